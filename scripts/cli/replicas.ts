@@ -1,0 +1,69 @@
+import { createClient } from "@connectrpc/connect";
+import { InferenceService, type Replica } from "@warmpath/proto/inference";
+import { createServiceTransport } from "@warmpath/runtime";
+import type { Command } from "commander";
+import { type ConnectionFlags, grpcUrl, resolveKey, withConnection } from "./connection.ts";
+
+/** Adds `replicas`: what the inference proxy knows of its upstreams at this moment. */
+export function addReplicasCommand(program: Command): void {
+  withConnection(program.command("replicas"))
+    .description("list the replicas with their health and load")
+    .option(
+      "--proxy-url <url>",
+      "gRPC address of the inference proxy (WARMPATH_INFERENCE_URL; default: the block's)",
+    )
+    .option("--why <text>", "say where a request with this text would go, and why")
+    .action(async (flags: ConnectionFlags & { proxyUrl?: string; why?: string }) => {
+      const transport = createServiceTransport({ url: proxyUrl(flags) });
+      const client = createClient(InferenceService, transport);
+      const headers = { authorization: `Bearer ${resolveKey(flags)}` };
+      const { replicas } = await client.listReplicas({}, { headers });
+      process.stdout.write(table(replicas));
+      if (flags.why !== undefined) {
+        const parts = [{ kind: { case: "text" as const, value: flags.why } }];
+        const route = await client.explainRoute({ messages: [{ role: 2, parts }] }, { headers });
+        process.stdout.write(`\n${route.replica || "nowhere"}: ${route.reason}\n`);
+        for (const { replica, cost, excludedReason } of route.candidates) {
+          process.stdout.write(`  ${replica}  ${excludedReason || `cost ${cost}`}\n`);
+        }
+      }
+      transport.close();
+    });
+}
+
+function proxyUrl({ port, proxyUrl: url }: ConnectionFlags & { proxyUrl?: string }): string {
+  const given = port === undefined ? { url } : { url, port };
+  return grpcUrl(given, "inference-proxy", "WARMPATH_INFERENCE_URL");
+}
+
+const columns: readonly [heading: string, cell: (replica: Replica) => string][] = [
+  ["name", (each) => each.name],
+  ["url", (each) => each.url],
+  ["state", (each) => (each.healthy ? "healthy" : `unhealthy: ${each.unhealthyReason}`)],
+  ["in flight", (each) => String(each.inFlight)],
+  ["running", (each) => each.engineRunning?.toString() ?? "–"],
+  ["waiting", (each) => each.engineWaiting?.toString() ?? "–"],
+  [
+    "kv cache",
+    (each) => (each.kvCacheUsage === undefined ? "–" : `${Math.round(each.kvCacheUsage * 100)} %`),
+  ],
+  ["engine", (each) => `${each.engine}${each.simulated ? " (simulated)" : ""}`],
+  ["models", (each) => each.models.join(", ")],
+];
+
+function table(replicas: readonly Replica[]): string {
+  const rows = [
+    columns.map(([heading]) => heading),
+    ...replicas.map((each) => columns.map(([, cell]) => cell(each))),
+  ];
+  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}
