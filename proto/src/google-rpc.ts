@@ -1,0 +1,2 @@
+/** Package google.rpc: the standard error details. */
+export * from "./gen/google/rpc/error_details_pb.ts";
