@@ -1,0 +1,21 @@
+import { uuidv7obj } from "uuidv7";
+
+/** What an id names; the prefix is part of the id, so that a wrong kind is seen at a glance. */
+export type IdPrefix = "task" | "run" | "key" | "call" | "req" | "worker" | "thread" | "sess";
+
+/**
+ * A new id in `[a-z0-9_]`: prefix, underscore, 32 hex digits of a UUIDv7, so ids of one kind sort
+ * by time.
+ */
+export function newId(prefix: IdPrefix): string {
+  return `${prefix}_${uuidv7obj().toHex()}`;
+}
+
+/** True for text that {@link newId} could have made with this prefix. */
+export function isId(prefix: IdPrefix, text: string): boolean {
+  return (
+    text.length === prefix.length + 33 &&
+    text.startsWith(`${prefix}_`) &&
+    /^[0-9a-f]{32}$/.test(text.slice(-32))
+  );
+}

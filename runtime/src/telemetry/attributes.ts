@@ -1,0 +1,33 @@
+/**
+ * Names of span attributes, in the OpenTelemetry GenAI and RPC conventions where these have a name,
+ * under `warmpath.` where they do not. The only place that spells them.
+ */
+export const attributes = {
+  rpcSystem: "rpc.system",
+  rpcMethod: "rpc.method",
+  rpcStatusCode: "rpc.response.status_code",
+  errorType: "error.type",
+  operationName: "gen_ai.operation.name",
+  providerName: "gen_ai.provider.name",
+  requestModel: "gen_ai.request.model",
+  requestMaxTokens: "gen_ai.request.max_tokens",
+  requestTemperature: "gen_ai.request.temperature",
+  responseModel: "gen_ai.response.model",
+  responseId: "gen_ai.response.id",
+  responseFinishReasons: "gen_ai.response.finish_reasons",
+  usageInputTokens: "gen_ai.usage.input_tokens",
+  usageOutputTokens: "gen_ai.usage.output_tokens",
+  usageCachedInputTokens: "gen_ai.usage.cache_read.input_tokens",
+  conversationId: "gen_ai.conversation.id",
+  agentName: "gen_ai.agent.name",
+  toolName: "gen_ai.tool.name",
+  toolCallId: "gen_ai.tool.call.id",
+  tenant: "warmpath.tenant",
+  taskId: "warmpath.task.id",
+  step: "warmpath.step",
+  attempt: "warmpath.attempt",
+  lane: "warmpath.lane",
+  replica: "warmpath.replica",
+  costNanodollars: "warmpath.cost_nanodollars",
+  timeToFirstTokenMs: "warmpath.time_to_first_token_ms",
+} as const;
