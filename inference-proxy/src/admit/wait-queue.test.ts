@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { createWaitQueue, type Lane } from "./index.ts";
+
+const limits = { requestsMax: 100, bytesMax: 1000, passedOverMax: 3 };
+
+function queueOf(names: readonly (readonly [Lane, string])[]) {
+  const queue = createWaitQueue<string>(limits);
+  const places = names.map(([lane, item]) => queue.join({ lane, group: "m", bytes: 1, item }));
+  return { queue, places };
+}
+
+/** The order in which everybody starts when places come free one by one. */
+function drain(queue: ReturnType<typeof createWaitQueue<string>>): string[] {
+  const order: string[] = [];
+  while (queue.length > 0) {
+    let free = 1;
+    queue.pump((item) => {
+      if (free === 0) {
+        return false;
+      }
+      free -= 1;
+      order.push(item);
+      return true;
+    });
+  }
+  return order;
+}
+
+describe("createWaitQueue()", () => {
+  test("serves lanes in order, and each lane first come first served", () => {
+    const { queue } = queueOf([
+      ["batch", "b1"],
+      ["standard", "s1"],
+      ["interactive", "i1"],
+      ["interactive", "i2"],
+    ]);
+    expect(drain(queue)).toEqual(["i1", "i2", "s1", "b1"]);
+  });
+
+  test("passes a lane over at most passedOverMax times", () => {
+    const { queue } = queueOf([
+      ["batch", "b1"],
+      ...Array.from({ length: 6 }, (_, index) => ["interactive", `i${index}`] as const),
+    ]);
+    expect(drain(queue)).toEqual(["i0", "i1", "i2", "b1", "i3", "i4", "i5"]);
+  });
+
+  test("refuses what does not fit, in requests and in bytes", () => {
+    const small = createWaitQueue<number>({ requestsMax: 2, bytesMax: 10, passedOverMax: 3 });
+    const join = (bytes: number) =>
+      small.join({ lane: "standard", group: "m", bytes, item: bytes }) !== undefined;
+    expect([join(8), join(3), join(2), join(0)]).toEqual([true, false, true, false]);
+    expect([small.length, small.bytes]).toEqual([2, 10]);
+  });
+
+  test("one who leaves is never started, and leaving twice is harmless", () => {
+    const { queue, places } = queueOf([
+      ["standard", "a"],
+      ["standard", "b"],
+    ]);
+    expect(places[1]?.position()).toBe(1);
+    expect([places[0]?.leave(), places[0]?.leave()]).toEqual([true, false]);
+    expect(places[1]?.position()).toBe(0);
+    expect(drain(queue)).toEqual(["b"]);
+  });
+
+  test("a group that cannot start does not hold up another", () => {
+    const queue = createWaitQueue<string>(limits);
+    queue.join({ lane: "interactive", group: "full", bytes: 1, item: "x" });
+    queue.join({ lane: "batch", group: "free", bytes: 1, item: "y" });
+    const started: string[] = [];
+    queue.pump((item) => item === "y" && started.push(item) > 0);
+    expect(started).toEqual(["y"]);
+    expect([queue.hasWaiting("full"), queue.hasWaiting("free")]).toEqual([true, false]);
+    expect(queue.clear()).toEqual(["x"]);
+  });
+});

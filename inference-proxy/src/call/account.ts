@@ -1,0 +1,168 @@
+import { attributes } from "@warmpath/runtime";
+import type { Clock, Logger } from "@warmpath/runtime/base";
+import type { ReplicaPaces, TokenRatios } from "../learn/index.ts";
+import type { InferenceProxyMetrics } from "../metrics.ts";
+import { noUsage, type TokenUsage } from "../upstream/usage.ts";
+import { costOf, type PriceTable } from "./prices.ts";
+import type { CallRequest } from "./types.ts";
+
+/** What is known at the end of a call. */
+export interface CallEnd {
+  /** "done", "cut", "cancelled", or the reason of the error. */
+  readonly outcome: string;
+  readonly finishReason: string | undefined;
+  /** What the engine reported; undefined when it did not. */
+  readonly reported: TokenUsage | undefined;
+  /** Events that carried a choice: about the tokens of an answer whose usage was not reported. */
+  readonly choiceEvents: number;
+  readonly replica: string;
+  readonly attempts: number;
+  readonly startedAtMs: number;
+  /** When the request went to the replica that answered. */
+  readonly sentAtMs: number;
+  readonly firstEventMs: number | undefined;
+}
+
+/** The bill of one call. */
+export interface CallReport {
+  readonly usage: TokenUsage;
+  /** True when the engine did not report usage and it was estimated from what was seen. */
+  readonly isEstimated: boolean;
+  readonly costNanodollars: bigint;
+  readonly firstEventMs: number | undefined;
+  /** Mean time between tokens; undefined for an answer of one token or none. */
+  readonly interTokenMs: number | undefined;
+  readonly attempts: number;
+}
+
+/** What accounting writes to. */
+export interface AccountMeans {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: InferenceProxyMetrics;
+  readonly prices: PriceTable;
+  readonly paces: ReplicaPaces;
+  readonly ratios: TokenRatios;
+}
+
+/** Turns the end of a call into its bill: counts it, learns from it, logs one line. */
+export function accountCall(means: AccountMeans, request: CallRequest, end: CallEnd): CallReport {
+  const nowMs = means.clock.monotonicMs();
+  const durationMs = nowMs - end.startedAtMs;
+  const usage = end.reported ?? estimateUsage(means.ratios, request, end);
+  const report: CallReport = {
+    usage,
+    isEstimated: end.reported === undefined,
+    costNanodollars: costOf(means.prices, request.model, usage),
+    firstEventMs: end.firstEventMs,
+    interTokenMs: interTokenMsOf(end, usage, nowMs),
+    attempts: end.attempts,
+  };
+  learn(means, request, end, report);
+  count(means.metrics, request, end, report, durationMs);
+  means.log.info("model call", logFields(request, end, report, durationMs));
+  return report;
+}
+
+/** A call that never opened used nothing; a cut one used its prompt and about a token an event. */
+function estimateUsage(ratios: TokenRatios, request: CallRequest, end: CallEnd): TokenUsage {
+  if (end.choiceEvents === 0 && end.firstEventMs === undefined) {
+    return noUsage;
+  }
+  const inputTokens = ratios.estimate(request.model, request.bodyBytes);
+  return { ...noUsage, inputTokens, outputTokens: end.choiceEvents };
+}
+
+function interTokenMsOf(end: CallEnd, usage: TokenUsage, nowMs: number): number | undefined {
+  return end.firstEventMs === undefined || usage.outputTokens < 2
+    ? undefined
+    : Math.max(0, nowMs - end.sentAtMs - end.firstEventMs) / (usage.outputTokens - 1);
+}
+
+function learn(means: AccountMeans, request: CallRequest, end: CallEnd, report: CallReport): void {
+  if (end.reported !== undefined) {
+    means.ratios.learn(request.model, request.bodyBytes, end.reported.inputTokens);
+  }
+  if (end.firstEventMs !== undefined) {
+    const { interTokenMs } = report;
+    means.paces.learn(end.replica, { firstEventMs: end.firstEventMs, interTokenMs });
+  }
+}
+
+function count(
+  metrics: InferenceProxyMetrics,
+  { operation, model }: CallRequest,
+  { replica, outcome }: CallEnd,
+  report: CallReport,
+  durationMs: number,
+): void {
+  const { usage, firstEventMs, interTokenMs } = report;
+  // A model that nobody serves is text of a caller, and must not become a label.
+  const knownModel = replica === "" ? "" : model;
+  metrics.calls.inc({ operation, model: knownModel, replica, outcome });
+  metrics.durationSeconds.observe({ operation, model: knownModel }, durationMs / 1000);
+  if (replica === "") {
+    return;
+  }
+  metrics.tokens.inc({ model, kind: "input" }, usage.inputTokens);
+  metrics.tokens.inc({ model, kind: "cached_input" }, usage.cachedInputTokens);
+  metrics.tokens.inc({ model, kind: "output" }, usage.outputTokens);
+  metrics.costNanodollars.inc({ model }, Number(report.costNanodollars));
+  if (firstEventMs !== undefined) {
+    metrics.firstEventSeconds.observe({ model, replica }, firstEventMs / 1000);
+  }
+  if (interTokenMs !== undefined) {
+    metrics.interTokenSeconds.observe({ model, replica }, interTokenMs / 1000);
+  }
+}
+
+function logFields(
+  request: CallRequest,
+  end: CallEnd,
+  { usage, costNanodollars, isEstimated, interTokenMs }: CallReport,
+  durationMs: number,
+): Record<string, unknown> {
+  return {
+    request_id: request.requestId,
+    operation: request.operation,
+    model: request.model,
+    replica: end.replica,
+    attempts: end.attempts,
+    outcome: end.outcome,
+    finish_reason: end.finishReason,
+    tenant: request.caller.tenant,
+    key_id: request.caller.keyId,
+    task_id: request.taskId === "" ? undefined : request.taskId,
+    session_id: request.sessionId === "" ? undefined : request.sessionId,
+    lane: request.lane,
+    input_tokens: usage.inputTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+    output_tokens: usage.outputTokens,
+    usage_estimated: isEstimated,
+    cost_nanodollars: costNanodollars.toString(),
+    first_event_ms: round(end.firstEventMs),
+    inter_token_ms: round(interTokenMs),
+    duration_ms: round(durationMs),
+  };
+}
+
+function round(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 10) / 10;
+}
+
+/** What a span of the call says at its end. */
+export function reportAttributes(
+  report: CallReport,
+  finishReason: string | undefined,
+): Record<string, number | string[]> {
+  return {
+    [attributes.usageInputTokens]: report.usage.inputTokens,
+    [attributes.usageCachedInputTokens]: report.usage.cachedInputTokens,
+    [attributes.usageOutputTokens]: report.usage.outputTokens,
+    [attributes.costNanodollars]: Number(report.costNanodollars),
+    ...(finishReason === undefined ? {} : { [attributes.responseFinishReasons]: [finishReason] }),
+    ...(report.firstEventMs === undefined
+      ? {}
+      : { [attributes.timeToFirstTokenMs]: report.firstEventMs }),
+  };
+}

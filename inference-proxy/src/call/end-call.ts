@@ -1,0 +1,152 @@
+import type { OpenSpan } from "@warmpath/runtime";
+import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
+import type { Reservation } from "../pace/index.ts";
+import type { Booking } from "../pick/index.ts";
+import type { Attempt } from "../upstream/open.ts";
+import type { Replica } from "../upstream/pool.ts";
+import { parseUsage, usageBytes } from "../upstream/usage.ts";
+import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
+import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
+import type { CallRequest } from "./types.ts";
+
+/** How far a call has got. */
+export interface CallProgress {
+  readonly startedAtMs: number;
+  readonly reservation: Reservation;
+  attempts: number;
+  /** The replica tried last; empty before the first. */
+  replica: string;
+}
+
+/** A call whose answer has begun. */
+export interface OpenCall {
+  readonly kind: "open";
+  readonly replica: Replica;
+  readonly attempts: number;
+  readonly contentType: string;
+  readonly answer:
+    | { readonly kind: "stream"; readonly events: AnswerStream }
+    | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> };
+  /**
+   * Ends the call: leaves the upstream, frees the place, settles the account. The first call counts
+   * and later ones get its report. The caller's leaving ends it too, whoever else forgets.
+   */
+  end(error?: unknown): CallReport;
+}
+
+/** An attempt that opened, with all that has to be given back at its end. */
+export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
+  readonly replica: Replica;
+  readonly booking: Booking;
+  readonly span: OpenSpan;
+  readonly sentAtMs: number;
+  readonly attempt: Extract<Attempt, { readonly kind: "stream" | "whole" }>;
+}
+
+/** Joins an opened attempt with its one end. */
+export function createOpenCall(
+  means: AccountMeans,
+  request: CallRequest,
+  opened: OpenedAttempt,
+): OpenCall {
+  const { attempt, replica } = opened;
+  const answer =
+    attempt.kind === "stream"
+      ? ({ kind: "stream", events: createAnswerStream(attempt.stream, request) } as const)
+      : ({ kind: "whole", bytes: attempt.bytes } as const);
+  // The first event of a whole answer is its end, and says nothing about the replica's pace.
+  const firstEventMs =
+    attempt.kind === "stream" ? means.clock.monotonicMs() - opened.sentAtMs : undefined;
+  let report: CallReport | undefined;
+
+  const end = (error?: unknown): CallReport => {
+    if (report !== undefined) {
+      return report;
+    }
+    request.signal.removeEventListener("abort", onAbort);
+    if (answer.kind === "stream") {
+      answer.events.cancel();
+    }
+    const facts = factsOf(answer);
+    const ended = {
+      ...facts,
+      outcome: error === undefined ? "done" : outcomeOfError(error),
+      replica: replica.address.name,
+      attempts: opened.attempts,
+      startedAtMs: opened.startedAtMs,
+      sentAtMs: opened.sentAtMs,
+      firstEventMs,
+    };
+    // Whoever ends the call, its line in the log belongs to the call's trace.
+    report = opened.span.run(() => accountCall(means, request, ended));
+    opened.reservation.settle(report.usage.inputTokens + report.usage.outputTokens);
+    opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
+    opened.span.end(error);
+    opened.booking.release();
+    return report;
+  };
+  const onAbort = () => {
+    end(errorOfAbort(request.signal.reason));
+  };
+  request.signal.addEventListener("abort", onAbort);
+  if (request.signal.aborted) {
+    // It left between the first event and here: nobody will say so again.
+    onAbort();
+  }
+
+  return {
+    kind: "open",
+    replica,
+    attempts: opened.attempts,
+    contentType: attempt.contentType,
+    answer,
+    end,
+  };
+}
+
+/** Settles a call that never opened: it used nothing. */
+export function finishUnopened(
+  means: AccountMeans,
+  request: CallRequest,
+  progress: CallProgress,
+  outcome: string,
+): void {
+  progress.reservation.settle(0);
+  accountCall(means, request, {
+    outcome,
+    finishReason: undefined,
+    reported: undefined,
+    choiceEvents: 0,
+    replica: progress.replica,
+    attempts: progress.attempts,
+    startedAtMs: progress.startedAtMs,
+    sentAtMs: progress.startedAtMs,
+    firstEventMs: undefined,
+  });
+}
+
+function factsOf(answer: OpenCall["answer"]) {
+  if (answer.kind === "whole") {
+    const usage = usageBytes(answer.bytes);
+    return {
+      finishReason: undefined,
+      choiceEvents: 0,
+      reported: usage === undefined ? undefined : parseUsage(usage),
+    };
+  }
+  const { finishReason, choiceEvents, usage } = answer.events.facts;
+  return {
+    finishReason,
+    choiceEvents,
+    reported: usage === undefined ? undefined : parseUsage(usage),
+  };
+}
+
+/** An error as accounts name it: the two ways in which a call is cut short have words. */
+export function outcomeOfError(error: unknown): string {
+  const { reason } = WarmpathError.from(error);
+  if (reason === "failed-cancelled") {
+    return "cancelled";
+  }
+  return reason === "failed-upstream-cut" ? "cut" : reason;
+}

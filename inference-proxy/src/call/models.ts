@@ -1,0 +1,91 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+import type { Pool } from "../upstream/pool.ts";
+import type { ServedModel } from "../upstream/replica.ts";
+
+/** A model as callers see it. */
+export interface ListedModel extends ServedModel {
+  readonly healthyReplicas: number;
+}
+
+/** Turns what callers ask for into a model that an upstream serves. */
+export interface Models {
+  /**
+   * The model for a name, a tier, or nothing. A name nobody serves is returned as it is: placement
+   * refuses it.
+   */
+  resolve(asked: string): string;
+  list(): readonly ListedModel[];
+  /** The model for embeddings; undefined when no upstream has one. */
+  embedding(): string | undefined;
+}
+
+/** Names under which embedding models are known. */
+const embeddingName = /embed|\bbge\b|\be5\b|\bgte\b/i;
+
+/** Tiers that agents may name without the operator having mapped them. */
+const wellKnownTiers: ReadonlySet<string> = new Set(["small", "medium", "large"]);
+
+/** Reads the pool at each call: models come and go with their upstreams. */
+export function createModels(options: {
+  readonly pool: Pool;
+  readonly tiers: ReadonlyMap<string, string>;
+  readonly defaultModel: string | undefined;
+  readonly embeddingModel: string | undefined;
+}): Models {
+  const { pool, tiers } = options;
+  const list = (): readonly ListedModel[] => listModels(pool);
+  const defaultModel = () => options.defaultModel ?? list()[0]?.id ?? "";
+  return {
+    list,
+    embedding: () =>
+      options.embeddingModel ??
+      list().find(({ id }) => embeddingName.test(id))?.id ??
+      // A simulated replica embeds with whatever model it plays.
+      pool.replicas.find(({ facts }) => facts.isSimulated)?.facts.models[0]?.id,
+    resolve: (asked) => {
+      const isServed = pool.endpoints.some(({ models }) => models.has(asked));
+      if (asked !== "" && isServed) {
+        return asked;
+      }
+      const mapped = tiers.get(asked);
+      if (mapped !== undefined) {
+        return mapped;
+      }
+      return asked === "" || wellKnownTiers.has(asked) ? defaultModel() : asked;
+    },
+  };
+}
+
+function listModels(pool: Pool): readonly ListedModel[] {
+  const models = new Map<string, ListedModel>();
+  for (const { facts } of pool.replicas) {
+    for (const model of facts.models) {
+      const known = models.get(model.id);
+      models.set(model.id, {
+        id: model.id,
+        // The smallest, since a request may land on any of them.
+        contextTokens: Math.min(known?.contextTokens ?? model.contextTokens, model.contextTokens),
+        healthyReplicas: (known?.healthyReplicas ?? 0) + (facts.healthy ? 1 : 0),
+      });
+    }
+  }
+  return [...models.values()];
+}
+
+/** Reads `tier=model` entries, listing every one that is not of this form. */
+export function parseModelTiers(entries: readonly string[]): ReadonlyMap<string, string> {
+  const tiers = new Map<string, string>();
+  const faults: string[] = [];
+  for (const entry of entries) {
+    const [tier = "", ...rest] = entry.split("=");
+    const model = rest.join("=");
+    if (tier === "" || model === "") {
+      faults.push(`"${entry}" is not of the form tier=model`);
+    }
+    tiers.set(tier, model);
+  }
+  if (faults.length > 0) {
+    throw new WarmpathError("rejected-config", `WARMPATH_MODEL_TIERS: ${faults.join("; ")}`);
+  }
+  return tiers;
+}

@@ -1,0 +1,266 @@
+import { attributes, type Tracing } from "@warmpath/runtime";
+import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
+import type { KeyPaces, Reservation } from "../pace/index.ts";
+import type { Booking } from "../pick/index.ts";
+import type { PrefixMemory } from "../prefix/index.ts";
+import type { UpstreamError } from "../upstream/error-body.ts";
+import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
+import { type AttemptMeans, openAttempt } from "../upstream/open.ts";
+import type { Pool, Replica } from "../upstream/pool.ts";
+import type { AccountMeans } from "./account.ts";
+import {
+  type CallProgress,
+  createOpenCall,
+  finishUnopened,
+  type OpenCall,
+  outcomeOfError,
+} from "./end-call.ts";
+import type { Placement } from "./placement.ts";
+import type { CallRequest } from "./types.ts";
+
+/** What a call needs of the process. */
+export interface CallMeans extends AccountMeans {
+  readonly pool: Pool;
+  readonly placement: Placement;
+  readonly keyPaces: KeyPaces;
+  readonly prefixes: PrefixMemory;
+  readonly attempt: AttemptMeans;
+  readonly tracing: Tracing;
+  readonly limits: {
+    readonly attemptsMax: number;
+    readonly deathsMax: number;
+    readonly queueWaitMsMax: number;
+    readonly tokensPerMinute: number;
+    readonly answerTokensExpected: number;
+    readonly retryAfterMs: number;
+  };
+}
+
+/** The upstream found fault with the request itself. */
+export interface CallFault {
+  readonly kind: "fault";
+  readonly status: number;
+  readonly error: UpstreamError;
+  readonly replica: string;
+  readonly attempts: number;
+}
+
+/**
+ * The life of a call up to its first event: pace, place, try; retried elsewhere while nothing was
+ * handed on. Every way out but an open call has given its booking back and settled its account.
+ */
+export async function openCall(
+  means: CallMeans,
+  request: CallRequest,
+): Promise<OpenCall | CallFault> {
+  const progress: CallProgress = {
+    startedAtMs: means.clock.monotonicMs(),
+    reservation: reserveTokens(means, request),
+    attempts: 0,
+    replica: "",
+  };
+  try {
+    const opened = await tryReplicas(means, request, progress);
+    if (opened.kind === "fault") {
+      finishUnopened(means, request, progress, "fault");
+    }
+    return opened;
+  } catch (thrown) {
+    const { aborted, reason } = request.signal;
+    const error = aborted ? errorOfAbort(reason) : WarmpathError.from(thrown);
+    finishUnopened(means, request, progress, outcomeOfError(error));
+    throw error;
+  }
+}
+
+function reserveTokens(means: CallMeans, request: CallRequest): Reservation {
+  const { caller, model, bodyBytes, answerTokensMax } = request;
+  const { limits } = means;
+  const rates = {
+    requests: { perMinute: caller.requestsPerMinute },
+    tokens: { perMinute: limits.tokensPerMinute },
+  };
+  const estimated =
+    means.ratios.estimate(model, bodyBytes) + (answerTokensMax ?? limits.answerTokensExpected);
+  const taken = means.keyPaces.reserve(`${caller.tenant}/${caller.keyId}`, rates, estimated);
+  if ("retryAfterMs" in taken) {
+    throw new WarmpathError("rejected-over-limit", "The rate limit of this API key is reached.", {
+      retryAfterMs: taken.retryAfterMs,
+    });
+  }
+  return taken.reservation;
+}
+
+async function tryReplicas(
+  means: CallMeans,
+  request: CallRequest,
+  progress: CallProgress,
+): Promise<OpenCall | CallFault> {
+  const { attemptsMax, deathsMax, retryAfterMs } = means.limits;
+  const excluded = new Set<string>();
+  let deaths = 0;
+  let failure: AttemptFailure | undefined;
+  for (;;) {
+    let booking = await placeCall(means, request, excluded);
+    if (booking === undefined && failure?.kind === "died") {
+      // The only replica left is the one that broke: perhaps just an old connection did. Once more,
+      // on a new one.
+      booking = await placeCall(means, request, new Set());
+    }
+    if (booking !== undefined) {
+      progress.attempts += 1;
+      progress.replica = booking.endpoint;
+      excluded.add(booking.endpoint);
+      const outcome = await tryReplica(means, request, progress, booking);
+      if (outcome.kind === "open" || outcome.kind === "fault") {
+        return outcome;
+      }
+      failure = outcome;
+      deaths += failure.kind === "died" || failure.kind === "timeout" ? 1 : 0;
+    }
+    assert(failure !== undefined, "the first attempt excludes no replica");
+    const mayRetry =
+      booking !== undefined &&
+      failure.kind !== "refused" &&
+      deaths < deathsMax &&
+      progress.attempts < attemptsMax;
+    if (!mayRetry) {
+      throw errorOfFailure(failure, progress.replica, retryAfterMs);
+    }
+  }
+}
+
+async function placeCall(
+  means: CallMeans,
+  request: CallRequest,
+  excluded: ReadonlySet<string>,
+): Promise<Booking | undefined> {
+  const { model, lane, bodyBytes, signal, chain } = request;
+  const fromMs = means.clock.monotonicMs();
+  const booking = await means.placement.place({
+    model,
+    excluded,
+    warmOn: means.prefixes.recall(chain)?.replica,
+    lane,
+    bodyBytes,
+    waitMsMax: means.limits.queueWaitMsMax,
+    signal,
+  });
+  means.metrics.placementSeconds.observe({ lane }, (means.clock.monotonicMs() - fromMs) / 1000);
+  return booking;
+}
+
+async function tryReplica(
+  means: CallMeans,
+  request: CallRequest,
+  progress: CallProgress,
+  booking: Booking,
+): Promise<OpenCall | CallFault | AttemptFailure> {
+  const replica = means.pool.find(booking.endpoint);
+  assert(replica !== undefined, "placement only picks replicas of the pool");
+  const span = openSpan(means, request, replica, progress.attempts);
+  const sentAtMs = means.clock.monotonicMs();
+  try {
+    const attempt = await span.run(() =>
+      openAttempt(means.attempt, replica.address, {
+        path: request.path,
+        body: request.bodyFor(replica.facts.kind),
+        headers: headersFor(means.tracing, request),
+        isStream: request.isStream,
+        signal: request.signal,
+        usesFreshConnection: progress.attempts > 1,
+      }),
+    );
+    means.metrics.attempts.inc({ replica: booking.endpoint, outcome: outcomeOf(attempt) });
+    if (attempt.kind === "stream" || attempt.kind === "whole") {
+      means.prefixes.remember(request.chain, booking.endpoint);
+      return createOpenCall(means, request, {
+        ...progress,
+        replica,
+        booking,
+        span,
+        sentAtMs,
+        attempt,
+      });
+    }
+    booking.release();
+    if (attempt.kind === "fault") {
+      const { status, error } = attempt;
+      span.end(new WarmpathError("failed-upstream-rejected", error.message));
+      return {
+        kind: "fault",
+        status,
+        error,
+        replica: booking.endpoint,
+        attempts: progress.attempts,
+      };
+    }
+    noteFailure(means, request, booking.endpoint, attempt.failure);
+    span.end(errorOfFailure(attempt.failure, booking.endpoint, means.limits.retryAfterMs));
+    return attempt.failure;
+  } catch (error) {
+    booking.release();
+    span.end(error);
+    throw error;
+  }
+}
+
+function outcomeOf(attempt: Awaited<ReturnType<typeof openAttempt>>): string {
+  if (attempt.kind === "failed") {
+    return attempt.failure.kind;
+  }
+  return attempt.kind === "fault" ? "fault" : "opened";
+}
+
+function noteFailure(
+  means: CallMeans,
+  request: CallRequest,
+  replica: string,
+  failure: AttemptFailure,
+): void {
+  means.log.warn("upstream attempt failed", {
+    request_id: request.requestId,
+    replica,
+    kind: failure.kind,
+    detail: failure.message,
+  });
+  if (failure.kind === "unreachable") {
+    // The next requests need not find out for themselves; the next good probe brings it back.
+    means.pool.update(replica, { healthy: false, unhealthyReason: failure.message });
+  }
+}
+
+function openSpan(means: CallMeans, request: CallRequest, replica: Replica, attempt: number) {
+  return means.tracing.open(`${request.operation} ${request.model}`, {
+    kind: "client",
+    attributes: {
+      [attributes.operationName]: request.operation,
+      [attributes.providerName]: replica.facts.kind,
+      [attributes.requestModel]: request.model,
+      [attributes.replica]: replica.address.name,
+      [attributes.attempt]: attempt,
+      [attributes.tenant]: request.caller.tenant,
+      [attributes.lane]: request.lane,
+      ...(request.answerTokensMax === undefined
+        ? {}
+        : { [attributes.requestMaxTokens]: request.answerTokensMax }),
+      ...(request.sessionId === "" ? {} : { [attributes.conversationId]: request.sessionId }),
+      ...(request.taskId === "" ? {} : { [attributes.taskId]: request.taskId }),
+    },
+  });
+}
+
+/**
+ * All that an upstream gets to see of our headers: an allow-list, since vLLM lets headers steer the
+ * engine.
+ */
+function headersFor(tracing: Tracing, request: CallRequest): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    accept: request.isStream ? "text/event-stream" : "application/json",
+    // Compressing would hold back events, and the bytes are handed on as they come.
+    "accept-encoding": "identity",
+    "x-request-id": request.requestId,
+    ...tracing.headers(),
+  };
+}

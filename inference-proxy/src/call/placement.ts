@@ -1,0 +1,188 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+import { createWaitQueue, type Lane, type WaitLimits } from "../admit/index.ts";
+import { type Booking, type Bookings, pickEndpoint, type RequestSummary } from "../pick/index.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { Watchdog } from "../upstream/watchdog.ts";
+
+/** What placement needs of a request beyond what the policy sees. */
+export interface PlaceRequest extends RequestSummary {
+  readonly lane: Lane;
+  readonly bodyBytes: number;
+  readonly waitMsMax: number;
+  readonly signal: AbortSignal;
+}
+
+/** Gives requests a place at a replica, at once or in their turn. */
+export interface Placement {
+  /**
+   * Resolves with a booking, or with undefined when all replicas that could serve it are excluded.
+   * Rejects when nobody serves the model, nobody is healthy, the queue is full, or the wait is
+   * over.
+   */
+  place(request: PlaceRequest): Promise<Booking | undefined>;
+  readonly waiting: number;
+  readonly waitingBytes: number;
+  /** Refuses everybody who waits and everybody who comes from now on, with this error. */
+  close(error: WarmpathError): void;
+}
+
+interface Waiter {
+  readonly request: PlaceRequest;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+type Outcome = { readonly booking: Booking | undefined } | { readonly error: unknown };
+
+/**
+ * Joins the bounded queue with the pool; whenever a place comes free or the pool changes, the next
+ * one starts.
+ */
+export function createPlacement(options: {
+  readonly pool: Pool;
+  readonly bookings: Bookings;
+  readonly limits: WaitLimits;
+  readonly retryAfterMs: number;
+  readonly watchdog: Watchdog;
+}): Placement {
+  const { pool, bookings, watchdog } = options;
+  const queue = createWaitQueue<Waiter>(options.limits);
+
+  /** Settles the waiter if it can be; false keeps it waiting. */
+  const start = ({ request, settle }: Waiter): boolean => {
+    const outcome = tryPlace(request);
+    if (outcome === undefined) {
+      return false;
+    }
+    settle(outcome);
+    return true;
+  };
+  const pump = () => queue.pump(start);
+  let closedBy: WarmpathError | undefined;
+  pool.onChange(pump);
+
+  /** Undefined means: wait. Who has waited already also sits out an outage; a newcomer is told. */
+  const tryPlace = (request: PlaceRequest): Outcome | undefined => {
+    const picked = bookings.pickAndBook(pool.endpoints, request);
+    if ("booking" in picked) {
+      return { booking: releasing(picked.booking, pump) };
+    }
+    switch (picked.reason) {
+      case "unknown-model":
+        return { error: unknownModel(request.model) };
+      case "excluded":
+        return { booking: undefined };
+      case "unhealthy":
+      case "saturated":
+        return undefined;
+    }
+  };
+
+  const wait = (request: PlaceRequest): Promise<Booking | undefined> =>
+    new Promise((resolve, reject) => {
+      const leave = (error: unknown) => {
+        place?.leave();
+        settle({ error });
+      };
+      const onAbort = () => leave(request.signal.reason);
+      const settle = (outcome: Outcome) => {
+        watch.stop();
+        request.signal.removeEventListener("abort", onAbort);
+        if ("error" in outcome) {
+          reject(outcome.error);
+        } else {
+          resolve(outcome.booking);
+        }
+      };
+      const watch = watchdog.watch(request.waitMsMax, () =>
+        leave(waitedTooLong(request.waitMsMax, options.retryAfterMs)),
+      );
+      const { lane, model, bodyBytes } = request;
+      const item: Waiter = { request, settle };
+      const place = queue.join({ lane, group: model, bytes: bodyBytes, item });
+      if (place === undefined) {
+        settle({ error: queueFull(options.retryAfterMs) });
+        return;
+      }
+      request.signal.addEventListener("abort", onAbort);
+    });
+
+  return {
+    place: async (request) => {
+      request.signal.throwIfAborted();
+      if (closedBy !== undefined) {
+        throw closedBy;
+      }
+      const isRetry = request.excluded.size > 0;
+      // A newcomer never overtakes those who wait; a retry had its turn already.
+      if (isRetry || !queue.hasWaiting(request.model)) {
+        const outcome = tryPlace(request);
+        if (outcome !== undefined) {
+          return bookingOf(outcome);
+        }
+      }
+      const { reason } = pickEndpoint(pool.endpoints, bookings, request, 0);
+      if (reason === "unhealthy") {
+        throw noReplica(request.model, options.retryAfterMs);
+      }
+      return await wait(request);
+    },
+    get waiting() {
+      return queue.length;
+    },
+    get waitingBytes() {
+      return queue.bytes;
+    },
+    close: (error) => {
+      closedBy = error;
+      for (const { settle } of queue.clear()) {
+        settle({ error });
+      }
+    },
+  };
+}
+
+function bookingOf(outcome: Outcome): Booking | undefined {
+  if ("error" in outcome) {
+    throw outcome.error;
+  }
+  return outcome.booking;
+}
+
+/** A booking whose release lets the next one in. */
+function releasing(booking: Booking, pump: () => void): Booking {
+  return {
+    endpoint: booking.endpoint,
+    release: () => {
+      booking.release();
+      pump();
+    },
+  };
+}
+
+function unknownModel(model: string): WarmpathError {
+  return new WarmpathError("rejected-no-model", `The model \`${model}\` does not exist.`);
+}
+
+function noReplica(model: string, retryAfterMs: number): WarmpathError {
+  const message =
+    model === ""
+      ? "No upstream is healthy now."
+      : `No upstream that serves the model \`${model}\` is healthy now.`;
+  return new WarmpathError("rejected-no-replica", message, { retryAfterMs });
+}
+
+function queueFull(retryAfterMs: number): WarmpathError {
+  return new WarmpathError(
+    "rejected-queue-full",
+    "All replicas are busy and the queue before them is full.",
+    { retryAfterMs },
+  );
+}
+
+function waitedTooLong(waitMsMax: number, retryAfterMs: number): WarmpathError {
+  return new WarmpathError(
+    "rejected-queue-full",
+    `All replicas were busy for the ${waitMsMax} ms that this request may wait.`,
+    { retryAfterMs },
+  );
+}

@@ -1,0 +1,40 @@
+import type { Lane } from "../admit/index.ts";
+import type { Chain } from "../prefix/index.ts";
+import type { ServingPath } from "../upstream/open.ts";
+import type { UpstreamKind } from "../upstream/replica.ts";
+
+/** What is asked of the model, in the words of the GenAI conventions. */
+export type Operation = "chat" | "text_completion" | "embeddings";
+
+/** On whose behalf a call is made. */
+export interface Caller {
+  readonly tenant: string;
+  readonly user: string;
+  readonly keyId: string;
+  /** Requests per minute that the key allows; 0 means no limit. */
+  readonly requestsPerMinute: number;
+}
+
+/** One model call, whichever way it came in. */
+export interface CallRequest {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly operation: Operation;
+  readonly path: ServingPath;
+  /** The model that is served, tiers resolved. */
+  readonly model: string;
+  readonly isStream: boolean;
+  /** True when the usage event of the stream was asked for by us and not by the client. */
+  readonly dropsUsage: boolean;
+  readonly lane: Lane;
+  /** The body for an upstream of this kind. */
+  readonly bodyFor: (kind: UpstreamKind) => Uint8Array<ArrayBuffer>;
+  readonly bodyBytes: number;
+  /** Most tokens that the answer may have; undefined when the request does not say. */
+  readonly answerTokensMax: number | undefined;
+  readonly chain: Chain;
+  readonly taskId: string;
+  readonly sessionId: string;
+  /** The caller's: aborts when it leaves or its deadline passes. */
+  readonly signal: AbortSignal;
+}

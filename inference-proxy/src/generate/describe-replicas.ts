@@ -1,0 +1,113 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type {
+  ExplainRouteRequest,
+  ExplainRouteResponseSchema,
+  ListReplicasResponseSchema,
+} from "@warmpath/proto/inference";
+import type { Random } from "@warmpath/runtime/base";
+import type { Models } from "../call/models.ts";
+import type { CallMeans } from "../call/open-call.ts";
+import { explainPick, type Loads, type NoEndpoint, type RequestSummary } from "../pick/index.ts";
+import { chainOf } from "../prefix/index.ts";
+import type { Replica } from "../upstream/pool.ts";
+import { wireMessages } from "./build-request.ts";
+
+/** What the descriptions read. */
+export interface DescribeMeans {
+  readonly call: CallMeans;
+  readonly models: Models;
+  readonly loads: Loads;
+  readonly random: Random;
+}
+
+/** `ListReplicas`: every upstream with its health and load now. */
+export function listReplicas(
+  means: DescribeMeans,
+): MessageInitShape<typeof ListReplicasResponseSchema> {
+  const nowMs = means.call.clock.monotonicMs();
+  return {
+    replicas: means.call.pool.replicas.map((replica) => describe(replica, means.loads, nowMs)),
+  };
+}
+
+function describe({ address, facts }: Replica, loads: Loads, nowMs: number) {
+  const { metrics } = facts;
+  return {
+    name: address.name,
+    url: address.baseUrl,
+    models: facts.models.map(({ id }) => id),
+    healthy: facts.healthy,
+    unhealthyReason: facts.unhealthyReason,
+    inFlight: loads.inFlight(address.name),
+    simulated: facts.isSimulated,
+    engine: facts.engine,
+    ...(metrics === undefined
+      ? {}
+      : {
+          engineRunning: metrics.running,
+          engineWaiting: metrics.waiting,
+          metricsAge: durationFromMs(Math.max(0, Math.round(nowMs - facts.metricsAtMs))),
+          ...(metrics.kvCacheUsage === undefined ? {} : { kvCacheUsage: metrics.kvCacheUsage }),
+        }),
+  };
+}
+
+/** Why an endpoint is out, as a sentence. */
+const sentences: Readonly<Record<NoEndpoint, string>> = {
+  "unknown-model": "it does not serve the model",
+  unhealthy: "it is not healthy",
+  excluded: "it has been tried",
+  saturated: "it has as many requests as it may have",
+};
+
+/** `ExplainRoute`: what placement would do now, by its own rules. */
+export function explainRoute(
+  means: DescribeMeans,
+  request: ExplainRouteRequest,
+  tenant: string,
+): MessageInitShape<typeof ExplainRouteResponseSchema> {
+  const { pool, prefixes } = means.call;
+  const model = means.models.resolve(request.model);
+  const messages = wireMessages(request.messages);
+  const recalled = prefixes.recall(chainOf(messages, `${tenant}/${model}`, Bun.hash.xxHash64));
+  const summary: RequestSummary = {
+    model,
+    excluded: new Set(),
+    warmOn: recalled?.replica,
+  };
+  const tie = means.random.next();
+  const candidates = explainPick(pool.endpoints, means.loads, summary, tie);
+  const best = candidates.find(({ excluded }) => excluded === undefined);
+  return {
+    replica: best?.endpoint ?? "",
+    reason:
+      best === undefined
+        ? `No upstream can take a request for the model "${model}" now.`
+        : reasonFor(means, best.endpoint, best.cost, recalled),
+    candidates: candidates.map(({ endpoint, cost, excluded }) => ({
+      replica: endpoint,
+      cost,
+      excludedReason: excluded === undefined ? "" : sentences[excluded],
+    })),
+  };
+}
+
+function reasonFor(
+  means: DescribeMeans,
+  replica: string,
+  inFlight: number,
+  recalled: { readonly replica: string; readonly messages: number } | undefined,
+): string {
+  const { firstEventMs } = means.call.paces.paceOf(replica);
+  const parts = [
+    `It has the fewest requests in flight from here (${inFlight})`,
+    ...(recalled?.replica === replica
+      ? [`served ${recalled.messages} of this conversation's messages before`]
+      : []),
+    ...(firstEventMs === undefined
+      ? []
+      : [`lately gave its first token after ${Math.round(firstEventMs)} ms`]),
+  ];
+  return `${parts.join(", and ")}.`;
+}

@@ -1,0 +1,166 @@
+import { create } from "@bufbuild/protobuf";
+import { UsageSchema, Lane as WireLane } from "@warmpath/proto/common";
+import type { GenerateRequest, GenerateResponse } from "@warmpath/proto/inference";
+import { GenerateResponseSchema } from "@warmpath/proto/inference";
+import type { Principal } from "@warmpath/runtime";
+import { newId, WarmpathError } from "@warmpath/runtime/base";
+import type { Lane } from "../admit/index.ts";
+import type { CallReport } from "../call/account.ts";
+import type { OpenCall } from "../call/end-call.ts";
+import type { Models } from "../call/models.ts";
+import { type CallMeans, openCall } from "../call/open-call.ts";
+import type { CallRequest } from "../call/types.ts";
+import { chainOf } from "../prefix/index.ts";
+import { type Assembler, createAssembler, type Piece } from "./assemble.ts";
+import { buildChatRequest } from "./build-request.ts";
+import { errorOfFault } from "./fault.ts";
+
+/** What generating needs of the process. */
+export interface GenerateMeans {
+  readonly call: CallMeans;
+  readonly models: Models;
+  readonly generatedBytesMax: number;
+  /**
+   * Requests per minute of a caller that came with its own key; 0 for those that a service signed
+   * for, whose requests the gateway has counted.
+   */
+  readonly requestsPerMinuteOf: (principal: Principal) => number;
+}
+
+/** The `Generate` call: neutral in, neutral out, over the same path as the HTTP API. */
+export async function* generate(
+  means: GenerateMeans,
+  request: GenerateRequest,
+  caller: { readonly principal: Principal; readonly signal: AbortSignal },
+): AsyncGenerator<GenerateResponse, void, void> {
+  const callRequest = callRequestFrom(means, request, caller);
+  const call = await openCall(means.call, callRequest);
+  if (call.kind === "fault") {
+    throw errorOfFault(call);
+  }
+  const assembler = createAssembler(means.generatedBytesMax);
+  // Stands if the consumer stops reading before the end.
+  let failure: unknown = new WarmpathError("failed-cancelled", "the caller stopped reading");
+  try {
+    let hasStarted = false;
+    for await (const piece of piecesOf(call, assembler)) {
+      if (!hasStarted) {
+        hasStarted = true;
+        yield startedResponse(call, callRequest.model);
+      }
+      yield pieceResponse(piece);
+    }
+    if (!hasStarted) {
+      yield startedResponse(call, callRequest.model);
+    }
+    failure = undefined;
+    yield finishedResponse(assembler, call.end());
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    call.end(failure);
+  }
+}
+
+async function* piecesOf(call: OpenCall, assembler: Assembler): AsyncGenerator<Piece, void, void> {
+  if (call.answer.kind === "whole") {
+    // A server that does not stream: all at once.
+    yield* assembler.pushWhole(new TextDecoder().decode(call.answer.bytes));
+    return;
+  }
+  const { events } = call.answer;
+  for (let block = await events.next(); block !== undefined; block = await events.next()) {
+    yield* assembler.push(block);
+  }
+}
+
+function callRequestFrom(
+  { models, requestsPerMinuteOf }: GenerateMeans,
+  request: GenerateRequest,
+  { principal, signal }: { readonly principal: Principal; readonly signal: AbortSignal },
+): CallRequest {
+  const chat = buildChatRequest(request);
+  const model = models.resolve(request.model);
+  const { tenant, user, keyId } = principal;
+  const plain = chat.body({ model, cacheSalt: undefined });
+  return {
+    requestId: newId("req"),
+    caller: { tenant, user, keyId, requestsPerMinute: requestsPerMinuteOf(principal) },
+    operation: "chat",
+    path: "/v1/chat/completions",
+    model,
+    isStream: true,
+    dropsUsage: false,
+    lane: laneFrom(request.lane),
+    bodyBytes: plain.length,
+    bodyFor: (kind) => (kind === "vllm" ? chat.body({ model, cacheSalt: tenant }) : plain),
+    answerTokensMax: request.sampling?.maxOutputTokens,
+    chain: chainOf(chat.prefix, `${tenant}/${model}`, Bun.hash.xxHash64),
+    taskId: request.taskId,
+    sessionId: request.sessionId,
+    signal,
+  };
+}
+
+function laneFrom(lane: WireLane): Lane {
+  switch (lane) {
+    case WireLane.INTERACTIVE:
+      return "interactive";
+    case WireLane.BATCH:
+      return "batch";
+    case WireLane.STANDARD:
+    case WireLane.UNSPECIFIED:
+      return "standard";
+  }
+}
+
+function startedResponse(call: OpenCall, model: string): GenerateResponse {
+  const { address, facts } = call.replica;
+  const value = { model, replica: address.name, simulated: facts.isSimulated };
+  return create(GenerateResponseSchema, { event: { case: "started", value } });
+}
+
+function pieceResponse(piece: Piece): GenerateResponse {
+  switch (piece.kind) {
+    case "text":
+      return create(GenerateResponseSchema, { event: { case: "textDelta", value: piece.text } });
+    case "reasoning":
+      return create(GenerateResponseSchema, {
+        event: { case: "reasoningDelta", value: piece.text },
+      });
+    case "tool-call": {
+      const { index, callId, name } = piece;
+      const value = { index, callId, name, argumentsDelta: piece.arguments };
+      return create(GenerateResponseSchema, { event: { case: "toolCallDelta", value } });
+    }
+  }
+}
+
+function finishedResponse(assembler: Assembler, report: CallReport): GenerateResponse {
+  const { message, finishReason } = assembler.finish();
+  return create(GenerateResponseSchema, {
+    event: {
+      case: "finished",
+      value: {
+        message,
+        finishReason,
+        usage: usageFrom(report),
+        timeToFirstTokenMs: report.firstEventMs ?? 0,
+        interTokenMs: report.interTokenMs ?? 0,
+        attempts: report.attempts,
+      },
+    },
+  });
+}
+
+function usageFrom({ usage, costNanodollars }: CallReport) {
+  return create(UsageSchema, {
+    inputTokens: BigInt(usage.inputTokens),
+    cachedInputTokens: BigInt(usage.cachedInputTokens),
+    outputTokens: BigInt(usage.outputTokens),
+    reasoningTokens: BigInt(usage.reasoningTokens),
+    costNanodollars,
+    modelCalls: 1n,
+  });
+}

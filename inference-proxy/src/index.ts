@@ -1,0 +1,15 @@
+/** Tokens in, tokens out: the inference proxy. */
+export {
+  fetchLimitVariable,
+  fetchLimitWanted,
+  type InferenceProxyConfig,
+  inferenceProxyOptions,
+  inferenceProxyRelations,
+} from "./config.ts";
+export {
+  type Address,
+  type InferenceProxy,
+  type InferenceProxyDeps,
+  startInferenceProxy,
+} from "./main.ts";
+export { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";

@@ -1,0 +1,214 @@
+import { InferenceService } from "@warmpath/proto/inference";
+import type { KeyService } from "@warmpath/proto/state";
+import {
+  type Bus,
+  createHealth,
+  createRpcServer,
+  type Health,
+  listenGrpc,
+  listenHttp,
+  type Metrics,
+  opsRoutes,
+  type Principal,
+  type PrincipalSigner,
+  principalHeader,
+  type RpcServer,
+  type ServiceClient,
+  type Tracing,
+} from "@warmpath/runtime";
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  systemRandom,
+  WarmpathError,
+} from "@warmpath/runtime/base";
+import type { Caller } from "./call/types.ts";
+import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
+import { createInferenceService } from "./generate/service.ts";
+import { createMeans, type Means } from "./means.ts";
+import { type Authenticator, createAuthenticator } from "./relay/authenticate.ts";
+import { createHandler, isApiPath } from "./relay/handle.ts";
+import { startMonitor } from "./upstream/monitor.ts";
+import type { Pool } from "./upstream/pool.ts";
+
+/** Where to listen; port 0 takes a free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** All that the inference proxy stands on. */
+export interface InferenceProxyDeps {
+  readonly config: InferenceProxyConfig;
+  readonly http: Address;
+  readonly grpc: Address;
+  /** The store's keys; in this process or over gRPC. */
+  readonly keys: ServiceClient<typeof KeyService>;
+  readonly bus: Bus;
+  readonly signer: PrincipalSigner;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Breaks ties of placement. Default: the system's. */
+  readonly random?: Random;
+  /** Value of BUN_CONFIG_MAX_HTTP_REQUESTS that this process was started with. */
+  readonly fetchLimit?: string | undefined;
+}
+
+/** A running inference proxy. */
+export interface InferenceProxy {
+  readonly rpc: RpcServer;
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Takes no new work, lets streams finish for `graceMs`, then cuts them. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts probing the upstreams and listening; resolves when each upstream has been looked at once.
+ */
+export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<InferenceProxy> {
+  const { config, log, clock, metrics, tracing } = deps;
+  const random = deps.random ?? systemRandom;
+  warnOfFetchLimit(log, deps.fetchLimit);
+  const means = createMeans({ config, log, clock, random, metrics, tracing });
+  const { call, models, proxyMetrics } = means;
+
+  const health = createProxyHealth(clock, call.pool);
+  const authenticator = await createAuthenticator({
+    keys: deps.keys,
+    bus: deps.bus,
+    clock,
+    lookUps: proxyMetrics.keyLookUps,
+    limits: {
+      keysMax: config.cachedKeysMax,
+      ttlMs: config.keyCacheTtlMs,
+      unknownTtlMs: config.unknownKeyTtlMs,
+      lookUpsMax: config.keyLookUpsMax,
+    },
+  });
+  const rpc = createInferenceRpc(deps, { means, random, authenticator, health });
+  const answerApi = createHandler({
+    call,
+    models,
+    authenticator,
+    tracing,
+    log,
+    bodyBytesMax: config.bodyBytesMax,
+  });
+  const answerOps = opsRoutes({ health, metrics });
+  const monitor = startMonitor({
+    pool: call.pool,
+    log,
+    clock,
+    limits: {
+      intervalMs: config.probeIntervalMs,
+      timeoutMs: config.probeTimeoutMs,
+      failuresMax: config.probeFailuresMax,
+      modelsMax: config.modelsMax,
+    },
+  });
+  const http = await listenHttp({
+    ...deps.http,
+    log,
+    // Larger bodies are refused by the handlers, which speak the caller's error format.
+    bodyBytesMax: Number.MAX_SAFE_INTEGER,
+    handle: async (request) => {
+      if (isApiPath(request)) {
+        return await answerApi(request);
+      }
+      means.reportLoad();
+      return (await answerOps(request)) ?? (await rpc.fetch(request)) ?? (await answerApi(request));
+    },
+  });
+  const grpc = await listenGrpc({ ...deps.grpc, servers: rpc, log });
+  await monitor.firstRound;
+  return {
+    rpc,
+    httpPort: http.port,
+    grpcPort: grpc.port,
+    close: async (graceMs) => {
+      health.setDraining();
+      means.refuseNew();
+      await Promise.all([http.close(graceMs), grpc.close(graceMs)]);
+      monitor.close();
+      authenticator.close();
+      means.close();
+    },
+  };
+}
+
+/** The InferenceService behind both listeners. */
+function createInferenceRpc(
+  deps: InferenceProxyDeps,
+  parts: {
+    readonly means: Means;
+    readonly random: Random;
+    readonly authenticator: Authenticator;
+    readonly health: Health;
+  },
+): RpcServer {
+  const { config, metrics, tracing, log, clock, signer } = deps;
+  const { call, models, loads } = parts.means;
+  const { generatedBytesMax } = config;
+  // The RPC server hands the very principal of `authenticate` to the handlers.
+  const callers = new WeakMap<Principal, Caller>();
+  const service = createInferenceService({
+    call,
+    models,
+    loads,
+    random: parts.random,
+    generatedBytesMax,
+    requestsPerMinuteOf: (principal) => callers.get(principal)?.requestsPerMinute ?? 0,
+  });
+  return createRpcServer({
+    service: "inference-proxy",
+    routes: (router) => {
+      router.service(InferenceService, service);
+    },
+    signer,
+    // Services sign for the caller they act for; a client of our own sends its key, as over HTTP.
+    authenticate: async (headers) => {
+      const signed = headers.get(principalHeader);
+      if (signed !== null) {
+        return signer.verify(signed);
+      }
+      const caller = await parts.authenticator.authenticate(headers.get("authorization"));
+      const { tenant, user, keyId } = caller;
+      const principal: Principal = { tenant, user, keyId, agentChain: [] };
+      callers.set(principal, caller);
+      return principal;
+    },
+    metrics,
+    tracing,
+    log,
+    clock,
+    health: parts.health,
+    limits: { messageBytesMax: config.bodyBytesMax },
+  });
+}
+
+/** Ready means: at least one replica takes requests. */
+function createProxyHealth(clock: Clock, pool: Pool): Health {
+  const health = createHealth({ clock });
+  health.check("a healthy replica", async () => {
+    if (!pool.endpoints.some(({ healthy }) => healthy)) {
+      throw new WarmpathError("rejected-no-replica", "no upstream is healthy");
+    }
+  });
+  return health;
+}
+
+/**
+ * Bun reads its limit when a process starts, so all that is left here is to say that it is too low.
+ */
+function warnOfFetchLimit(log: Logger, limit: string | undefined): void {
+  if (!(Number(limit) >= fetchLimitWanted)) {
+    log.warn("requests beyond 256 at a time will wait inside fetch", {
+      variable: fetchLimitVariable,
+      wanted: fetchLimitWanted,
+    });
+  }
+}

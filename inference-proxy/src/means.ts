@@ -1,0 +1,126 @@
+import type { Metrics, Tracing } from "@warmpath/runtime";
+import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
+import { createModels, type Models, parseModelTiers } from "./call/models.ts";
+import type { CallMeans } from "./call/open-call.ts";
+import { createPlacement } from "./call/placement.ts";
+import { parsePrices } from "./call/prices.ts";
+import type { InferenceProxyConfig } from "./config.ts";
+import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
+import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
+import { createKeyPaces } from "./pace/index.ts";
+import { createBookings, type Loads } from "./pick/index.ts";
+import { createPrefixMemory } from "./prefix/index.ts";
+import { createPool, type Pool } from "./upstream/pool.ts";
+import { parseReplicaAddresses } from "./upstream/replica.ts";
+import { createWatchdog } from "./upstream/watchdog.ts";
+
+/** Everything between the edges and the upstreams, joined by configuration. */
+export interface Means {
+  readonly call: CallMeans;
+  readonly models: Models;
+  readonly loads: Loads;
+  readonly proxyMetrics: InferenceProxyMetrics;
+  /** Sets the gauges that are only worth computing when somebody reads them. */
+  reportLoad(): void;
+  /** Refuses those who wait for a place and those who still come; the process is going away. */
+  refuseNew(): void;
+  close(): void;
+}
+
+/**
+ * How often time limits are looked at: late by at most this, in exchange for no timer per request.
+ */
+const watchdogTickMs = 100;
+/** A place comes free within about a second wherever requests are in flight at all. */
+const retryAfterMs = 1000;
+
+/** Builds the policy's state and the pool; starts nothing but the watchdog's timer. */
+export function createMeans(options: {
+  readonly config: InferenceProxyConfig;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing;
+}): Means {
+  const { config, log, clock, random, tracing } = options;
+  const pool = createPool({
+    addresses: parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
+    inFlightMax: config.replicaInFlightMax,
+  });
+  const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
+  const bookings = createBookings({ random });
+  const placement = createPlacement({
+    pool,
+    bookings,
+    watchdog,
+    retryAfterMs,
+    limits: {
+      requestsMax: config.queueRequestsMax,
+      bytesMax: config.queueBytesMax,
+      passedOverMax: config.lanePassedOverMax,
+    },
+  });
+  const proxyMetrics = createInferenceProxyMetrics(options.metrics, {
+    waiting: () => placement.waiting,
+    waitingBytes: () => placement.waitingBytes,
+  });
+  const paces = createReplicaPaces();
+  reportHealth(proxyMetrics, pool);
+  return {
+    loads: bookings,
+    proxyMetrics,
+    models: createModels({
+      pool,
+      tiers: parseModelTiers(config.modelTiers),
+      defaultModel: config.defaultModel,
+      embeddingModel: config.embeddingModel,
+    }),
+    call: {
+      pool,
+      placement,
+      clock,
+      log,
+      tracing,
+      metrics: proxyMetrics,
+      keyPaces: createKeyPaces({ clock, keysMax: config.pacedKeysMax }),
+      prefixes: createPrefixMemory({ entriesMax: config.prefixEntriesMax }),
+      paces,
+      ratios: createTokenRatios({ modelsMax: config.modelsMax }),
+      prices: parsePrices(config.prices),
+      attempt: { limits: config, watchdog },
+      limits: { ...config, retryAfterMs },
+    },
+    reportLoad: () => reportLoad(proxyMetrics, pool, bookings, paces),
+    refuseNew: () =>
+      placement.close(
+        new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
+      ),
+    close: () => watchdog.close(),
+  };
+}
+
+function reportLoad(
+  metrics: InferenceProxyMetrics,
+  pool: Pool,
+  loads: Loads,
+  paces: ReplicaPaces,
+): void {
+  for (const { name: replica } of pool.endpoints) {
+    metrics.inFlight.set({ replica }, loads.inFlight(replica));
+    const { firstEventMs } = paces.paceOf(replica);
+    if (firstEventMs !== undefined) {
+      metrics.learnedFirstEventSeconds.set({ replica }, firstEventMs / 1000);
+    }
+  }
+}
+
+function reportHealth(metrics: InferenceProxyMetrics, pool: Pool): void {
+  const report = () => {
+    for (const { name, healthy } of pool.endpoints) {
+      metrics.healthy.set({ replica: name }, healthy ? 1 : 0);
+    }
+  };
+  report();
+  pool.onChange(report);
+}

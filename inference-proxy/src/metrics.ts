@@ -1,0 +1,119 @@
+import {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  latencyBucketsSeconds,
+  type Metrics,
+} from "@warmpath/runtime";
+
+/** Everything the proxy counts. */
+export interface InferenceProxyMetrics {
+  /** Calls by outcome, once each. */
+  readonly calls: Counter<"operation" | "model" | "replica" | "outcome">;
+  /** Tries of upstreams by how they went. */
+  readonly attempts: Counter<"replica" | "outcome">;
+  readonly tokens: Counter<"model" | "kind">;
+  readonly costNanodollars: Counter<"model">;
+  readonly firstEventSeconds: Histogram<"model" | "replica">;
+  readonly interTokenSeconds: Histogram<"model" | "replica">;
+  readonly durationSeconds: Histogram<"operation" | "model">;
+  readonly placementSeconds: Histogram<"lane">;
+  readonly inFlight: Gauge<"replica">;
+  readonly learnedFirstEventSeconds: Gauge<"replica">;
+  readonly waiting: Gauge;
+  readonly waitingBytes: Gauge;
+  readonly healthy: Gauge<"replica">;
+  readonly keyLookUps: Counter<"result">;
+}
+
+/**
+ * Defines the proxy's metrics; models and replicas come from upstreams and configuration, so they
+ * are few.
+ */
+export function createInferenceProxyMetrics(
+  metrics: Metrics,
+  queue: { waiting(): number; waitingBytes(): number } = emptyQueue,
+): InferenceProxyMetrics {
+  return {
+    ...callMetrics(metrics),
+    inFlight: metrics.gauge({
+      name: "warmpath_inference_proxy_replica_in_flight",
+      help: "Requests of this proxy at a replica now.",
+      labels: ["replica"],
+    }),
+    learnedFirstEventSeconds: metrics.gauge({
+      name: "warmpath_inference_proxy_replica_first_event_seconds",
+      help: "Time to the first event that is expected of a replica, learned from its latest streams.",
+      labels: ["replica"],
+    }),
+    waiting: metrics.gauge({
+      name: "warmpath_inference_proxy_queue_requests",
+      help: "Requests that wait for a place at a replica now.",
+      collect: () => queue.waiting(),
+    }),
+    waitingBytes: metrics.gauge({
+      name: "warmpath_inference_proxy_queue_bytes",
+      help: "Body bytes of the requests that wait now.",
+      collect: () => queue.waitingBytes(),
+    }),
+    healthy: metrics.gauge({
+      name: "warmpath_inference_proxy_replica_healthy",
+      help: "1 while a replica takes requests.",
+      labels: ["replica"],
+    }),
+    keyLookUps: metrics.counter({
+      name: "warmpath_inference_proxy_key_lookups_total",
+      help: "API keys looked up, by where the answer came from.",
+      labels: ["result"],
+    }),
+  };
+}
+
+/** For documentation, which needs the definitions only. */
+const emptyQueue = { waiting: () => 0, waitingBytes: () => 0 };
+
+function callMetrics(metrics: Metrics) {
+  return {
+    calls: metrics.counter({
+      name: "warmpath_inference_proxy_calls_total",
+      help: "Model calls that ended, by outcome (done, cut, cancelled, or the reason of the error).",
+      labels: ["operation", "model", "replica", "outcome"],
+    }),
+    attempts: metrics.counter({
+      name: "warmpath_inference_proxy_attempts_total",
+      help: "Tries of an upstream, by outcome (opened, fault, or the kind of failure).",
+      labels: ["replica", "outcome"],
+    }),
+    tokens: metrics.counter({
+      name: "warmpath_inference_proxy_tokens_total",
+      help: "Tokens accounted, by kind (input, cached_input, output); cached ones are counted in input too.",
+      labels: ["model", "kind"],
+    }),
+    costNanodollars: metrics.counter({
+      name: "warmpath_inference_proxy_cost_nanodollars_total",
+      help: "Cost of accounted tokens, in 1e-9 US dollars.",
+      labels: ["model"],
+    }),
+    firstEventSeconds: metrics.histogram({
+      name: "warmpath_inference_proxy_time_to_first_event_seconds",
+      help: "From sending a streamed request to its first event.",
+      labels: ["model", "replica"],
+    }),
+    interTokenSeconds: metrics.histogram({
+      name: "warmpath_inference_proxy_inter_token_seconds",
+      help: "Mean time between the tokens of one stream.",
+      labels: ["model", "replica"],
+      buckets: latencyBucketsSeconds,
+    }),
+    durationSeconds: metrics.histogram({
+      name: "warmpath_inference_proxy_call_duration_seconds",
+      help: "From admission to the end of the answer.",
+      labels: ["operation", "model"],
+    }),
+    placementSeconds: metrics.histogram({
+      name: "warmpath_inference_proxy_placement_seconds",
+      help: "Wait for a place at a replica.",
+      labels: ["lane"],
+    }),
+  } as const;
+}

@@ -1,0 +1,12 @@
+/** Choose the endpoint for one request, and book it. */
+export { type Booking, type Bookings, createBookings } from "./bookings.ts";
+export { explainPick } from "./explain.ts";
+export { pickEndpoint } from "./pick-endpoint.ts";
+export type {
+  Candidate,
+  Endpoint,
+  Loads,
+  NoEndpoint,
+  PickResult,
+  RequestSummary,
+} from "./types.ts";

@@ -1,0 +1,52 @@
+/**
+ * What placement may know of one upstream. Replaced whole when a probe brings news, never edited.
+ */
+export interface Endpoint {
+  /** Its name in logs, metrics, events and decisions. */
+  readonly name: string;
+  /** False takes it out of placement at once. */
+  readonly healthy: boolean;
+  /** One sentence for people; empty while healthy. */
+  readonly unhealthyReason: string;
+  /** Models it serves; empty until the first successful probe. */
+  readonly models: ReadonlySet<string>;
+  /** Most requests this proxy keeps there at once. */
+  readonly inFlightMax: number;
+  /** Requests the engine last said it is running; undefined when it does not say. */
+  readonly engineRunning: number | undefined;
+  /** Requests the engine last said are waiting. */
+  readonly engineWaiting: number | undefined;
+}
+
+/** What placement may know of one request. */
+export interface RequestSummary {
+  readonly model: string;
+  /** Endpoints that an earlier attempt of this request has failed on. */
+  readonly excluded: ReadonlySet<string>;
+  /** The endpoint believed to hold this conversation's prefix; undefined when nobody is. */
+  readonly warmOn: string | undefined;
+}
+
+/**
+ * Requests of this proxy per endpoint, right now. Local counts lead; scraped ones only break ties.
+ */
+export interface Loads {
+  inFlight(endpoint: string): number;
+}
+
+/** Why no endpoint can take a request; each is the furthest that any endpoint got. */
+export type NoEndpoint = "unknown-model" | "unhealthy" | "excluded" | "saturated";
+
+/** The endpoint, or the reason there is none. */
+export type PickResult =
+  | { readonly endpoint: Endpoint; readonly reason?: undefined }
+  | { readonly endpoint?: undefined; readonly reason: NoEndpoint };
+
+/** One line of an explanation. */
+export interface Candidate {
+  readonly endpoint: string;
+  /** Requests in flight there from here; lower is better. */
+  readonly cost: number;
+  /** Why it is out; undefined while it is eligible. */
+  readonly excluded: NoEndpoint | undefined;
+}

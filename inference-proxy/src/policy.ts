@@ -1,0 +1,56 @@
+/**
+ * The pure policy: plain types in, plain types out, clock and chance injected, no sockets. The
+ * proxy and the policy lab run these same files.
+ */
+export {
+  createWaitQueue,
+  type Lane,
+  lanes,
+  type Place,
+  type Waiting,
+  type WaitLimits,
+  type WaitQueue,
+} from "./admit/index.ts";
+export {
+  createEwma,
+  createReplicaPaces,
+  createTokenRatios,
+  type Ewma,
+  type LearnedPace,
+  type PaceSample,
+  type ReplicaPaces,
+  type TokenRatios,
+} from "./learn/index.ts";
+export {
+  type Bucket,
+  createKeyPaces,
+  fullBucket,
+  type KeyPaces,
+  type KeyRates,
+  type Rate,
+  type Reservation,
+  type Reserved,
+  reserve,
+  settle,
+} from "./pace/index.ts";
+export {
+  type Booking,
+  type Bookings,
+  type Candidate,
+  createBookings,
+  type Endpoint,
+  explainPick,
+  type Loads,
+  type NoEndpoint,
+  type PickResult,
+  pickEndpoint,
+  type RequestSummary,
+} from "./pick/index.ts";
+export {
+  type Chain,
+  chainOf,
+  createPrefixMemory,
+  type HashBytes,
+  type PrefixMemory,
+  type Recalled,
+} from "./prefix/index.ts";

@@ -1,0 +1,91 @@
+import { httpStatus, publicMessageOf } from "@warmpath/runtime";
+import { type Reason, WarmpathError } from "@warmpath/runtime/base";
+import type { UpstreamError } from "../upstream/error-body.ts";
+
+/*
+ * The one place that writes errors of OpenAI's API. Its clients choose their exception class by the
+ * status, and show type, code and message.
+ */
+
+/** The body of an error, as a response or as an event of a stream. */
+export interface ApiErrorBody {
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string | null;
+  };
+}
+
+interface Wire {
+  readonly status?: number;
+  readonly type: string;
+  readonly code?: string;
+}
+
+/** What clients of OpenAI's API expect where it says more than, or other than, our own table. */
+const wireByReason: Partial<Record<Reason, Wire>> = {
+  "rejected-unauthenticated": { type: "invalid_request_error", code: "invalid_api_key" },
+  "rejected-no-model": { type: "invalid_request_error", code: "model_not_found" },
+  "rejected-not-found": { type: "invalid_request_error", code: "unknown_url" },
+  "rejected-over-limit": { type: "requests", code: "rate_limit_exceeded" },
+  // Ours to have too little room, not theirs to have sent too much.
+  "rejected-queue-full": { status: 503, type: "server_error", code: "overloaded" },
+  "failed-upstream-busy": { status: 503, type: "server_error", code: "overloaded" },
+  // Our key, or our upstream: nothing that the client could change.
+  "failed-upstream-rejected": { status: 502, type: "server_error" },
+  "failed-upstream": { status: 502, type: "server_error" },
+  "failed-upstream-protocol": { status: 502, type: "server_error" },
+};
+
+/** Seconds to wait where a status promises `Retry-After` and the error knows none. */
+const retryAfterSecondsDefault = 1;
+
+/** The error as a response. */
+export function errorResponse(thrown: unknown, headers: Record<string, string>): Response {
+  const error = WarmpathError.from(thrown);
+  const status = wireByReason[error.reason]?.status ?? httpStatus(error);
+  const retryAfter =
+    error.retryAfterMs === undefined
+      ? retryAfterSecondsDefault
+      : Math.max(1, Math.ceil(error.retryAfterMs / 1000));
+  return Response.json(errorBody(error), {
+    status,
+    headers: {
+      ...headers,
+      ...(status === 429 || status === 503 ? { "retry-after": String(retryAfter) } : {}),
+    },
+  });
+}
+
+/** The error as a body or as an event. */
+export function errorBody(thrown: unknown): ApiErrorBody {
+  const error = WarmpathError.from(thrown);
+  const wire = wireByReason[error.reason];
+  const isClients = error.source === "client";
+  return {
+    error: {
+      message: publicMessageOf(error),
+      type: wire?.type ?? (isClients ? "invalid_request_error" : "server_error"),
+      param: error.fields[0]?.field ?? null,
+      code: wire?.code ?? error.reason,
+    },
+  };
+}
+
+/** An upstream's judgement of the client's request, in the shape that the client's API has. */
+export function faultResponse(
+  status: number,
+  error: UpstreamError,
+  headers: Record<string, string>,
+): Response {
+  const body: ApiErrorBody = {
+    error: {
+      message: error.message,
+      type: error.type ?? "invalid_request_error",
+      param: error.param ?? null,
+      code: error.code ?? (status === 404 ? "model_not_found" : null),
+    },
+  };
+  return Response.json(body, { status, headers });
+}

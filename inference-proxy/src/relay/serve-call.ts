@@ -1,0 +1,143 @@
+import { newId } from "@warmpath/runtime/base";
+import type { OpenCall } from "../call/end-call.ts";
+import type { Models } from "../call/models.ts";
+import type { CallMeans } from "../call/open-call.ts";
+import { openCall } from "../call/open-call.ts";
+import type { Caller, CallRequest } from "../call/types.ts";
+import { chainOf } from "../prefix/index.ts";
+import type { ServingPath } from "../upstream/open.ts";
+import { readWhole } from "../upstream/read-whole.ts";
+import type { UpstreamKind } from "../upstream/replica.ts";
+import { eventOf } from "../upstream/sse.ts";
+import { bodyForUpstream, operations, parseApiRequest, parseLane } from "./read-request.ts";
+import { errorBody, faultResponse } from "./rescue.ts";
+
+/** What relaying needs of the process. */
+export interface RelayMeans {
+  readonly call: CallMeans;
+  readonly models: Models;
+  readonly bodyBytesMax: number;
+}
+
+/** Response headers of the proxy's own. */
+export const requestIdHeader = "x-request-id";
+export const replicaHeader = "x-warmpath-replica";
+export const attemptsHeader = "x-warmpath-attempts";
+export const laneHeader = "x-warmpath-lane";
+
+/** Longest session id that is taken from a header. */
+const sessionIdCharsMax = 256;
+
+/**
+ * One model call over HTTP: read, open, hand the answer on. Resolves with the head; `onEnd` tells
+ * the end.
+ */
+export async function serveCall(
+  means: RelayMeans,
+  incoming: {
+    readonly request: Request;
+    readonly path: ServingPath;
+    readonly caller: Caller;
+    readonly requestId: string;
+    readonly onEnd: (error?: unknown) => void;
+  },
+): Promise<Response> {
+  const { request, requestId, onEnd } = incoming;
+  const callRequest = await readCall(means, incoming);
+  const call = await openCall(means.call, callRequest);
+  const headers = {
+    [requestIdHeader]: requestId,
+    [replicaHeader]: call.kind === "open" ? call.replica.address.name : call.replica,
+    [attemptsHeader]: String(call.attempts),
+  };
+  if (call.kind === "fault") {
+    onEnd();
+    return faultResponse(call.status, call.error, headers);
+  }
+  if (call.answer.kind === "whole") {
+    call.end();
+    onEnd();
+    return new Response(call.answer.bytes, {
+      headers: { ...headers, "content-type": call.contentType },
+    });
+  }
+  request.signal.addEventListener("abort", () => onEnd(request.signal.reason), { once: true });
+  // Bun takes an async generator as a body, which the DOM's type does not know.
+  const body = relayEvents(call, onEnd) as unknown as ReadableStream<Uint8Array>;
+  return new Response(body, {
+    headers: { ...headers, "content-type": call.contentType, "cache-control": "no-cache" },
+  });
+}
+
+/**
+ * Hands the events on as they come. A stream that was cut ends with an error event and without
+ * `[DONE]`.
+ */
+async function* relayEvents(
+  call: OpenCall,
+  onEnd: (error?: unknown) => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (call.answer.kind !== "stream") {
+    return;
+  }
+  const { events } = call.answer;
+  let failure: unknown;
+  try {
+    for (let block = await events.next(); block !== undefined; block = await events.next()) {
+      yield block;
+    }
+  } catch (error) {
+    failure = error;
+    if (!events.facts.isFailed) {
+      yield eventOf(errorBody(error));
+    }
+  } finally {
+    call.end(failure);
+    onEnd(failure);
+  }
+}
+
+async function readCall(
+  means: RelayMeans,
+  incoming: {
+    readonly request: Request;
+    readonly path: ServingPath;
+    readonly caller: Caller;
+    readonly requestId: string;
+  },
+): Promise<CallRequest> {
+  const { request, path, caller, requestId } = incoming;
+  const operation = operations[path];
+  const lane = parseLane(request.headers.get(laneHeader));
+  const bytes = await readWhole(request, means.bodyBytesMax);
+  const read = parseApiRequest(bytes, operation);
+  const model = means.models.resolve(read.model);
+  const bodies = new Map<UpstreamKind, Uint8Array<ArrayBuffer>>();
+  return {
+    requestId,
+    caller,
+    operation,
+    path,
+    model,
+    isStream: read.isStream,
+    dropsUsage: read.isStream && !read.wantsUsage,
+    lane,
+    bodyBytes: bytes.length,
+    bodyFor: (kind) => {
+      const body =
+        bodies.get(kind) ?? bodyForUpstream(read, { model, tenant: caller.tenant, kind });
+      bodies.set(kind, body);
+      return body;
+    },
+    answerTokensMax: read.answerTokensMax,
+    chain: chainOf(read.prefix, `${caller.tenant}/${model}`, Bun.hash.xxHash64),
+    taskId: "",
+    sessionId: (request.headers.get("x-session-id") ?? "").slice(0, sessionIdCharsMax),
+    signal: request.signal,
+  };
+}
+
+/** A new id for one request, which also becomes part of the id that the engine gives its answer. */
+export function newRequestId(): string {
+  return newId("req");
+}

@@ -1,0 +1,13 @@
+/** Engines with written answers and recorded ones, and a whole proxy in front of them. */
+export {
+  chunk,
+  done,
+  type FakeEngine,
+  helloStream,
+  type SeenRequest,
+  startFakeEngine,
+  streamOf,
+  usageChunk,
+} from "./fake-engine.ts";
+export { type Recording, readRecording, readTestdata } from "./recordings.ts";
+export { startTestProxy, type TestProxy, testKey } from "./start-proxy.ts";

@@ -1,0 +1,116 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+
+/** How an attempt failed before anything of its answer was handed on. */
+export type FailureKind =
+  /** No connection: the upstream has not seen the request. */
+  | "unreachable"
+  /** The upstream said that it has no room, or is going away: it did nothing. */
+  | "busy"
+  /** The upstream died or broke while it had the request: the request itself may be the reason. */
+  | "died"
+  /** Nothing came in time. */
+  | "timeout"
+  /** The upstream refuses us, whatever the request: a wrong key, an answer outside the protocol. */
+  | "refused";
+
+/** A failed attempt. */
+export interface AttemptFailure {
+  readonly kind: FailureKind;
+  /** One sentence, without credentials. */
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** The error for the caller when no further attempt is made. */
+export function errorOfFailure(
+  failure: AttemptFailure,
+  replica: string,
+  retryAfterMsDefault: number,
+): WarmpathError {
+  const message = `upstream ${replica}: ${failure.message}`;
+  const retryAfterMs = failure.retryAfterMs ?? retryAfterMsDefault;
+  switch (failure.kind) {
+    case "unreachable":
+      return new WarmpathError("rejected-no-replica", message, { retryAfterMs });
+    case "busy":
+      return new WarmpathError("failed-upstream-busy", message, { retryAfterMs });
+    case "died":
+      return new WarmpathError("failed-upstream", message, { retryAfterMs });
+    case "timeout":
+      return new WarmpathError("failed-timeout", message);
+    case "refused":
+      return new WarmpathError("failed-upstream-rejected", message);
+  }
+}
+
+/**
+ * What a status that is not a success means; undefined when it is the client's own fault, to be
+ * handed on.
+ */
+export function failureOfStatus(
+  status: number,
+  message: string,
+  retryAfter: string | null,
+): AttemptFailure | undefined {
+  const retryAfterMs = parseRetryAfterMs(retryAfter);
+  if (status === 401 || status === 403) {
+    return {
+      kind: "refused",
+      message: `it does not accept our key (status ${status})`,
+      retryAfterMs,
+    };
+  }
+  if (status === 429 || status === 503) {
+    return { kind: "busy", message, retryAfterMs };
+  }
+  // What vLLM answers to new requests while it shuts down: nothing was begun.
+  if (status === 500 && message.includes("cannot schedule new futures")) {
+    return { kind: "busy", message: "it is shutting down", retryAfterMs };
+  }
+  if (status >= 500) {
+    return { kind: "died", message: `it answered ${status}: ${message}`, retryAfterMs };
+  }
+  if (status < 400) {
+    return { kind: "refused", message: `it answered with status ${status}`, retryAfterMs };
+  }
+  return undefined;
+}
+
+/** Seconds, as engines and providers send them; the date form is not used by any of them. */
+function parseRetryAfterMs(header: string | null): number | undefined {
+  const seconds = header === null ? Number.NaN : Number(header);
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds * 1000) : undefined;
+}
+
+/** What an exception of `fetch` or of reading its body means. */
+export function failureOfThrown(thrown: unknown): AttemptFailure {
+  const code = codeOf(thrown);
+  if (thrown instanceof ReferenceError || (thrown instanceof TypeError && code === "")) {
+    // A fault of this code must not be taken for one of the network, which always has a code.
+    throw thrown;
+  }
+  const isUnsent = unsentCodes.has(code);
+  return {
+    kind: isUnsent ? "unreachable" : "died",
+    message: isUnsent
+      ? `no connection (${code})`
+      : `the connection broke (${code === "" ? String(thrown) : code})`,
+    retryAfterMs: undefined,
+  };
+}
+
+/** Error codes of Bun's fetch for a connection that never stood. */
+const unsentCodes: ReadonlySet<string> = new Set([
+  "ConnectionRefused",
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "FailedToOpenSocket",
+]);
+
+function codeOf(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  return typeof code === "string" ? code : "";
+}

@@ -1,0 +1,92 @@
+import type { Clock, Logger } from "@warmpath/runtime/base";
+import type { Pool } from "./pool.ts";
+import { type ProbeLimits, probeReplica, unreachableReason } from "./probe.ts";
+
+/** How often to look, and when to give up on a replica. */
+export interface MonitorLimits extends ProbeLimits {
+  readonly intervalMs: number;
+  /**
+   * Probes that must fail in a row before a replica is taken out; a request that is refused does it
+   * at once.
+   */
+  readonly failuresMax: number;
+}
+
+/** Probes every upstream for ever. */
+export interface Monitor {
+  /** Resolves when each upstream has been probed once. */
+  readonly firstRound: Promise<void>;
+  close(): void;
+}
+
+/** One loop per upstream, so that a slow one does not delay the news of the others. */
+export function startMonitor(options: {
+  readonly pool: Pool;
+  readonly limits: MonitorLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): Monitor {
+  const closed = new AbortController();
+  const names = options.pool.replicas.map(({ address }) => address.name);
+  const firsts = names.map((name) => {
+    const probe = createProbe(name, options);
+    const first = probe();
+    const run = async (): Promise<void> => {
+      await first;
+      while (!closed.signal.aborted) {
+        await options.clock.sleep(restMsOf(name, options), closed.signal);
+        await probe();
+      }
+    };
+    // The probe does not throw, and the sleep only when the monitor is closed.
+    run().catch(() => undefined);
+    return first;
+  });
+  return {
+    firstRound: Promise.all(firsts).then(() => undefined),
+    close: () => closed.abort(),
+  };
+}
+
+/**
+ * A healthy server that is not vLLM shows no load that would be worth a look, and may be a provider
+ * that counts our requests.
+ */
+const restFactorOfProviders = 10;
+
+function restMsOf(name: string, { pool, limits }: Parameters<typeof startMonitor>[0]): number {
+  const facts = pool.find(name)?.facts;
+  const isQuiet = facts?.kind === "openai" && facts.healthy;
+  return limits.intervalMs * (isQuiet ? restFactorOfProviders : 1);
+}
+
+function createProbe(
+  name: string,
+  { pool, limits, clock, log }: Parameters<typeof startMonitor>[0],
+): () => Promise<void> {
+  let failures = 0;
+  return async () => {
+    const before = pool.find(name);
+    if (before === undefined) {
+      return;
+    }
+    try {
+      const facts = await probeReplica(before.address, limits, clock);
+      failures = 0;
+      if (!before.facts.healthy) {
+        log.info("upstream is healthy", { replica: name, engine: facts.engine });
+      }
+      pool.update(name, facts);
+    } catch (error) {
+      failures += 1;
+      const isOut = failures >= limits.failuresMax || !before.facts.healthy;
+      if (isOut) {
+        const unhealthyReason = unreachableReason(error);
+        if (before.facts.unhealthyReason !== unhealthyReason) {
+          log.warn("upstream is unhealthy", { replica: name, reason: unhealthyReason });
+        }
+        pool.update(name, { healthy: false, unhealthyReason });
+      }
+    }
+  };
+}

@@ -1,0 +1,61 @@
+/** What placement and people want to know of an engine's own metrics. */
+export interface EngineMetrics {
+  /** Over all engines behind the address (data parallel ranks). */
+  readonly running: number;
+  readonly waiting: number;
+  /** Share of the KV cache in use, 0 to 1; the fullest engine's. */
+  readonly kvCacheUsage: number | undefined;
+  /** Tokens that the KV caches hold together; undefined when not reported. */
+  readonly kvCacheTokens: number | undefined;
+}
+
+/**
+ * Reads vLLM's metrics page; undefined when it is not vLLM's. Samples of one name are of one engine
+ * each; an engine that has had no request yet may have none.
+ */
+export function parseEngineMetrics(page: string): EngineMetrics | undefined {
+  if (!page.includes("vllm:num_requests_running")) {
+    return undefined;
+  }
+  const running = samplesOf(page, "vllm:num_requests_running");
+  const waiting = samplesOf(page, "vllm:num_requests_waiting");
+  const usage = samplesOf(page, "vllm:kv_cache_usage_perc").map(({ value }) => value);
+  const tokens = samplesOf(page, "vllm:cache_config_info")
+    .map(({ labels }) => Number(/kv_cache_size_tokens="(\d+)"/.exec(labels)?.[1]))
+    .filter((count) => Number.isFinite(count));
+  return {
+    running: sum(running.map(({ value }) => value)),
+    waiting: sum(waiting.map(({ value }) => value)),
+    kvCacheUsage: usage.length === 0 ? undefined : Math.max(...usage),
+    kvCacheTokens: tokens.length === 0 ? undefined : sum(tokens),
+  };
+}
+
+interface Sample {
+  readonly labels: string;
+  readonly value: number;
+}
+
+/** Every line `name{labels} value` or `name value`; comments and longer names do not match. */
+function samplesOf(page: string, name: string): readonly Sample[] {
+  const samples: Sample[] = [];
+  for (let at = page.indexOf(name); at >= 0; at = page.indexOf(name, at + name.length)) {
+    const isLineStart = at === 0 || page[at - 1] === "\n";
+    const next = page[at + name.length];
+    if (!isLineStart || (next !== "{" && next !== " ")) {
+      continue;
+    }
+    const lineEnd = page.indexOf("\n", at);
+    const line = page.slice(at + name.length, lineEnd < 0 ? undefined : lineEnd).trim();
+    const space = line.lastIndexOf(" ");
+    const value = Number(line.slice(space + 1));
+    if (Number.isFinite(value)) {
+      samples.push({ labels: line.slice(0, Math.max(0, space)), value });
+    }
+  }
+  return samples;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

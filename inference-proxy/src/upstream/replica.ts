@@ -1,0 +1,80 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+import type { EngineMetrics } from "./prometheus.ts";
+
+/** How an upstream is reached; fixed for the life of the process. */
+export interface ReplicaAddress {
+  /** Host and port (and path, if any): what logs, metrics and headers call it. */
+  readonly name: string;
+  /** Without credentials, a trailing slash or `/v1`. */
+  readonly baseUrl: string;
+  /** The `authorization` header it wants; never logged. */
+  readonly authorization: string | undefined;
+}
+
+/** What it speaks beyond OpenAI's API: vLLM understands `cache_salt` and shows metrics. */
+export type UpstreamKind = "vllm" | "openai";
+
+/** A model that an upstream serves. */
+export interface ServedModel {
+  readonly id: string;
+  /** Longest prompt and answer together; 0 when unknown. */
+  readonly contextTokens: number;
+}
+
+/** What the last probes said. */
+export interface ReplicaFacts {
+  readonly kind: UpstreamKind;
+  readonly healthy: boolean;
+  /** One sentence; empty while healthy. */
+  readonly unhealthyReason: string;
+  readonly models: readonly ServedModel[];
+  readonly isSimulated: boolean;
+  /** Such as "vllm 0.32.0"; empty when it does not say. */
+  readonly engine: string;
+  readonly metrics: EngineMetrics | undefined;
+  /** When the metrics were read, on the monotonic clock. */
+  readonly metricsAtMs: number;
+}
+
+/** Before the first probe. */
+export const unprobed: ReplicaFacts = {
+  kind: "openai",
+  healthy: false,
+  unhealthyReason: "it has not answered yet",
+  models: [],
+  isSimulated: false,
+  engine: "",
+  metrics: undefined,
+  metricsAtMs: 0,
+};
+
+/** Reads the configured addresses; credentials in a URL become a header and leave the text. */
+export function parseReplicaAddresses(
+  urls: readonly string[],
+  apiKey: string | undefined,
+): readonly ReplicaAddress[] {
+  const addresses = urls.map((url) => parseReplicaAddress(url, apiKey));
+  const names = new Set(addresses.map(({ name }) => name));
+  if (names.size !== addresses.length) {
+    throw new WarmpathError("rejected-config", "an upstream is listed twice");
+  }
+  return addresses;
+}
+
+function parseReplicaAddress(text: string, apiKey: string | undefined): ReplicaAddress {
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    // The text may hold a password: it is not repeated.
+    throw new WarmpathError("rejected-config", "an upstream is not an http or https URL");
+  }
+  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
+  const basic =
+    url.username === ""
+      ? undefined
+      : `Basic ${btoa(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`)}`;
+  return {
+    name: `${url.host}${path}`,
+    baseUrl: `${url.protocol}//${url.host}${path}`,
+    authorization: basic ?? (apiKey === undefined ? undefined : `Bearer ${apiKey}`),
+  };
+}

@@ -1,0 +1,99 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+
+/*
+ * Server-sent events as bytes. Cost per chunk of a stream: one look at its last bytes, and in the
+ * common case (the chunk ends where an event ends) neither a copy nor an allocation.
+ */
+
+/** Cuts a byte stream at event boundaries. */
+export interface EventFramer {
+  /** The complete events that are in hand after this chunk; may be empty. */
+  push(chunk: Uint8Array): Uint8Array;
+  /** Bytes of an event that has not ended. */
+  readonly pendingBytes: number;
+}
+
+const newline = 0x0a;
+const empty = new Uint8Array(0);
+
+/** Makes a framer that refuses an event longer than `eventBytesMax`. */
+export function createEventFramer(eventBytesMax: number): EventFramer {
+  let pending = empty;
+  return {
+    push: (chunk) => {
+      const bytes = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      const end = endOfLastEvent(bytes);
+      if (end === bytes.length) {
+        pending = empty;
+        return bytes;
+      }
+      if (bytes.length - end > eventBytesMax) {
+        throw new WarmpathError(
+          "failed-upstream-protocol",
+          `the upstream sent an event longer than ${eventBytesMax} bytes`,
+        );
+      }
+      pending = bytes.slice(end);
+      return bytes.subarray(0, end);
+    },
+    get pendingBytes() {
+      return pending.length;
+    },
+  };
+}
+
+/** The position after the last empty line; 0 when there is none. */
+function endOfLastEvent(bytes: Uint8Array): number {
+  const length = bytes.length;
+  if (bytes[length - 1] === newline && isEmptyLineBefore(bytes, length - 1)) {
+    return length;
+  }
+  for (let at = bytes.lastIndexOf(newline); at > 0; at = bytes.lastIndexOf(newline, at - 1)) {
+    if (isEmptyLineBefore(bytes, at)) {
+      return at + 1;
+    }
+  }
+  return 0;
+}
+
+/** True when the line that the newline at `at` ends is empty: "\n\n" or "\r\n\r\n". */
+function isEmptyLineBefore(bytes: Uint8Array, at: number): boolean {
+  const before = bytes[at - 1];
+  return before === newline || (before === 0x0d && bytes[at - 2] === newline);
+}
+
+/** The events of a block of complete events, each with its closing empty line. */
+export function splitEvents(block: Uint8Array): readonly Uint8Array[] {
+  const events: Uint8Array[] = [];
+  let start = 0;
+  for (let at = block.indexOf(newline); at >= 0; at = block.indexOf(newline, at + 1)) {
+    if (at > start && isEmptyLineBefore(block, at)) {
+      events.push(block.subarray(start, at + 1));
+      start = at + 1;
+    }
+  }
+  return events;
+}
+
+const decoder = new TextDecoder();
+
+/**
+ * The `data` of one event, its lines joined; undefined when it has none (a comment, a keep-alive).
+ */
+export function dataOf(event: Uint8Array): string | undefined {
+  const lines = decoder
+    .decode(event)
+    .split("\n")
+    .map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line))
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice(line.startsWith("data: ") ? 6 : 5));
+  return lines.length === 0 ? undefined : lines.join("\n");
+}
+
+/** The `data` that ends a stream of OpenAI's API; no proof that the answer is complete. */
+export const doneData = "[DONE]";
+
+/** One event that carries this JSON value. */
+export function eventOf(value: unknown): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`data: ${JSON.stringify(value)}\n\n`);
+}

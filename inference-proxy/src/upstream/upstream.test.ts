@@ -1,0 +1,112 @@
+import { describe, expect, test } from "bun:test";
+import { systemClock } from "@warmpath/runtime/base";
+import { createManualClock } from "@warmpath/runtime/testing";
+import { readTestdata, startFakeEngine } from "../testing/index.ts";
+import { parseUpstreamError } from "./error-body.ts";
+import { probeReplica } from "./probe.ts";
+import { parseEngineMetrics } from "./prometheus.ts";
+import { parseReplicaAddresses } from "./replica.ts";
+import { createWatchdog } from "./watchdog.ts";
+
+describe("parseEngineMetrics()", () => {
+  test("reads a real engine's page, and adds up the engines behind one address", () => {
+    expect(parseEngineMetrics(readTestdata("metrics-under-load.txt").toString())).toEqual({
+      running: 16,
+      waiting: 0,
+      kvCacheUsage: 0.28180039138943247,
+      kvCacheTokens: 16_384,
+    });
+    const two = parseEngineMetrics(readTestdata("metrics-dp2-two-api-servers.txt").toString());
+    expect(two?.kvCacheTokens).toBe(16_384);
+    expect(parseEngineMetrics("process_cpu_seconds_total 1\n")).toBeUndefined();
+  });
+});
+
+describe("parseReplicaAddresses()", () => {
+  test("keeps credentials out of every name, and knows /v1 for what it is", () => {
+    const [engine, ollama] = parseReplicaAddresses(
+      ["http://user:p%40ss@10.0.0.1:8000/", "http://127.0.0.1:11434/v1"],
+      "sk-1",
+    );
+    expect(engine).toEqual({
+      name: "10.0.0.1:8000",
+      baseUrl: "http://10.0.0.1:8000",
+      authorization: `Basic ${btoa("user:p@ss")}`,
+    });
+    expect(ollama).toEqual({
+      name: "127.0.0.1:11434",
+      baseUrl: "http://127.0.0.1:11434",
+      authorization: "Bearer sk-1",
+    });
+    expect(() => parseReplicaAddresses(["ftp://u:secret@x"], undefined)).toThrow(/^(?!.*secret)/);
+    expect(() => parseReplicaAddresses(["http://a", "http://a/v1"], undefined)).toThrow("twice");
+  });
+});
+
+describe("probeReplica()", () => {
+  const limits = { timeoutMs: 1000, modelsMax: 10 };
+
+  test("tells vLLM from a server that only speaks OpenAI's API", async () => {
+    const vllm = startFakeEngine();
+    const other = startFakeEngine({ isVllm: false });
+    const [first, second] = parseReplicaAddresses([vllm.url, other.url], undefined);
+    if (first === undefined || second === undefined) {
+      throw new Error("two addresses were given");
+    }
+    expect(await probeReplica(first, limits, systemClock)).toMatchObject({
+      kind: "vllm",
+      engine: "vllm 0.32.0",
+      isSimulated: false,
+      models: [{ id: "tiny", contextTokens: 4096 }],
+    });
+    expect(await probeReplica(second, limits, systemClock)).toMatchObject({
+      kind: "openai",
+      healthy: true,
+      engine: "",
+    });
+    vllm.health = 503;
+    expect(probeReplica(first, limits, systemClock)).rejects.toThrow("GET /health answered 503");
+    await Promise.all([vllm.stop(), other.stop()]);
+  });
+});
+
+describe("parseUpstreamError()", () => {
+  test("reads the shapes in which engines complain", () => {
+    const message = (text: string) => parseUpstreamError(text)?.message;
+    expect(message('{"error":{"message":"a","code":400}}')).toBe("a");
+    expect(message('{"error":"Unauthorized"}')).toBe("Unauthorized");
+    expect(message('{"detail":"Not Found"}')).toBe("Not Found");
+    expect(message('{"detail":[{"loc":["body"]}]}')).toBe('[{"loc":["body"]}]');
+    expect(message('{"choices":[]}')).toBeUndefined();
+    expect(message("<html>")).toBeUndefined();
+  });
+});
+
+describe("createWatchdog()", () => {
+  test("calls once when nothing came in time, and never while paused or stopped", async () => {
+    const clock = createManualClock();
+    const watchdog = createWatchdog({ clock, tickMs: 10 });
+    let due = 0;
+    const watch = watchdog.watch(50, () => {
+      due += 1;
+    });
+    const stopped = watchdog.watch(50, () => {
+      due += 100;
+    });
+    stopped.stop();
+    for (let tick = 0; tick < 4; tick += 1) {
+      await clock.advance(10);
+    }
+    watch.pause();
+    for (let tick = 0; tick < 10; tick += 1) {
+      await clock.advance(10);
+    }
+    expect(due).toBe(0);
+    watch.touch();
+    for (let tick = 0; tick < 10; tick += 1) {
+      await clock.advance(10);
+    }
+    expect(due).toBe(1);
+    watchdog.close();
+  });
+});

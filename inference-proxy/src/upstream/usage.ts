@@ -1,0 +1,66 @@
+import { endOfValue, keyBytes, lastValue, searchable } from "./json-scan.ts";
+
+/** Tokens of one call as the engine reported or, for a cut stream, as we counted them. */
+export interface TokenUsage {
+  /** Prompt tokens, the cached ones included. */
+  readonly inputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+}
+
+/** Nothing was used. */
+export const noUsage: TokenUsage = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+};
+
+const usageKey = keyBytes("usage");
+const openBrace = 0x7b;
+
+/**
+ * The bytes of the last usage object in a chunk or an answer; undefined when there is none, or it
+ * is null.
+ */
+export function usageBytes(answer: Uint8Array): Uint8Array | undefined {
+  const bytes = searchable(answer);
+  const at = lastValue(bytes, usageKey);
+  return at >= 0 && bytes[at] === openBrace ? bytes.subarray(at, endOfValue(bytes, at)) : undefined;
+}
+
+/**
+ * Reads OpenAI's usage object, of chat, completions or embeddings; undefined when it is not one.
+ */
+export function parseUsage(bytes: Uint8Array): TokenUsage | undefined {
+  let usage: unknown;
+  try {
+    usage = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    // Not JSON: then there is no usage to be had, and the answer itself is not ours to judge.
+    return undefined;
+  }
+  const inputTokens = countAt(usage, "prompt_tokens");
+  if (inputTokens === undefined) {
+    return undefined;
+  }
+  return {
+    inputTokens,
+    cachedInputTokens: countAt(usage, "prompt_tokens_details", "cached_tokens") ?? 0,
+    outputTokens: countAt(usage, "completion_tokens") ?? 0,
+    reasoningTokens: countAt(usage, "completion_tokens_details", "reasoning_tokens") ?? 0,
+  };
+}
+
+function countAt(value: unknown, ...path: readonly string[]): number | undefined {
+  let at = value;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) {
+      return undefined;
+    }
+    // Object.hasOwn has just said that the key is there.
+    at = (at as Record<string, unknown>)[key];
+  }
+  return typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : undefined;
+}
