@@ -1,0 +1,99 @@
+/**
+ * A simulated replica as a process of its own: `bun benchmarks/replica/main.ts --port 8741 --model
+ * warmpath-sim`. Prints one JSON line when it listens. Ends on SIGTERM, SIGINT, or, when
+ * stdin is a pipe, as soon as its other end closes.
+ */
+import { fstatSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { loadConfig, renderOptionsHelp, WarmpathError } from "@warmpath/runtime/base";
+import { replicaOptions } from "./config.ts";
+import { createReplica } from "./replica.ts";
+
+/**
+ * Time that running answers get to end after SIGTERM: longer than an ordinary answer, shorter than
+ * a supervisor's patience.
+ */
+const drainMs = 5_000;
+
+const flagNames = Object.values(replicaOptions).flatMap(({ flag }) => flag ?? []);
+const { values } = parseArgs({
+  options: {
+    ...Object.fromEntries(flagNames.map((name) => [name, { type: "string" as const }])),
+    help: { type: "boolean" },
+    // Keep running when stdin closes, whatever it is.
+    detached: { type: "boolean" },
+  },
+});
+if (values["help"] === true) {
+  process.stdout.write(
+    `bun benchmarks/replica/main.ts [flags]\n\n${renderOptionsHelp(replicaOptions)}\n`,
+  );
+  process.exit(0);
+}
+
+const detached = values["detached"];
+const flags: Record<string, string | boolean | undefined> = { ...values };
+delete flags["help"];
+delete flags["detached"];
+const replica = start();
+process.stdout.write(
+  `${JSON.stringify({ ready: true, url: replica.url, pid: process.pid, simulated: true })}\n`,
+);
+process.on("SIGTERM", () => void end());
+if (detached === true || !isStdinPipe()) {
+  process.on("SIGINT", () => void end());
+} else {
+  // What `exitWhenParentCloses` of runtime does; importing it would load all of gRPC into every
+  // replica.
+  for (const event of ["end", "close", "error"]) process.stdin.on(event, () => process.exit(0));
+  process.stdin.resume();
+  // Ctrl-C reaches the whole process group: the parent decides when its replicas go.
+  process.on("SIGINT", () => undefined);
+}
+
+/** A parent holds a pipe's other end; a terminal, a file and /dev/null are nobody's life line. */
+function isStdinPipe(): boolean {
+  try {
+    const stdin = fstatSync(0);
+    return stdin.isFIFO() || stdin.isSocket();
+  } catch {
+    // Closed from the start.
+    return false;
+  }
+}
+
+function start() {
+  try {
+    const config = loadConfig(replicaOptions, {
+      env: process.env,
+      flags,
+      knownNames: knownNames(),
+    });
+    return createReplica({ config });
+  } catch (error) {
+    const { message } = WarmpathError.from(error);
+    process.stderr.write(`replica: ${portFault(error) ?? message}\n`);
+    process.exit(1);
+  }
+}
+
+/**
+ * Variables of other parts of the system may be set in the same environment; only ours are checked
+ * here.
+ */
+function knownNames(): string[] {
+  return Object.keys(process.env).filter(
+    (name) => name.startsWith("WARMPATH_") && !name.startsWith("WARMPATH_SIM_"),
+  );
+}
+
+function portFault(error: unknown): string | undefined {
+  const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  const port = flags["port"] ?? replicaOptions.port.fallback;
+  return inUse ? `port ${String(port)} is in use; choose another with --port` : undefined;
+}
+
+async function end(): Promise<void> {
+  await replica.close(drainMs);
+  process.exit(0);
+}
