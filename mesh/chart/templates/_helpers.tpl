@@ -1,0 +1,93 @@
+{{/* The table of services, as a dict with the key "services". */}}
+{{- define "warmpath.table" -}}
+{{ .Files.Get "files/services.yaml" }}
+{{- end }}
+
+{{/* Name of a service's objects: context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.name" -}}
+{{ printf "%s-%s" .root.Release.Name .name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "warmpath.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{- define "warmpath.labels" -}}
+{{ include "warmpath.selector" . }}
+app.kubernetes.io/part-of: warmpath
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "warmpath.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* Every engine's address, separated by commas. None at all is a mistake, and better found now. */}}
+{{- define "warmpath.upstreams" -}}
+{{- $urls := .Values.upstreams.urls | default list -}}
+{{- range $set := .Values.upstreams.statefulSets -}}
+{{- range $index := until (int $set.replicas) -}}
+{{- $urls = append $urls (printf "http://%s-%d.%s.%s.svc:%d" $set.name $index $set.service $set.namespace (int $set.port)) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $urls -}}
+{{- fail "upstreams.urls and upstreams.statefulSets are both empty: name at least one engine or provider" -}}
+{{- end -}}
+{{- join "," $urls -}}
+{{- end }}
+
+{{/*
+The secret files of a service, as a dict of file to variable: context is (dict "root" $ "service" ROW). A file
+is also the name of its key in the Secret.
+*/}}
+{{- define "warmpath.files" -}}
+{{- $files := dict -}}
+{{- $absent := list "upstream-api-key" "dev-key" -}}
+{{- range .root.Values.secret.optionalKeys }}{{ $absent = without $absent . }}{{ end -}}
+{{- range $file, $variable := .service.secrets -}}
+{{- if not (has $file $absent) }}{{ $_ := set $files $file $variable }}{{ end -}}
+{{- end -}}
+{{- range $store, $variable := .service.stores }}{{ $_ := set $files (printf "%s-url" $store) $variable }}{{ end -}}
+{{ toYaml $files }}
+{{- end }}
+
+{{/* A container's environment: context is (dict "root" $ "service" ROW). */}}
+{{- define "warmpath.env" -}}
+{{- $root := .root -}}
+{{- range $file, $variable := include "warmpath.files" . | fromYaml }}
+- name: {{ $variable }}_FILE
+  value: /run/secrets/{{ $file }}
+{{- end }}
+{{- range $callee, $variable := .service.calls }}
+{{- range $row := (include "warmpath.table" $root | fromYaml).services }}
+{{- if eq $row.name $callee }}
+- name: {{ $variable }}
+  value: http://{{ include "warmpath.name" (dict "root" $root "name" $callee) }}:{{ $row.grpc }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if has "WARMPATH_UPSTREAM" .service.settings }}
+- name: WARMPATH_UPSTREAM
+  value: {{ include "warmpath.upstreams" $root | quote }}
+{{- end }}
+- name: WARMPATH_DRAIN_MS
+  value: {{ mul $root.Values.drainSeconds 1000 | quote }}
+- name: WARMPATH_LOG_LEVEL
+  value: {{ $root.Values.logLevel }}
+{{- with $root.Values.otlpUrl }}
+- name: WARMPATH_OTLP_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := (index $root.Values.services .service.name).env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,150 @@
+// Goal: the Compose file runs the services of the table, each as locked down as a container can be.
+
+import { expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeSecrets } from "./compose/make-secrets.ts";
+import { readServiceTable, variablesOf } from "./service-table.ts";
+
+interface Container {
+  readonly image: string;
+  readonly command?: readonly string[] | string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly read_only?: boolean;
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly secrets?: readonly string[];
+  readonly networks: readonly string[];
+  readonly ports?: readonly string[];
+  readonly tmpfs?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly stop_grace_period?: string;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
+}
+
+interface ComposeFile {
+  readonly services: Readonly<Record<string, Container>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>;
+  readonly volumes: Readonly<Record<string, object>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
+}
+
+const text = readFileSync(join(import.meta.dir, "compose/compose.yaml"), "utf8");
+// The file is ours, and these tests are what checks its shape.
+const compose = Bun.YAML.parse(text) as ComposeFile;
+const rows = readServiceTable();
+const containers = Object.entries(compose.services);
+
+test("each service of the table is there, with its arguments, variables and probe", () => {
+  for (const row of rows) {
+    const container = compose.services[row.name];
+    expect(container?.command).toEqual(row.args);
+    const given = Object.keys(container?.environment ?? {}).map((name) =>
+      name.replace(/_FILE$/, ""),
+    );
+    expect(variablesOf(row).filter((name) => !given.includes(name))).toEqual([]);
+    const probe = ["CMD", "bun", "mesh/images/probe.ts", `http://127.0.0.1:${row.http}/ready`];
+    expect(container?.healthcheck?.test).toEqual(probe);
+  }
+});
+
+test("a service is given no store, secret or address that the table does not list", () => {
+  const everywhere = ["WARMPATH_LOG_LEVEL", "WARMPATH_DRAIN_MS", "WARMPATH_OTLP_URL"];
+  for (const row of rows) {
+    const given = Object.keys(compose.services[row.name]?.environment ?? {}).map((name) =>
+      name.replace(/_FILE$/, ""),
+    );
+    const listed = [...variablesOf(row), ...everywhere];
+    expect(given.filter((name) => !listed.includes(name))).toEqual([]);
+    // Of the stores only PostgreSQL has a password here.
+    const wanted = [
+      ...Object.keys(row.secrets),
+      ...("postgres" in row.stores ? ["postgres-url"] : []),
+    ];
+    expect([...(compose.services[row.name]?.secrets ?? [])].sort()).toEqual(wanted.sort());
+  }
+});
+
+test("addresses between services carry the ports of the table", () => {
+  for (const row of rows) {
+    for (const [callee, variable] of Object.entries(row.calls)) {
+      const grpc = rows.find(({ name }) => name === callee)?.grpc;
+      const address = compose.services[row.name]?.environment?.[variable];
+      expect(address).toBe(`http://${callee}:${grpc}`);
+    }
+  }
+});
+
+test("only the public services publish ports, and only on the host's loopback", () => {
+  for (const [name, { ports = [] }] of containers) {
+    const row = rows.find((each) => each.name === name);
+    const wanted = row?.public
+      ? [row.http, row.grpc].map((port) => `127.0.0.1:${port}:${port}`)
+      : [];
+    expect([...ports]).toEqual(wanted);
+  }
+});
+
+test("every container drops all capabilities, gains none, and writes only where it is told", () => {
+  for (const [name, container] of containers) {
+    expect([name, container.read_only]).toEqual([name, true]);
+    expect([name, container.cap_drop]).toEqual([name, ["ALL"]]);
+    expect([name, container.security_opt]).toEqual([name, ["no-new-privileges:true"]]);
+    expect(container.tmpfs ?? container.volumes).toBeDefined();
+    expect(container.healthcheck?.test[0]).toBe("CMD");
+  }
+});
+
+test("images are pinned, and none is the latest", () => {
+  for (const [, { image }] of containers) {
+    expect(image).toMatch(/^[a-z/]+:(\d+\.\d+\.\d+|\$\{WARMPATH_VERSION:-\d+\.\d+\.\d+\})/);
+  }
+});
+
+test("a container waits for the health of what it stands on", () => {
+  for (const row of rows) {
+    const needed = Object.keys(row.calls).concat(Object.keys(row.stores));
+    const waits = compose.services[row.name]?.depends_on ?? {};
+    for (const name of needed) {
+      expect([name, waits[name]?.condition]).toEqual([name, "service_healthy"]);
+    }
+  }
+});
+
+test("the stores are out of reach from outside, and the record is on a named volume", () => {
+  for (const name of ["postgres", "redis", "nats"]) {
+    for (const network of compose.services[name]?.networks ?? []) {
+      expect(compose.networks[network]?.internal).toBe(true);
+    }
+  }
+  expect(compose.services["postgres"]?.volumes?.[0]).toStartWith("postgres-data:");
+  expect(Object.keys(compose.volumes)).toContain("postgres-data");
+});
+
+test("make-secrets writes every secret of the file once, and keeps it", () => {
+  const folder = join(mkdtempSync(join(tmpdir(), "warmpath-secrets-")), "secrets");
+  try {
+    const names = Object.keys(compose.secrets).sort();
+    expect([...makeSecrets(folder)].sort()).toEqual(names);
+    const before = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+    expect(makeSecrets(folder)).toEqual([]);
+    const after = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+    expect(after).toEqual(before);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    // The form that state asks of a key.
+    expect(readFileSync(join(folder, "dev-key"), "utf8")).toMatch(/^wp_[\w-]{43}$/);
+    const password = readFileSync(join(folder, "postgres-password"), "utf8");
+    expect(readFileSync(join(folder, "postgres-url"), "utf8")).toContain(`:${password}@postgres:`);
+  } finally {
+    rmSync(join(folder, ".."), { recursive: true });
+  }
+});
+
+test("the example environment sets exactly the variables that the file reads", () => {
+  const example = readFileSync(join(import.meta.dir, "compose/.env.example"), "utf8");
+  const offered = example.split("\n").flatMap((line) => /^(\w+)=/.exec(line)?.[1] ?? []);
+  const read = [...text.matchAll(/\$\{(\w+):-/g)].flatMap(([, name]) => name ?? []);
+  expect([...new Set(offered)].sort()).toEqual([...new Set(read)].sort());
+});

@@ -1,0 +1,39 @@
+import { join } from "node:path";
+
+/** What to say where there is no helm: what is not done, and how to get it. */
+export const helmMissing =
+  "The chart was not rendered: there is no helm on PATH. With Go: go install helm.sh/helm/v4/cmd/helm@v4.3.1";
+
+/** Folder of the one chart. */
+export const chartDir = join(import.meta.dir, "chart");
+
+/** What a run of helm came to. */
+export interface HelmResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `helm template warmpath <chart> …args`; undefined where there is no helm. */
+export function renderChart(args: readonly string[]): HelmResult | undefined {
+  return runHelm(["template", "warmpath", chartDir, ...args]);
+}
+
+/** `helm lint --strict <chart> …args`; undefined where there is no helm. */
+export function lintChart(args: readonly string[]): HelmResult | undefined {
+  return runHelm(["lint", "--strict", chartDir, ...args]);
+}
+
+/** The helm on PATH. */
+export function findHelm(): string | undefined {
+  return Bun.which("helm") ?? undefined;
+}
+
+function runHelm(args: readonly string[]): HelmResult | undefined {
+  const helm = findHelm();
+  if (helm === undefined) {
+    return undefined;
+  }
+  const { exitCode, stdout, stderr } = Bun.spawnSync([helm, ...args]);
+  return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+}
