@@ -97,7 +97,7 @@ export type CacheEvent =
   | { readonly type: "removed"; readonly key: BlockKey }
   | { readonly type: "cleared" };
 
-/** What the engine tells while it runs. Each method is optional: what is not asked costs nothing. */
+/** What the engine tells while it runs. Methods are optional: what is not asked costs nothing. */
 export interface EngineObserver {
   /** The request left the waiting queue; `cachedTokens` of its prompt were in the cache. */
   onAdmitted?(requestId: number, nowMs: number, cachedTokens: number): void;
