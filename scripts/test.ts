@@ -36,12 +36,20 @@ const topologies: readonly Topology[] = [
 
 const skippedLinesMax = 30;
 
+/**
+ * Files of a whole run whose failures may be tried once more. The end-to-end tests kill processes
+ * and run on busy machines; more failures than this are no accident.
+ */
+const filesTriedAgainMax = 2;
+
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
 }
 
 const results: StepResult[] = [];
+/** Files that failed first and passed when tried again, with the step they are of. */
+const flaky: string[] = [];
 /** What did not run, in sentences. */
 const notRun: string[] = [];
 
@@ -103,7 +111,7 @@ async function runEndToEnd(topology: Topology, files: readonly string[]): Promis
 }
 
 async function run(step: Step): Promise<void> {
-  const result = await runStep(step, stop.signal);
+  const result = await tryAgain(step, await runStep(step, stop.signal));
   results.push(result);
   const word = result.totals.failed === 0 ? "ok" : "FAILED";
   const seconds = `${result.seconds.toFixed(1)} s`;
@@ -113,6 +121,21 @@ async function run(step: Step): Promise<void> {
   if (result.totals.failed === 0) return;
   console.log(`\n${result.output}\n`);
   if (result.fault !== undefined) console.log(`${step.name}: ${result.fault}\n`);
+}
+
+/**
+ * The step's result, its few failed files run once more. A failure that does not come again is
+ * shown in full and named at the end: it is a fault to be found, though not one to stop everybody.
+ */
+async function tryAgain(step: Step, first: StepResult): Promise<StepResult> {
+  const files = first.failedFiles;
+  if (files.length === 0 || flaky.length + files.length > filesTriedAgainMax) return first;
+  const second = await runStep({ ...step, files }, stop.signal);
+  if (second.totals.failed > 0) return first;
+  flaky.push(...files.map((file) => `${step.name}: ${file}`));
+  console.log(`\n${first.output}\n\nFLAKY    ${files.join(", ")} passed when run again`);
+  const { passed, failed, skipped } = first.totals;
+  return { ...first, totals: { passed: passed + failed, failed: 0, skipped } };
 }
 
 function sayServers(servers: TestServers): void {
@@ -131,13 +154,14 @@ function missingOf(servers: TestServers): readonly string[] {
   });
 }
 
-function saySkipped(): void {
+function sayWhatIsLeft(): void {
   const lines = results.flatMap(({ name, skipped }) => skipped.map((why) => `${name}: ${why}`));
   for (const line of lines.slice(0, skippedLinesMax)) console.log(`skipped  ${line}`);
   if (lines.length > skippedLinesMax) {
     console.log(`skipped  … and ${lines.length - skippedLinesMax} more`);
   }
   for (const sentence of notRun) console.log(`not run  ${sentence}`);
+  for (const file of flaky) console.log(`flaky    ${file}: failed, then passed; see above`);
 }
 
 /** The sum of all runs; a topology that did not run counts as one skipped test. */
@@ -151,7 +175,7 @@ const patterns = process.argv.slice(2).filter((argument) => argument !== "--");
 await main(patterns);
 if (results.length === 0) console.log(`no test file matches ${patterns.join(" ")}`);
 if (stop.signal.aborted) console.log(String(stop.signal.reason));
-saySkipped();
+sayWhatIsLeft();
 const totals = finalTotals();
 console.log(summaryLine(totals));
 process.exit(totals.failed > 0 || totals.passed === 0 || stop.signal.aborted ? 1 : 0);

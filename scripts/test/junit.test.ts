@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addTotals, noTests, skipReasons, summaryLine, totalsFromJunit } from "./junit.ts";
+import { addTotals, failedFiles, noTests, skipReasons, summaryLine, totalsFromJunit } from "./junit.ts";
 import { faultOf, type Step } from "./run-step.ts";
 
 const report = `<?xml version="1.0" encoding="UTF-8"?>
@@ -17,6 +17,11 @@ const report = `<?xml version="1.0" encoding="UTF-8"?>
 
 test("a report's totals are those of its root element", () => {
   expect(totalsFromJunit(report)).toEqual({ passed: 1, failed: 1, skipped: 2 });
+});
+
+test("the files of failed tests are named once each, those of skipped ones are not", () => {
+  const failure = '<testcase name="n" file="e2e/b&amp;c.test.ts"><failure message="no"/></testcase>';
+  expect(failedFiles(report + failure + failure)).toEqual(["e2e/b&c.test.ts"]);
 });
 
 test("a report cut off by a crash has no totals", () => {

@@ -38,6 +38,12 @@ function skippedNames(report: string): readonly string[] {
   );
 }
 
+/** The files of the tests that failed, each once. */
+export function failedFiles(report: string): readonly string[] {
+  const cases = report.matchAll(/<testcase\b[^>]*\bfile="([^"]*)"[^>]*>\s*<failure/g);
+  return [...new Set([...cases].map(([, file = ""]) => decodeEntities(file)))];
+}
+
 /**
  * Why tests were skipped: the lines beginning with `skipped: ` that they printed, or, where they
  * printed none, the names of the tests.

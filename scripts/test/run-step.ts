@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "../repository.ts";
-import { noTests, skipReasons, type Totals, totalsFromJunit } from "./junit.ts";
+import { failedFiles, noTests, skipReasons, type Totals, totalsFromJunit } from "./junit.ts";
 
 // Long enough for a test that starts processes on a busy machine; each test sets its own if
 // shorter.
@@ -28,6 +28,8 @@ export interface StepResult {
   /** Why tests were skipped, or which. */
   readonly skipped: readonly string[];
   readonly fault?: string;
+  /** Files with a failed test; empty when the run failed as a whole. */
+  readonly failedFiles: readonly string[];
   readonly output: string;
 }
 
@@ -75,6 +77,7 @@ export async function runStep(step: Step, signal: AbortSignal): Promise<StepResu
       seconds,
       skipped: skipReasons(`${output}\n${errors}`, report),
       ...(fault === undefined ? {} : { fault }),
+      failedFiles: fault === undefined ? failedFiles(report) : [],
       output: `${output}${errors}`.trim(),
     };
   } finally {
