@@ -36,6 +36,12 @@ export interface ReplicaTruth {
   cachedTokens(chain: BlockChain, promptTokens: number): number;
   /** Prefill and decode seconds of work that is on the replica, by the engine's own step model. */
   outstandingSeconds(): number;
+  /**
+   * Seconds of engine time that `uncachedTokens` of prefill at the end of a prompt of `promptTokens`
+   * would add, by the step model. A lab that cannot tell leaves it out: oracles then assume an 8B
+   * model on an H100.
+   */
+  prefillSeconds?(uncachedTokens: number, promptTokens: number): number;
 }
 
 /** What the lab hands to a policy when it starts. */
