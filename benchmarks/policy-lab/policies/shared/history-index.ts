@@ -1,0 +1,91 @@
+import type { BlockKey } from "../../../engine/types.ts";
+import type { RoutedRequest } from "../../types.ts";
+import { ReplicaSets } from "./replica-sets.ts";
+
+/** How a history index is bounded. */
+export interface HistoryOptions {
+  /**
+   * Engine blocks that one key of the index stands for: a coarse index is small and fast, and
+   * misses at most so many blocks of a match.
+   */
+  readonly chunkBlocks: number;
+  /** Least recently used keys beyond this are forgotten, for each replica. */
+  readonly keysMax: readonly number[];
+  /** Keys not used for so long are forgotten; default: never. */
+  readonly ttlMs?: number;
+}
+
+/**
+ * What a router believes to be cached, from its own decisions alone: the prompt of every request it
+ * sent to a replica, bounded by least recent use and by age. Nobody tells it of evictions.
+ */
+export class HistoryIndex {
+  readonly #options: HistoryOptions;
+  readonly #sets: ReplicaSets;
+  /** Per replica: key to the time of its last use, least recently used first. */
+  readonly #usedAtMs: readonly Map<BlockKey, number>[];
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#sets = new ReplicaSets(options.keysMax.length);
+    this.#usedAtMs = options.keysMax.map(() => new Map<BlockKey, number>());
+  }
+
+  /** Keys remembered for one replica. */
+  size(replica: number): number {
+    return this.#usedAtMs[replica]!.size;
+  }
+
+  /** Full chunks of a prompt: the keys that `record` remembers and `writeDepths` looks for. */
+  chunksOf({ chain, promptTokens }: RoutedRequest): number {
+    return Math.floor(promptTokens / (chain.blockTokens * this.#options.chunkBlocks));
+  }
+
+  /** Writes how many leading chunks of the prompt each replica was sent before. */
+  writeDepths(request: RoutedRequest, nowMs: number, depths: Int32Array): void {
+    if (this.#options.ttlMs !== undefined) this.#expire(nowMs - this.#options.ttlMs);
+    this.#sets.writeDepths(this.#keyAt(request), this.chunksOf(request), 1, depths);
+  }
+
+  /** Remembers that the prompt was sent to the replica. */
+  record(request: RoutedRequest, replica: number, nowMs: number): void {
+    const usedAtMs = this.#usedAtMs[replica]!;
+    const keyAt = this.#keyAt(request);
+    const chunks = this.chunksOf(request);
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const key = keyAt(chunk);
+      if (!usedAtMs.delete(key)) this.#sets.add(key, replica);
+      usedAtMs.set(key, nowMs);
+    }
+    for (const key of usedAtMs.keys()) {
+      if (usedAtMs.size <= this.#options.keysMax[replica]!) break;
+      this.#forget(replica, key);
+    }
+  }
+
+  clear(replica: number): void {
+    const usedAtMs = this.#usedAtMs[replica]!;
+    for (const key of usedAtMs.keys()) this.#sets.delete(key, replica);
+    usedAtMs.clear();
+  }
+
+  #keyAt({ chain }: RoutedRequest): (chunk: number) => BlockKey {
+    const { chunkBlocks } = this.#options;
+    // A chain's key stands for everything before it, so a chunk is known by its last block.
+    return (chunk) => chain.key(chunk * chunkBlocks + chunkBlocks - 1);
+  }
+
+  #expire(beforeMs: number): void {
+    for (const [replica, usedAtMs] of this.#usedAtMs.entries()) {
+      for (const [key, atMs] of usedAtMs) {
+        if (atMs >= beforeMs) break;
+        this.#forget(replica, key);
+      }
+    }
+  }
+
+  #forget(replica: number, key: BlockKey): void {
+    this.#usedAtMs[replica]!.delete(key);
+    this.#sets.delete(key, replica);
+  }
+}
