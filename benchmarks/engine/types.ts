@@ -46,10 +46,17 @@ export interface EngineOptions {
   /** `long_prefill_token_threshold`: longest prefill chunk of one request; default: no limit. */
   readonly prefillChunkTokensMax?: number;
   readonly prefixCaching?: boolean;
+  /**
+   * `scheduler_reserve_full_isl`: a request is admitted only when its whole prompt fits into the KV
+   * cache, not just its first chunk. Default true, as vLLM's.
+   */
+  readonly reservesWholePrompt?: boolean;
   /** All step times are multiplied by this; 3 = three times slower. Default 1. */
   readonly slowdown?: number;
   /** Standard deviation of the lognormal step jitter; default 0.03, 0 switches jitter off. */
   readonly jitterSigma?: number;
+  /** Chance that a step is held up by 20 to 60 ms; default 0.001, 0 where `jitterSigma` is 0. */
+  readonly hiccupsPerStep?: number;
   readonly seed: number;
 }
 

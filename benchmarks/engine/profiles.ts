@@ -1,0 +1,82 @@
+import type { EngineProfile } from "./types.ts";
+
+/** Llama-3.1-8B in BF16 on one H100 SXM. */
+export const llama8bH100: EngineProfile = {
+  name: "llama-8b-h100",
+  source:
+    "Vidur's H100 kernel profiles (weights, token cost) and a fit to vLLM 0.15.1 runs of " +
+    "inference-sim/sim-to-real-accuracy-validation (fixed, context, API)",
+  isExtrapolated: false,
+  fixedUs: 1500,
+  weightsUs: 5940,
+  perTokenUs: 19.6,
+  perContextTokenUs: 0.0435,
+  // 4 · 32 layers · 4096 wide at an assumed 400 TFLOPS.
+  perAttentionUs: 0.00131,
+  perSequenceUs: 5,
+  apiBeforeUs: 9000,
+  apiAfterUs: 6000,
+  blocks: 28_000,
+};
+
+/** Llama-3.1-70B in BF16 over four H100 SXM (tensor parallel). */
+export const llama70bTp4H100: EngineProfile = {
+  name: "llama-70b-tp4-h100",
+  source:
+    "Vidur's H100 kernel profiles (token cost) and a fit to vLLM 0.15.1 runs of " +
+    "inference-sim/sim-to-real-accuracy-validation (weights, fixed, context, API)",
+  isExtrapolated: false,
+  fixedUs: 3200,
+  weightsUs: 12_500,
+  perTokenUs: 50,
+  perContextTokenUs: 0.0326,
+  // 4 · 80 layers · 8192 wide over 4 GPUs at an assumed 400 TFLOPS each.
+  perAttentionUs: 0.00164,
+  perSequenceUs: 5,
+  apiBeforeUs: 7200,
+  apiAfterUs: 4800,
+  blocks: 30_300,
+};
+
+/** An H200 computes like an H100 and reads memory 4.8 / 3.35 times as fast: × 0.70. */
+function onH200(h100: EngineProfile, name: string, blocks: number): EngineProfile {
+  return {
+    ...h100,
+    name,
+    source: `${h100.name} with weights and context × 0.70 for the memory bandwidth; not measured`,
+    isExtrapolated: true,
+    weightsUs: h100.weightsUs * 0.7,
+    perContextTokenUs: h100.perContextTokenUs * 0.7,
+    blocks,
+  };
+}
+
+/** `llama8bH100` on an H200: 0.9 · 141 GB less 16 GB of weights and the overhead hold 105 GB. */
+export const llama8bH200 = onH200(llama8bH100, "llama-8b-h200", 50_000);
+
+/** `llama70bTp4H100` on four H200: 0.9 · 141 GB less 35 GB of weights and the overhead, each. */
+export const llama70bTp4H200 = onH200(llama70bTp4H100, "llama-70b-tp4-h200", 68_000);
+
+/** Invented: same form, a fast small engine for replicas on a laptop and for tests. */
+export const tiny: EngineProfile = {
+  name: "tiny",
+  source: "invented: no model and no machine behind it",
+  isExtrapolated: true,
+  fixedUs: 500,
+  weightsUs: 3000,
+  perTokenUs: 10,
+  perContextTokenUs: 0.02,
+  perAttentionUs: 0.0005,
+  perSequenceUs: 5,
+  apiBeforeUs: 0,
+  apiAfterUs: 0,
+  blocks: 4096,
+};
+
+/** All profiles, by name. */
+export const profiles: Readonly<Record<string, EngineProfile>> = Object.fromEntries(
+  [llama8bH100, llama70bTp4H100, llama8bH200, llama70bTp4H200, tiny].map((profile) => [
+    profile.name,
+    profile,
+  ]),
+);
