@@ -4,8 +4,16 @@ import { join } from "node:path";
 /** The k6 that is built where none is installed. */
 export const pinnedVersion = "v2.2.0";
 
+/** A k6 that can be run. */
+export interface K6Program {
+  readonly path: string;
+  readonly origin: string;
+  /** True when it has `k6/x/sse`, with which server-sent events are timed one by one. */
+  readonly hasSse: boolean;
+}
+
 /** A k6 to run, or why there is none and what to do about it. */
-export type K6 = { readonly path: string; readonly origin: string } | { readonly absent: string };
+export type K6 = K6Program | { readonly absent: string };
 
 const builtPath = join(import.meta.dir, "../.bin/k6");
 
@@ -16,12 +24,12 @@ const builtPath = join(import.meta.dir, "../.bin/k6");
 export async function findK6(options: { readonly mayBuild: boolean }): Promise<K6> {
   const given = process.env["K6_BIN"];
   if (given !== undefined && given !== "") {
-    if (existsSync(given)) return { path: given, origin: "K6_BIN" };
+    if (existsSync(given)) return program(given, "K6_BIN");
     return { absent: `not run: K6_BIN names ${given}, which does not exist` };
   }
   const onPath = Bun.which("k6");
-  if (onPath !== null) return { path: onPath, origin: "PATH" };
-  if (existsSync(builtPath)) return { path: builtPath, origin: `built here, ${pinnedVersion}` };
+  if (onPath !== null) return program(onPath, "PATH");
+  if (existsSync(builtPath)) return program(builtPath, `built here, ${pinnedVersion}`);
   const go =
     Bun.which("go") ?? (existsSync("/usr/local/go/bin/go") ? "/usr/local/go/bin/go" : null);
   if (go === null) {
@@ -36,21 +44,25 @@ export async function findK6(options: { readonly mayBuild: boolean }): Promise<K
   return buildK6(go);
 }
 
+async function program(path: string, origin: string): Promise<K6> {
+  const asked = Bun.spawn([path, "version"], { stdout: "pipe", stderr: "ignore" });
+  const said = await new Response(asked.stdout).text();
+  if ((await asked.exited) !== 0) return { absent: `not run: ${path} version failed` };
+  return { path, origin, hasSse: said.includes("k6/x/sse") };
+}
+
 async function buildK6(go: string): Promise<K6> {
   process.stderr.write(
     `k6: building ${pinnedVersion} from its Go module, one to three minutes, once …\n`,
   );
   mkdirSync(join(import.meta.dir, "../.bin"), { recursive: true });
   const startedMs = performance.now();
-  const child = Bun.spawn(
-    ["nice", "-n", "10", go, "build", "-v", "-o", builtPath, "go.k6.io/k6/v2"],
-    {
-      cwd: import.meta.dir,
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
-    },
-  );
+  const child = Bun.spawn(["nice", "-n", "10", go, "build", "-v", "-o", builtPath, "./build"], {
+    cwd: import.meta.dir,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
   let packages = 0;
   let said = "";
   const decoder = new TextDecoder();
@@ -65,5 +77,5 @@ async function buildK6(go: string): Promise<K6> {
   if (code !== 0)
     return { absent: `not run: building k6 failed after ${seconds} s:\n${said.trim()}` };
   process.stderr.write(`${process.stderr.isTTY ? "\n" : ""}k6: built in ${seconds} s\n`);
-  return { path: builtPath, origin: `built here, ${pinnedVersion}` };
+  return program(builtPath, `built here, ${pinnedVersion}`);
 }

@@ -1,161 +1,188 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Bar } from "../report/bars.ts";
 import { machineFacts } from "../report/machine.ts";
-import type { BenchReport, Figure } from "../report/report.ts";
-import { formatNumber, formatTable } from "../report/table.ts";
-import { startReplica } from "../system/start-replica.ts";
 import { type RunningSystem, startSystem } from "../system/start-system.ts";
+import { createKey } from "./create-key.ts";
+import { drawSessions } from "./draw-sessions.ts";
+import type { K6Program } from "./find-k6.ts";
+import type { K6Plan } from "./lib/plan.ts";
+import { type K6Summary, thresholdResults } from "./lib/serve-summary.ts";
 import { writeProtoset } from "./protoset.ts";
+import { type Replicas, startReplicas } from "./replicas.ts";
+import { type ScenarioRun, scenarioReport } from "./scenario-report.ts";
+import type { ScenarioSetup } from "./scenarios.ts";
+import { memoryBar, watchMemory } from "./watch-memory.ts";
 
-/** How hard and how long. */
+/** What may be changed about a scenario. */
 export interface ScenarioPlan {
-  readonly scenario: string;
+  readonly setup: ScenarioSetup;
   readonly durationSeconds: number;
   readonly sessionsPerSecond: number;
-  /** Sessions under way at once; more are dropped, and a dropped one fails the run. */
-  readonly sessionsMax: number;
   readonly thinkSeconds: number;
   readonly replicas: number;
-}
-
-/** What a run ended with. */
-export interface ScenarioResult {
-  readonly report: BenchReport;
-  /** True when k6 ran and every threshold held. */
-  readonly ok: boolean;
-}
-
-/** The parts of k6's summary that are read here. */
-interface K6Summary {
-  readonly metrics: Readonly<
-    Record<
-      string,
-      {
-        readonly values: Readonly<Record<string, number>>;
-        readonly thresholds?: Readonly<Record<string, { readonly ok: boolean }>>;
-      }
-    >
-  >;
+  /** How model calls are timed; default: one by one where this k6 can. */
+  readonly transport?: K6Plan["transport"] | undefined;
+  readonly withLatencyBars: boolean;
+  readonly seed: number;
+  /** Where the summaries and the page go. */
+  readonly outFolder: string;
 }
 
 /** Time for the last sessions to end, and for k6 itself, beyond the scenario's duration. */
-const slackSeconds = 90;
+const slackSeconds = 120;
+const sessionsMax = 500;
+/**
+ * Nano-dollars a token (input/cached/output), in the range of hosted 8B models: cost is seen at
+ * work, not measured.
+ */
+const inventedPrices = "warmpath-sim=200/20/600";
 
 /** Boots the system on simulated replicas, runs a scenario against it, stops everything. */
 export async function runScenario(
-  k6: { readonly path: string; readonly origin: string },
+  k6: K6Program,
   plan: ScenarioPlan,
   onProgress: (text: string) => void,
-): Promise<ScenarioResult> {
+): Promise<ScenarioRun> {
   const machine = machineFacts();
+  const { setup } = plan;
   const folder = mkdtempSync(join(tmpdir(), "warmpath-k6-"));
-  const replicas: { readonly url: string; stop(): Promise<void> }[] = [];
+  mkdirSync(plan.outFolder, { recursive: true });
+  const replicas = await startReplicas(plan.replicas, setup.replicaFlags);
   try {
-    for (let index = 1; index <= plan.replicas; index++) {
-      replicas.push(await startReplica(["--seed", String(index)]));
-    }
     onProgress(`booting the system on ${plan.replicas} simulated replicas`);
-    const system = await startSystem({ upstreamUrls: replicas.map(({ url }) => url) });
+    const system = await startSystem({
+      upstreamUrls: replicas.urls,
+      settings: { WARMPATH_PRICES: inventedPrices },
+    });
     try {
-      const summaryPath = join(folder, "summary.json");
-      onProgress(`running ${plan.scenario} for ${plan.durationSeconds} s`);
-      const status = await runK6(k6.path, plan, system, folder, summaryPath);
-      // k6 writes this file through the scenario's handleSummary.
-      const summary = JSON.parse(readFileSync(summaryPath, "utf8")) as K6Summary;
-      return { ok: status === 0, report: reportOf(plan, k6.origin, summary, machine, status) };
+      const k6Plan = await writePlan(plan, k6, system, folder);
+      onProgress(`running ${setup.name} for ${plan.durationSeconds} s`);
+      const memory = watchMemory(system.pid);
+      const trouble = setup.killsReplica === true ? scheduleFailure(k6Plan, replicas) : undefined;
+      const status = await runK6(k6, k6Plan, folder, plan.durationSeconds);
+      memory.stop();
+      await trouble?.();
+      // k6 writes this file through handleSummary, also when thresholds break.
+      const summary = readSummary(join(plan.outFolder, "summary.json"), status);
+      const bars: Bar[] = thresholdResults(summary).map(({ metric, expression, value, ok }) => ({
+        name: `${setup.name}.${metric}`,
+        value,
+        bar: expression,
+        ok,
+      }));
+      if (setup.watchesMemory === true) bars.push(memoryBar(setup.name, memory.samplesMib));
+      return scenarioReport({ plan, k6, k6Plan, summary, machine, status, bars });
     } finally {
       await system.stop();
     }
   } finally {
-    await Promise.all(replicas.map((replica) => replica.stop()));
+    await replicas.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function runK6(
-  path: string,
+async function writePlan(
   plan: ScenarioPlan,
+  k6: K6Program,
   system: RunningSystem,
   folder: string,
-  summaryPath: string,
-): Promise<number> {
-  mkdirSync(folder, { recursive: true });
+): Promise<K6Plan> {
+  const { setup } = plan;
   const protoset = join(folder, "warmpath.protoset");
   writeProtoset(protoset);
-  const script = join(import.meta.dir, `${plan.scenario}.ts`);
-  const child = Bun.spawn([path, "run", "--no-usage-report", "--quiet", script], {
-    stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
-    env: {
-      ...process.env,
-      WARMPATH_K6_GATEWAY: system.gatewayGrpc,
-      WARMPATH_K6_KEY: system.key,
-      WARMPATH_K6_PROTOSET: protoset,
-      WARMPATH_K6_SUMMARY: summaryPath,
-      WARMPATH_K6_DURATION: `${plan.durationSeconds}s`,
-      WARMPATH_K6_RATE: String(plan.sessionsPerSecond),
-      WARMPATH_K6_SESSIONS_MAX: String(plan.sessionsMax),
-      WARMPATH_K6_THINK_SECONDS: String(plan.thinkSeconds),
+  const sessionsPath = setup.workloads.length === 0 ? "" : join(folder, "sessions.json");
+  if (sessionsPath !== "") {
+    const sessions = setup.workloads.flatMap((source) => drawSessions(source, plan.seed));
+    writeFileSync(sessionsPath, JSON.stringify(sessions));
+  }
+  return {
+    scenario: setup.name,
+    gatewayGrpc: system.gatewayGrpc,
+    proxyUrl: system.proxyUrl,
+    proxyGrpc: system.proxyGrpc,
+    key: system.key,
+    noisyKey: setup.hasNoisyTenant === true ? await createKey(system, "noisy") : "",
+    protoset,
+    sessionsPath,
+    outFolder: plan.outFolder,
+    durationSeconds: plan.durationSeconds,
+    sessionsPerSecond: plan.sessionsPerSecond,
+    sessionsMax,
+    thinkSeconds: plan.thinkSeconds,
+    killAfterSeconds: setup.killsReplica === true ? plan.durationSeconds / 3 : 0,
+    transport: plan.transport ?? (k6.hasSse ? "sse" : "http"),
+    withLatencyBars: plan.withLatencyBars,
+  };
+}
+
+/** Kills a replica at its time and brings it back later; returns what ends the schedule. */
+function scheduleFailure(plan: K6Plan, replicas: Replicas): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  const then = (work: () => Promise<void>) => () => {
+    last = last.then(work);
+  };
+  const timers = [
+    setTimeout(
+      then(() => replicas.kill(0)),
+      plan.killAfterSeconds * 1000,
+    ),
+    setTimeout(
+      then(() => replicas.restart(0)),
+      plan.killAfterSeconds * 2000,
+    ),
+  ];
+  return async () => {
+    for (const timer of timers) clearTimeout(timer);
+    await last;
+  };
+}
+
+async function runK6(
+  k6: K6Program,
+  plan: K6Plan,
+  folder: string,
+  durationSeconds: number,
+): Promise<number> {
+  const entry = join(folder, "entry.ts");
+  writeFileSync(entry, entryFile(plan));
+  const child = Bun.spawn(
+    [k6.path, "run", "--no-usage-report", "--no-color", "--quiet", "--address", "", entry],
+    {
+      stdin: "ignore",
+      stdout: "inherit",
+      stderr: "inherit",
+      env: { ...process.env, WARMPATH_K6_PLAN: JSON.stringify(plan) },
     },
-  });
-  const killer = setTimeout(
-    () => child.kill("SIGKILL"),
-    (plan.durationSeconds + slackSeconds) * 1000,
   );
+  // A run that is interrupted leaves no load behind.
+  const onExit = () => child.kill("SIGKILL");
+  process.once("exit", onExit);
+  const killer = setTimeout(onExit, (durationSeconds + slackSeconds) * 1000);
   const status = await child.exited;
   clearTimeout(killer);
+  process.off("exit", onExit);
   return status;
 }
 
-function reportOf(
-  plan: ScenarioPlan,
-  k6Origin: string,
-  summary: K6Summary,
-  machine: BenchReport["machine"],
-  status: number,
-): BenchReport {
-  const trends = Object.entries(summary.metrics)
-    .filter(([name]) => /^(time_to_first_token|text_gap|turn_latency|session_duration)/.test(name))
-    .toSorted(([left], [right]) => (left < right ? -1 : 1));
-  const rows = trends.map(([name, { values }]) => [
-    name,
-    ...["count", "avg", "med", "p(95)", "p(99)", "max"].map((stat) =>
-      formatNumber(values[stat], 1),
-    ),
-  ]);
-  const figure = (metric: string, value: string) => summary.metrics[metric]?.values[value] ?? 0;
-  const thresholds = Object.entries(summary.metrics).flatMap(([metric, { thresholds: held }]) =>
-    Object.entries(held ?? {}).map(([bar, { ok }]) => [`${metric} ${bar}`, ok ? "held" : "BROKEN"]),
-  );
-  const totals =
-    `sessions ${figure("iterations", "count")}, dropped ${figure("dropped_iterations", "count")}, ` +
-    `failed turns ${figure("turn_failures", "passes")}, tool calls ${figure("tool_calls", "count")}, ` +
-    `model answers ${figure("model_answers", "count")}`;
-  return {
-    bench: `k6-${plan.scenario}`,
-    question: "what do people who talk with an agent wait for?",
-    machine,
-    parameters: { ...plan, k6: k6Origin, status },
-    rounds: [summary],
-    figures: trends.flatMap(([name, { values }]): Figure[] => [
-      { name: `k6.${plan.scenario}.${name}.p95`, value: values["p(95)"] ?? Number.NaN, unit: "ms" },
-    ]),
-    table: [
-      formatTable(["ms", "count", "avg", "p50", "p95", "p99", "max"], rows),
-      "",
-      totals,
-      "",
-      formatTable(["threshold", ""], thresholds),
-    ].join("\n"),
-    measured:
-      `sessions of three turns (talk, two tools, recall), ${plan.sessionsPerSecond} a second for ${plan.durationSeconds} s, ` +
-      `open loop, about ${plan.thinkSeconds} s of thinking between turns, over native gRPC against \`warmpath up\` on ` +
-      `${plan.replicas} simulated replicas with the timing of an 8B model on one H100.`,
-    notMeasured:
-      "a real engine, contention inside it, saturation, browsers and SSE. k6 and the system share the machine; stamps " +
-      "are whole milliseconds.",
-    absent: [],
-  };
+/** Joins a scenario with a way of calling models: k6 looks imports up before it runs anything. */
+function entryFile({ scenario, transport }: K6Plan): string {
+  const from = (path: string) => JSON.stringify(join(import.meta.dir, path));
+  return `import { callModel } from ${from(`lib/transports/${transport}.ts`)};
+import { define } from ${from(`scenarios/${scenario}.ts`)};
+export { handleSummary } from ${from("lib/handle-summary.ts")};
+const scenario = define(callModel);
+export const options = scenario.options;
+export const play = scenario.play;
+export const playOthers = scenario.playOthers;
+`;
+}
+
+function readSummary(path: string, status: number): K6Summary {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as K6Summary;
+  } catch (cause) {
+    throw new Error(`k6 ended with status ${status} and without a summary`, { cause });
+  }
 }

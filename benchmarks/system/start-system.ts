@@ -11,6 +11,11 @@ export interface RunningSystem {
   /** Host and port of native gRPC at the gateway. */
   readonly gatewayGrpc: string;
   readonly proxyUrl: string;
+  /** Host and port of native gRPC at the inference proxy. */
+  readonly proxyGrpc: string;
+  /** First port of the block, and where it keeps its data: what the command line is told. */
+  readonly port: number;
+  readonly dataDir: string;
   readonly key: string;
   readonly pid: number;
   stop(): Promise<void>;
@@ -23,6 +28,8 @@ export interface SystemOptions {
   readonly redisUrl?: string;
   readonly natsUrl?: string;
   readonly core?: number;
+  /** Settings beyond those above, as environment variables. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** A cold first start migrates an empty database; a busy machine takes its time. */
@@ -63,7 +70,7 @@ async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
   ].flat();
   const child = spawnBackground({
     command: [process.execPath, script, "up", ...flags],
-    env: { WARMPATH_DEV_KEY: key },
+    env: { ...options.settings, WARMPATH_DEV_KEY: key },
     stopSignal: "SIGTERM",
     ...(options.core === undefined ? {} : { core: options.core }),
   });
@@ -79,7 +86,17 @@ async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
     await stop();
     throw new Error(`the system did not get ready; it said: ${child.said()}`, { cause });
   }
-  return { gatewayUrl, gatewayGrpc: `127.0.0.1:${base + 1}`, proxyUrl, key, pid: child.pid, stop };
+  return {
+    gatewayUrl,
+    gatewayGrpc: `127.0.0.1:${base + 1}`,
+    proxyUrl,
+    proxyGrpc: `127.0.0.1:${base + 11}`,
+    port: base,
+    dataDir,
+    key,
+    pid: child.pid,
+    stop,
+  };
 }
 
 async function untilReady(urls: readonly string[], ended: () => boolean): Promise<void> {
