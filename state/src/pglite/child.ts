@@ -8,12 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { vector } from "@electric-sql/pglite-pgvector";
-import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import { exitWhenParentCloses } from "@warmpath/runtime";
 import { messageOf, systemClock } from "@warmpath/runtime/base";
 import { isAlive } from "./is-alive.ts";
 import { type FileLock, tryLockFile } from "./lock.ts";
 import { type ChildMessage, progressPrefix } from "./messages.ts";
+import { serveSocket } from "./serve-socket.ts";
 
 /** How long a dying predecessor may take to drop the lock, in ms: it closes the database first. */
 const lockWaitMsMax = 4000;
@@ -94,15 +94,15 @@ async function main(): Promise<void> {
   rmSync(join(path, "postmaster.pid"), { force: true });
   const db = await PGlite.create(path, { extensions: { vector } });
   const socketDir = makeSocketDir();
-  const server = new PGLiteSocketServer({
+  const server = await serveSocket({
     db,
     path: join(socketDir, ".s.PGSQL.5432"),
-    maxConnections: connectionsMax,
+    connectionsMax,
+    onFault: fail,
   });
-  await server.start();
   exitWhenParentCloses(async () => {
     void systemClock.sleep(closeMsMax).then(() => process.exit(0));
-    await server.stop();
+    await server.close();
     await db.close();
     rmSync(socketDir, { recursive: true, force: true });
   });
