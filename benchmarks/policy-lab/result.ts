@@ -1,4 +1,4 @@
-/** What the lab hands out: neutral, plain JSON, so that reports and other tools need nothing else. */
+/** What the lab hands out: neutral and plain JSON; reports and other tools need nothing else. */
 import type { Bar } from "../report/bars.ts";
 import type { MachineFacts } from "../report/machine.ts";
 import type { SloClass } from "../workloads/types.ts";
@@ -128,6 +128,8 @@ export interface CellResult {
   readonly jain: number;
   /** Attempts that a dying replica took with it; each was sent again. */
   readonly retries: number;
+  /** Sessions passed over because a turn of theirs fits into no replica's KV cache; whole run. */
+  readonly sessionsLeftOut: number;
   /** Turns that clients left. */
   readonly aborts: number;
   readonly held: { readonly turns: number; readonly heldMs: Histogram };
