@@ -7,9 +7,10 @@ import type { RequestBlocks } from "./request-blocks.ts";
  * `scheduler_reserve_full_isl`), or its first chunk only.
  *
  * A head that does not fit is asked again at every step, and looking its chain up each time would
- * cost more than all the rest. So the free blocks it was short of are remembered. Evictions and
- * frees can only make that figure too small, which costs a look; it becomes too large only when a
- * block of this chain is stored or referred to by somebody else, and then it is forgotten.
+ * cost more than all the rest. So the free blocks it needs are remembered. Most changes of the
+ * cache can only make that figure too small, which costs a look. It becomes too large only when a
+ * block of this chain is stored or referred to by somebody else, or a free copy of such a block is
+ * evicted and uncovers one in use; then it is forgotten.
  */
 export class Admission {
   readonly #blocks: RequestBlocks;
@@ -17,6 +18,7 @@ export class Admission {
   #refused: LiveRequest | undefined;
   #refusedBlocks = 0;
   #neededFree = 0;
+  #copiesEvicted = 0;
 
   constructor(blocks: RequestBlocks, reservesWhole: boolean) {
     this.#blocks = blocks;
@@ -27,7 +29,7 @@ export class Admission {
   /** Fills `blocks.hits` and returns the first chunk in tokens, or 0 when the request must wait. */
   chunkOf(request: LiveRequest, chunkTokensMax: number): number {
     const { pool, blockTokens } = this.#blocks;
-    if (request === this.#refused && this.#neededFree > pool.free) return 0;
+    if (this.#isStillRefused(request)) return 0;
     const { knownTokens } = request;
     const freeHits = this.#blocks.lookUp(request.chain, knownTokens);
     const hits = this.#blocks.hits.length;
@@ -42,8 +44,15 @@ export class Admission {
       this.#refused = request;
       this.#refusedBlocks = Math.floor((knownTokens - 1) / blockTokens);
       this.#neededFree = neededFree;
+      this.#copiesEvicted = pool.copiesEvicted;
     }
     return 0;
+  }
+
+  #isStillRefused(request: LiveRequest): boolean {
+    const { pool } = this.#blocks;
+    if (request !== this.#refused || this.#copiesEvicted !== pool.copiesEvicted) return false;
+    return this.#neededFree > pool.free;
   }
 
   #forgetIfOfRefused(index: number, key: number): void {

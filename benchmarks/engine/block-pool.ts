@@ -1,3 +1,4 @@
+import { assert } from "@warmpath/runtime/base";
 import type { BlockKey, CacheEvent } from "./types.ts";
 
 /** Index into the pool's arrays; the sentinel of the free queue is the one after the last block. */
@@ -16,6 +17,7 @@ const none = -1;
 export class BlockPool {
   readonly size: number;
   #freeCount: number;
+  #copiesEvicted = 0;
   readonly #references: Int32Array;
   readonly #keys: Float64Array;
   readonly #isCached: Uint8Array;
@@ -51,6 +53,11 @@ export class BlockPool {
     return this.#freeCount;
   }
 
+  /** How often a block was evicted whose key another block holds too. */
+  get copiesEvicted(): number {
+    return this.#copiesEvicted;
+  }
+
   /** The oldest block that holds `key`, or -1. */
   find(key: BlockKey): Block {
     let block = this.#bucketHeads[bucketOf(key) & this.#bucketMask]!;
@@ -60,10 +67,6 @@ export class BlockPool {
 
   isFree(block: Block): boolean {
     return this.#references[block] === 0;
-  }
-
-  references(block: Block): number {
-    return this.#references[block] ?? 0;
   }
 
   /** Refers to a block that holds something wanted. */
@@ -78,8 +81,10 @@ export class BlockPool {
     this.#unlinkFree(block);
     this.#references[block] = 1;
     if (this.#isCached[block] === 1) {
+      const key = this.#keys[block]!;
       this.#unindex(block);
-      this.#events?.push({ type: "removed", key: this.#keys[block]! });
+      if (this.find(key) !== none) this.#copiesEvicted += 1;
+      this.#events?.push({ type: "removed", key });
     }
     return block;
   }
@@ -105,6 +110,7 @@ export class BlockPool {
   /** Drops one reference; the last one sends the block to the end of the free queue. */
   release(block: Block): void {
     const references = this.#references[block]! - 1;
+    assert(references >= 0, "a block that nobody refers to is released");
     this.#references[block] = references;
     if (references > 0) return;
     const last = this.#previousFree[this.size]!;
@@ -120,13 +126,6 @@ export class BlockPool {
     this.#isCached.fill(0);
     this.#bucketHeads.fill(none);
     this.#events?.push({ type: "cleared" });
-  }
-
-  /** The keys held, one for each copy. */
-  *cachedKeys(): Generator<BlockKey> {
-    for (let block = 0; block < this.size; block++) {
-      if (this.#isCached[block] === 1) yield this.#keys[block]!;
-    }
   }
 
   #unlinkFree(block: Block): void {

@@ -88,7 +88,7 @@ export class Scheduler {
   /**
    * Ends the step under way. Requests with their last token are removed and their blocks freed.
    * `onToken` hears in order of every request that got a token, with whether it was the last; unless
-   * it `wantsEvery` token, steps without a first or last one are passed over.
+   * it `wantsEvery` token, steps without a first or last one are left out.
    */
   finish(onToken: (request: LiveRequest, isLast: boolean) => void, wantsEvery: boolean): void {
     const step = this.#step;
@@ -156,17 +156,29 @@ export class Scheduler {
       const lacking = this.#needsBlocks(request) ? this.#blocks.lacking(request, tokens) : 0;
       if (lacking > this.#blocks.pool.free) {
         hadRoom = false;
-        const at = this.#preempt(index);
-        if (at === index) break;
-        // Everybody behind one that was scheduled already has moved up.
-        if (at < index) index -= 1;
-        continue;
+        index = this.#makeRoom(index, lacking);
+        if (running[index] !== request) break;
       }
       this.#schedule(request, tokens);
       index += 1;
     }
     for (; index < running.length; index++) skipStep(running[index]!);
     return hadRoom;
+  }
+
+  /**
+   * Preempts until so many blocks are free or the one at `index`, whose need it is, is preempted
+   * itself. Returns where that one is, or was.
+   */
+  #makeRoom(index: number, blocks: number): number {
+    let at = index;
+    while (blocks > this.#blocks.pool.free) {
+      const victim = this.#preempt(at);
+      if (victim === at) break;
+      // Everybody behind one that was scheduled already has moved up.
+      if (victim < at) at -= 1;
+    }
+    return at;
   }
 
   /** Tokens that a running request has KV for after this step. */

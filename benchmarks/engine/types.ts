@@ -55,7 +55,7 @@ export interface EngineOptions {
   readonly slowdown?: number;
   /** Standard deviation of the lognormal step jitter; default 0.03, 0 switches jitter off. */
   readonly jitterSigma?: number;
-  /** Chance that a step is held up by 20 to 60 ms; default 0.001, 0 where `jitterSigma` is 0. */
+  /** Chance that a step is held up by 20 to 60 ms; default 0.003, 0 where `jitterSigma` is 0. */
   readonly hiccupsPerStep?: number;
   readonly seed: number;
 }
