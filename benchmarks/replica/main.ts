@@ -9,16 +9,25 @@ import { loadConfig, renderOptionsHelp, WarmpathError } from "@warmpath/runtime/
 import { replicaOptions } from "./config.ts";
 import { createReplica } from "./replica.ts";
 
-/**
- * Time that running answers get to end after SIGTERM: longer than an ordinary answer, shorter than
- * a supervisor's patience.
- */
-const drainMs = 5_000;
+/** What `--help` says of the flags that are no options. */
+const otherFlags = `  --detached
+      Keep running when stdin closes.
 
-const flagNames = Object.values(replicaOptions).flatMap(({ flag }) => flag ?? []);
+A switch is set by its flag alone and cleared by --no-<flag>. With --allow-faults:
+  GET, POST, DELETE /_sim/faults   what is wrong; change it; all is well again
+  POST /_sim/restart               {"kind": "kill" | "engine-death" | "sigterm", "downMs": 1000}
+`;
+
+const flagTypes = Object.values(replicaOptions).flatMap(({ flag, kind }) =>
+  flag === undefined
+    ? []
+    : [[flag, { type: kind === "bool" ? ("boolean" as const) : ("string" as const) }] as const],
+);
 const { values } = parseArgs({
+  // A switch that is on by default is switched off by its name after --no-.
+  allowNegative: true,
   options: {
-    ...Object.fromEntries(flagNames.map((name) => [name, { type: "string" as const }])),
+    ...Object.fromEntries(flagTypes),
     help: { type: "boolean" },
     // Keep running when stdin closes, whatever it is.
     detached: { type: "boolean" },
@@ -26,7 +35,7 @@ const { values } = parseArgs({
 });
 if (values["help"] === true) {
   process.stdout.write(
-    `bun benchmarks/replica/main.ts [flags]\n\n${renderOptionsHelp(replicaOptions)}\n`,
+    `bun benchmarks/replica/main.ts [flags]\n\n${renderOptionsHelp(replicaOptions)}\n\n${otherFlags}`,
   );
   process.exit(0);
 }
@@ -35,11 +44,14 @@ const detached = values["detached"];
 const flags: Record<string, string | boolean | undefined> = { ...values };
 delete flags["help"];
 delete flags["detached"];
-const replica = start();
+const { replica, onSigterm, shutdownTimeoutMs } = await start();
 process.stdout.write(
   `${JSON.stringify({ ready: true, url: replica.url, pid: process.pid, simulated: true })}\n`,
 );
-process.on("SIGTERM", () => void end());
+process.on("SIGTERM", () => {
+  if (onSigterm === "hang") replica.hangUp();
+  else void end();
+});
 if (detached === true || !isStdinPipe()) {
   process.on("SIGINT", () => void end());
 } else {
@@ -62,14 +74,15 @@ function isStdinPipe(): boolean {
   }
 }
 
-function start() {
+async function start() {
   try {
     const config = loadConfig(replicaOptions, {
       env: process.env,
       flags,
       knownNames: knownNames(),
     });
-    return createReplica({ config });
+    const { onSigterm, shutdownTimeoutMs } = config;
+    return { replica: await createReplica({ config }), onSigterm, shutdownTimeoutMs };
   } catch (error) {
     const { message } = WarmpathError.from(error);
     process.stderr.write(`replica: ${portFault(error) ?? message}\n`);
@@ -94,6 +107,7 @@ function portFault(error: unknown): string | undefined {
 }
 
 async function end(): Promise<void> {
-  await replica.close(drainMs);
+  if (onSigterm === "refuse") replica.refuseNew();
+  await replica.close(shutdownTimeoutMs);
   process.exit(0);
 }

@@ -36,9 +36,11 @@ const otherWords: Readonly<Record<string, string>> = {
   "err-malformed-json.http": "the parser here does not say at which byte it stopped",
 };
 
-const replica = createReplica({ config: { ...zeroLatency, model: "tiny", maxModelLen: 4096 } });
-const full = createReplica({
-  config: { model: "tiny", maxNumSeqs: 1, maxNumQueuedReqs: 0, overheadMs: 60_000 },
+const replica = await createReplica({
+  config: { ...zeroLatency, model: "tiny", maxModelLen: 4096 },
+});
+const full = await createReplica({
+  config: { model: "tiny", profile: "tiny", maxNumQueuedReqs: 1, speed: 0.0001 },
 });
 const occupant = new AbortController();
 const occupied = fetch(`${full.url}/v1/chat/completions`, {

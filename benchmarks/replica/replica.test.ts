@@ -3,6 +3,12 @@ import type { ReplicaConfig } from "./config.ts";
 import { valuesOf } from "./recording.ts";
 import { createReplica, type Replica, zeroLatency } from "./replica.ts";
 
+/** A step of this engine takes longer than any test. */
+const endless = { profile: "tiny", speed: 0.0001 };
+
+/** A step of this one takes a fifth of a second. */
+const slow = { profile: "tiny", speed: 0.02 };
+
 const open: Replica[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((replica) => replica.close()));
@@ -10,7 +16,7 @@ afterEach(async () => {
 
 describe("a client that leaves", () => {
   test("frees its slot mid-stream, and the one behind it runs", async () => {
-    const replica = start({ overheadMs: 0, decodeMs: 20, maxNumSeqs: 1 });
+    const replica = await start({ profile: "tiny", speed: 0.2, maxNumSeqs: 1 });
     const leaver = new AbortController();
     const response = await ask(replica, "Write 5000 words.", { stream: true }, leaver.signal);
     await response.body?.getReader().read();
@@ -22,7 +28,7 @@ describe("a client that leaves", () => {
   });
 
   test("frees its slot before the first token of a whole answer", async () => {
-    const replica = start({ overheadMs: 60_000 });
+    const replica = await start(slow);
     const leaver = new AbortController();
     const left = ask(replica, "Hello", {}, leaver.signal).catch(() => "left");
     await until(async () => (await gauge(replica, "num_requests_running")) === 1);
@@ -32,7 +38,7 @@ describe("a client that leaves", () => {
   });
 
   test("never runs when it leaves while waiting", async () => {
-    const replica = start({ overheadMs: 60_000, maxNumSeqs: 1 });
+    const replica = await start({ ...slow, maxNumSeqs: 1 });
     const [first, second] = [new AbortController(), new AbortController()];
     const running = ask(replica, "first", {}, first.signal).catch(() => "left");
     await until(async () => (await gauge(replica, "num_requests_running")) === 1);
@@ -50,7 +56,7 @@ describe("a client that leaves", () => {
 
 describe("limits", () => {
   test("max_tokens cuts the answer and is counted exactly", async () => {
-    const replica = start(zeroLatency);
+    const replica = await start(zeroLatency);
     const answer = await json(await ask(replica, "Write 100 words.", { max_completion_tokens: 7 }));
     expect(answer).toMatchObject({
       choices: [{ finish_reason: "length" }],
@@ -59,13 +65,13 @@ describe("limits", () => {
   });
 
   test("ignore_eos gives exactly max_tokens, however short the answer is", async () => {
-    const replica = start(zeroLatency);
+    const replica = await start(zeroLatency);
     const answer = await json(await ask(replica, "Hi", { max_tokens: 500, ignore_eos: true }));
     expect(answer).toMatchObject({ usage: { completion_tokens: 500 } });
   });
 
   test("a stop text ends the answer before itself", async () => {
-    const replica = start(zeroLatency);
+    const replica = await start(zeroLatency);
     const answer = await json(await ask(replica, "Hello", { stop: ["said"] }));
     const [choice] = (answer as { choices: { message: { content: string } }[] }).choices;
     expect(choice).toMatchObject({ finish_reason: "stop", stop_reason: "said" });
@@ -73,7 +79,7 @@ describe("limits", () => {
   });
 
   test("the queue refuses what does not fit, also before a stream begins", async () => {
-    const replica = start({ overheadMs: 60_000, maxNumSeqs: 1, maxNumQueuedReqs: 0 });
+    const replica = await start({ ...endless, maxNumQueuedReqs: 1 });
     const first = new AbortController();
     const running = ask(replica, "first", {}, first.signal).catch(() => "left");
     await until(async () => (await gauge(replica, "num_requests_running")) === 1);
@@ -84,14 +90,14 @@ describe("limits", () => {
 });
 
 test("a prompt that the whole cache could not hold is refused, not left to block the queue", async () => {
-  const replica = start({ ...zeroLatency, kvBlocks: 8 });
+  const replica = await start({ ...zeroLatency, kvBlocks: 8 });
   expect((await ask(replica, "leases ".repeat(200))).status).toBe(400);
   expect((await ask(replica, "Hello", { max_tokens: 2 })).status).toBe(200);
 });
 
 describe("the prefix cache", () => {
   test("a turn that continues a conversation finds all its whole blocks but the last token", async () => {
-    const replica = start(zeroLatency);
+    const replica = await start(zeroLatency);
     const first = [{ role: "user", content: "Write 60 words about leases." }];
     const turn1 = await json(await post(replica, { messages: first }));
     const { content } = (turn1 as { choices: { message: { content: string } }[] }).choices[0]
@@ -109,7 +115,7 @@ describe("the prefix cache", () => {
   });
 
   test("a salt keeps tenants apart", async () => {
-    const replica = start(zeroLatency);
+    const replica = await start(zeroLatency);
     const messages = [{ role: "user", content: "Write 10 words. ".repeat(20) }];
     await post(replica, { messages, cache_salt: "a" });
     const other = usageOf(await json(await post(replica, { messages, cache_salt: "b" })));
@@ -119,7 +125,7 @@ describe("the prefix cache", () => {
   });
 
   test("what was used least recently goes first when blocks run out", async () => {
-    const replica = start({ ...zeroLatency, kvBlocks: 12, maxModelLen: 192 });
+    const replica = await start({ ...zeroLatency, kvBlocks: 12, maxModelLen: 192 });
     const prompt = (from: number) => Array.from({ length: 100 }, (_, index) => from + index);
     const cached = async (from: number) => {
       const body = { prompt: prompt(from), max_tokens: 1 };
@@ -134,7 +140,7 @@ describe("the prefix cache", () => {
 });
 
 test("embeddings put texts that share words near each other, as numbers and as base64", async () => {
-  const replica = start(zeroLatency);
+  const replica = await start(zeroLatency);
   const input = ["leases are fenced by an epoch", "how are leases fenced", "bread and butter"];
   const answer = await json(await post(replica, { input }, "/v1/embeddings"));
   const vectors = (answer as { data: { embedding: number[] }[] }).data.map(
@@ -151,7 +157,7 @@ test("embeddings put texts that share words near each other, as numbers and as b
 });
 
 test("streamed calls add up to the calls of the whole answer", async () => {
-  const replica = start(zeroLatency);
+  const replica = await start(zeroLatency);
   const parameters = {
     type: "object",
     properties: { expression: { type: "string" } },
@@ -177,8 +183,8 @@ test("streamed calls add up to the calls of the whole answer", async () => {
   });
 });
 
-function start(config: Partial<ReplicaConfig>): Replica {
-  const replica = createReplica({ config });
+async function start(config: Partial<ReplicaConfig>): Promise<Replica> {
+  const replica = await createReplica({ config });
   open.push(replica);
   return replica;
 }

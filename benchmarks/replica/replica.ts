@@ -1,14 +1,20 @@
 import { type Clock, type Random, systemClock, systemRandom } from "@warmpath/runtime/base";
-import { blockTokens, type ReplicaConfig, replicaLimits, replicaOptions } from "./config.ts";
-import { Engine } from "./engine.ts";
-import { ReplicaMetrics } from "./metrics.ts";
-import { route } from "./routes.ts";
+import { profiles } from "../engine/index.ts";
+import { ApiError } from "./api/errors.ts";
+import type { ReplicaContext } from "./api/replica-context.ts";
+import { route } from "./api/routes.ts";
+import { type ReplicaConfig, replicaLimits, replicaOptions } from "./config.ts";
+import { controlPrefix, type RestartKind } from "./faults/control.ts";
+import { type FaultSettings, faultSettingsFrom } from "./faults/fault-settings.ts";
+import { FaultState } from "./faults/fault-state.ts";
+import { HttpServer } from "./http/server.ts";
+import { type Life, startLife } from "./life.ts";
 
 /** What a replica needs from outside; everything has a default that suits an in-process test. */
 export interface ReplicaDeps {
   readonly config?: Partial<ReplicaConfig>;
   readonly clock?: Clock;
-  /** Makes the ids; answers depend on the configured seed alone. */
+  /** Makes the ids and rolls the dice of faults; answers depend on the configured seed alone. */
   readonly random?: Random;
 }
 
@@ -16,53 +22,180 @@ export interface ReplicaDeps {
 export interface Replica {
   readonly url: string;
   readonly port: number;
-  /** Requests in flight, waiting ones included. */
+  readonly faults: FaultState;
+  /** Sequences in flight, waiting ones included. */
   load(): number;
-  /** Stops accepting, lets running requests end for `graceMs`, then cuts them. */
+  /** Goes down and, after `downMs`, starts again on the same port with an empty cache. */
+  restart(kind: RestartKind, downMs: number): Promise<void>;
+  /** What SIGTERM does to a vLLM without a shutdown timeout: the port closes, all else hangs. */
+  hangUp(): void;
+  /** Goes on serving, but refuses new answers with vLLM's 500 of a shutdown. */
+  refuseNew(): void;
+  /** Stops accepting, lets running answers end for `graceMs`, then cuts them. */
   close(graceMs?: number): Promise<void>;
 }
 
-/** Settings under which no simulated time passes: for benches of what stands in front. */
-export const zeroLatency = { overheadMs: 0, prefillMsPerKilotoken: 0, decodeMs: 0 } as const;
+/** Settings under which nobody waits for simulated time: for benches of what stands in front. */
+export const zeroLatency = { speed: 0 } as const;
 
-/** Starts a simulated replica in this process, on a free port unless one is given. */
-export function createReplica(deps: ReplicaDeps = {}): Replica {
-  const given = { ...defaultConfig(), port: 0, ...deps.config };
-  // A request longer than the whole cache could never start, and would block all behind it.
-  const maxModelLen = Math.min(given.maxModelLen, given.kvBlocks * blockTokens);
-  const config = { ...given, maxModelLen };
-  const clock = deps.clock ?? systemClock;
-  const random = deps.random ?? systemRandom;
-  const metrics = new ReplicaMetrics(config.model, config, clock);
-  const engine = new Engine(config, clock, metrics);
-  const newHexId = () =>
-    Array.from({ length: 4 }, () => Math.floor(random.next() * 0x10000))
-      .map((part) => part.toString(16).padStart(4, "0"))
-      .join("");
-  const fingerprint = "vllm-0.32.0-simulated";
-  const context = { config, clock, engine, metrics, newHexId, fingerprint };
-  const server = Bun.serve({
-    hostname: config.host,
-    port: config.port,
-    // A stream may be quiet for as long as its prompt waits.
-    idleTimeout: 0,
-    maxRequestBodySize: replicaLimits.bodyBytesMax,
-    fetch: (request) => route(request, context),
-  });
-  const port = server.port ?? config.port;
-  return {
-    url: `http://${config.host}:${port}`,
-    port,
-    load: () => engine.load,
-    async close(graceMs = 0) {
-      // Not awaited: it resolves only when the last connection is gone, which idle ones may never
-      // be.
-      void server.stop(false);
-      const deadlineMs = clock.monotonicMs() + graceMs;
-      while (engine.load > 0 && clock.monotonicMs() < deadlineMs) await clock.sleep(10);
-      await server.stop(true);
-    },
-  };
+/**
+ * Starts a simulated replica in this process, on a free port unless one is given. Where
+ * `startDelayMs` is set, the port opens that much later.
+ */
+export async function createReplica(deps: ReplicaDeps = {}): Promise<Replica> {
+  const replica = new RunningReplica(deps);
+  await replica.start();
+  return replica;
+}
+
+class RunningReplica implements Replica {
+  readonly faults: FaultState;
+  readonly #config: ReplicaConfig;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #server: HttpServer;
+  readonly #closed = new AbortController();
+  #life: Life | undefined;
+  #context: ReplicaContext | undefined;
+  #goingDown: ApiError | undefined;
+
+  constructor(deps: ReplicaDeps) {
+    this.#config = checkedConfig({ ...defaultConfig(), port: 0, ...deps.config });
+    this.#clock = deps.clock ?? systemClock;
+    this.#random = deps.random ?? systemRandom;
+    this.faults = new FaultState(this.#clock, this.#random, (settings) => this.#apply(settings));
+    this.#server = new HttpServer({
+      host: this.#config.host,
+      port: this.#config.port,
+      clock: this.#clock,
+      bodyBytesMax: replicaLimits.bodyBytesMax,
+      answer: (request) => route(request, this.#currentContext()),
+      isControl: (path) => path.startsWith(controlPrefix),
+    });
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  get url(): string {
+    return `http://${this.#config.host}:${this.port}`;
+  }
+
+  load(): number {
+    return this.#life?.engine.load ?? 0;
+  }
+
+  async start(): Promise<void> {
+    await this.#begin();
+    this.faults.set(faultSettingsFrom(JSON.parse(this.#config.faults)));
+    this.#server.listen();
+    if (this.#config.startDelayMs === 0) return;
+    // The port is known by now, and refuses until the weights are loaded.
+    this.#server.closePort();
+    void this.#listenAfter(this.#config.startDelayMs);
+  }
+
+  async restart(kind: RestartKind, downMs: number): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    if (kind === "engine-death") life.engine.close({ tells: true });
+    this.#server.closePort();
+    if (kind === "sigterm") {
+      this.#server.setFrozen(true);
+      await this.#pause(downMs);
+    }
+    if (kind === "kill") this.#server.cutAll();
+    // What the dying engine said may still have to leave.
+    else if (kind === "engine-death") await this.#pause(Math.min(100, downMs));
+    this.#server.cutAll();
+    await life.end();
+    if (kind !== "sigterm") await this.#pause(downMs);
+    if (this.#closed.signal.aborted) return;
+    this.#goingDown = undefined;
+    this.#server.setFrozen(this.faults.settings.hang ?? false);
+    await this.#begin();
+    this.#apply(this.faults.settings);
+    this.#server.listen();
+  }
+
+  hangUp(): void {
+    this.#server.closePort();
+    this.#server.setFrozen(true);
+  }
+
+  refuseNew(): void {
+    const message = "cannot schedule new futures after shutdown";
+    this.#goingDown = new ApiError(500, "InternalServerError", message);
+    this.#server.cutIdle();
+  }
+
+  async close(graceMs = 0): Promise<void> {
+    if (this.#closed.signal.aborted) return;
+    if (this.#goingDown === undefined) this.#server.closePort();
+    const deadlineMs = this.#clock.monotonicMs() + graceMs;
+    while (this.load() > 0 && this.#clock.monotonicMs() < deadlineMs) await this.#clock.sleep(10);
+    this.#closed.abort();
+    this.faults.clear();
+    this.#server.close();
+    await this.#life?.end();
+    this.#life = undefined;
+  }
+
+  async #begin(): Promise<void> {
+    const life = await startLife({
+      config: this.#config,
+      clock: this.#clock,
+      isEventLost: () => this.faults.isEventLost(),
+    });
+    this.#life = life;
+    const newHexId = () =>
+      Array.from({ length: 4 }, () => Math.floor(this.#random.next() * 0x10000))
+        .map((part) => part.toString(16).padStart(4, "0"))
+        .join("");
+    const goingDown = () => this.#goingDown;
+    this.#context = {
+      ...life,
+      load: 0,
+      sleepLevel: undefined,
+      config: this.#config,
+      clock: this.#clock,
+      faults: this.faults,
+      newHexId,
+      fingerprint: "vllm-0.32.0-simulated",
+      get goingDown() {
+        return goingDown();
+      },
+      restart: (kind, downMs) => void this.restart(kind, downMs),
+    };
+  }
+
+  #currentContext(): ReplicaContext {
+    if (this.#context === undefined) throw new Error("a replica that has not begun was asked");
+    return this.#context;
+  }
+
+  #apply(settings: FaultSettings): void {
+    this.#life?.engine.setSlowdown(settings.slowdown ?? this.#config.slowdown);
+    this.#server.setFrozen(settings.hang ?? false);
+  }
+
+  async #listenAfter(ms: number): Promise<void> {
+    await this.#pause(ms);
+    if (!this.#closed.signal.aborted) this.#server.listen();
+  }
+
+  /** Waits, or returns at once when the replica is closed. */
+  async #pause(ms: number): Promise<void> {
+    await this.#clock.sleep(ms, this.#closed.signal).catch(() => undefined);
+  }
+}
+
+/** A request longer than the whole cache could never start, and would block all behind it. */
+function checkedConfig(config: ReplicaConfig): ReplicaConfig & { readonly kvBlocks: number } {
+  const kvBlocks = config.kvBlocks ?? profiles[config.profile]?.blocks ?? 0;
+  const maxModelLen = Math.min(config.maxModelLen, kvBlocks * config.blockSize);
+  return { ...config, kvBlocks, maxModelLen };
 }
 
 function defaultConfig(): ReplicaConfig {

@@ -1,7 +1,7 @@
 /**
  * A deterministic stand-in for a BPE tokenizer: about four bytes a token, always the same pieces
- * for the same text, and `pieces.join("") === text`. Ids are hashes, so they cannot be turned back
- * into text.
+ * for the same text, and `pieces.join("") === text`. Ids are hashes; they are turned back into the
+ * texts that this process has met.
  */
 
 /** One past the largest token id; the size of a current open model's vocabulary. */
@@ -21,11 +21,21 @@ export function tokenIdsOf(text: string): number[] {
   return piecesOf(text).map(tokenId);
 }
 
+/** The piece that was met first under each id. */
+const metPieces = new Map<number, string>();
+
 /** The id of one piece: FNV-1a over its UTF-16 units, folded into the vocabulary. */
 export function tokenId(piece: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < piece.length; index++) {
     hash = Math.imul(hash ^ piece.charCodeAt(index), 0x01000193) >>> 0;
   }
-  return hash % vocabularySize;
+  const id = hash % vocabularySize;
+  if (!metPieces.has(id)) metPieces.set(id, piece);
+  return id;
+}
+
+/** The text of a token, or its number in brackets where this process never met it. */
+export function tokenText(id: number): string {
+  return metPieces.get(id) ?? `<${id}>`;
 }

@@ -43,10 +43,19 @@ export interface SamplingRequest {
   /** Most tokens to answer with; undefined: up to the context length. */
   readonly maxTokens: number | undefined;
   readonly n: number;
+  /** Shown by the render endpoints; it changes no answer. */
+  readonly temperature: number;
   readonly stop: readonly string[];
   readonly cacheSalt: string | undefined;
   readonly ignoreEos: boolean;
   readonly returnTokenIds: boolean;
+  /** What the answer's id is made of. */
+  readonly requestId: string;
+  readonly sessionId: string | undefined;
+  /** Lower is more urgent. */
+  readonly priority: number;
+  /** Alternatives to name beside each token; undefined: no log probabilities at all. */
+  readonly logprobs: number | undefined;
 }
 
 /** A checked chat request. */

@@ -18,9 +18,4 @@ export async function startReplica(
 }
 
 /** Flags under which a replica answers at once. */
-export const zeroLatencyFlags = [
-  "--overhead-ms=0",
-  "--prefill-ms-per-kilotoken=0",
-  "--decode-ms=0",
-  "--max-num-seqs=256",
-];
+export const zeroLatencyFlags = ["--speed=0", "--max-num-seqs=256"];

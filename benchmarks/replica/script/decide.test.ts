@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ChatMessage, ChatRequest, Reply, Tool } from "../types.ts";
-import { decide } from "./decide.ts";
+import type { ChatMessage, Reply, Tool } from "../types.ts";
+import { decide, type ScriptRequest } from "./decide.ts";
 
 const calculator = tool("calculator", "Evaluates an arithmetic expression.", "expression");
 const search = tool("knowledge_search", "Searches the knowledge base.", "query");
@@ -207,18 +207,9 @@ function runAgent(text: string, tools: readonly Tool[], resultOf: (name: string)
   throw new Error(`no answer after ten steps: ${calls.join("; ")}`);
 }
 
-function chat(text: string, tools: readonly Tool[]): ChatRequest {
+function chat(text: string, tools: readonly Tool[]): ScriptRequest {
   return {
     model: "warmpath-sim",
-    stream: false,
-    includeUsage: false,
-    continuousUsage: false,
-    maxTokens: undefined,
-    n: 1,
-    stop: [],
-    cacheSalt: undefined,
-    ignoreEos: false,
-    returnTokenIds: false,
     messages: [message("user", text)],
     tools,
     toolChoice: { kind: tools.length === 0 ? "none" : "auto" },

@@ -5,13 +5,19 @@ import { exampleOf, fillArguments } from "./fill-arguments.ts";
 import { wantsParallel } from "./intents.ts";
 import { type PlannedCall, planCalls } from "./plan-calls.ts";
 
+/** What the script reads of a request. */
+export type ScriptRequest = Pick<
+  ChatRequest,
+  "model" | "messages" | "tools" | "toolChoice" | "responseSchema"
+>;
+
 /**
  * Decides the next answer like a small agent: read what the user said since the last answer, plan
  * its calls, make the first that has no result yet, and sum up when all have one. It keeps nothing
  * between requests: the messages are its state, so the same request gets the same reply, on any
  * replica with the same seed.
  */
-export function decide(request: ChatRequest, seed: number, choiceIndex: number): Reply {
+export function decide(request: ScriptRequest, seed: number, choiceIndex: number): Reply {
   const turn = currentTurn(request.messages);
   const asked = turn
     .filter((message) => message.role === "user")
@@ -49,7 +55,7 @@ function currentTurn(messages: readonly ChatMessage[]): readonly ChatMessage[] {
 
 /** The call that `tool_choice` demands although the script would not make it, if any. */
 function forcedCall(
-  request: ChatRequest,
+  request: ScriptRequest,
   tools: readonly Tool[],
   plan: readonly PlannedCall[],
   asked: string,
@@ -101,7 +107,7 @@ function withoutSpaces(text: string): string {
  * JSON for a caller that demanded JSON; the label sits in the first text that the schema has room
  * for.
  */
-function structuredReply(request: ChatRequest, asked: string): Reply {
+function structuredReply(request: ScriptRequest, asked: string): Reply {
   const schema = request.responseSchema ?? {};
   if (Object.keys(schema).length === 0) {
     return { text: JSON.stringify({ simulated: true, answer: asked }), calls: [] };

@@ -1,4 +1,4 @@
-import { vllmHeaders } from "./headers.ts";
+import { messageOf } from "@warmpath/runtime/base";
 
 /** A refusal in vLLM's own words: status and body are what the recorded engine sends. */
 export class ApiError extends Error {
@@ -12,6 +12,12 @@ export class ApiError extends Error {
     this.status = status;
     this.type = type;
     this.param = param;
+  }
+
+  /** What was thrown, as a refusal: a fault of the replica's own is a 500. */
+  static from(thrown: unknown): ApiError {
+    if (thrown instanceof ApiError) return thrown;
+    return new ApiError(500, "InternalServerError", messageOf(thrown));
   }
 
   /** The JSON body, also used as an event inside a stream. */
@@ -47,11 +53,11 @@ export function busy(): ApiError {
   );
 }
 
-/** Turns whatever was thrown into an answer: the only place of the replica that does. */
-export function rescue(thrown: unknown, requestId: string): Response {
-  const error =
-    thrown instanceof ApiError
-      ? thrown
-      : new ApiError(500, "InternalServerError", String(thrown), null);
-  return Response.json(error.body(), { status: error.status, headers: vllmHeaders(requestId) });
+/** The engine has died under the request. */
+export function engineDead(): ApiError {
+  return new ApiError(
+    500,
+    "InternalServerError",
+    "EngineCore encountered an issue. See stack trace (above) for the root cause.",
+  );
 }

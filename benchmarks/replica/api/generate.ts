@@ -1,8 +1,11 @@
 import { seededRandom } from "@warmpath/runtime/base";
+import { proseOf } from "../script/compose-answer.ts";
+import { piecesOf, tokenId } from "../tokenizer.ts";
+import type { Reply, SamplingRequest } from "../types.ts";
 import { answerText } from "./chat-template.ts";
-import { proseOf } from "./script/compose-answer.ts";
-import { piecesOf, tokenId } from "./tokenizer.ts";
-import type { Reply, SamplingRequest } from "./types.ts";
+
+/** What ends an answer. */
+export type StopRules = Pick<SamplingRequest, "maxTokens" | "stop" | "ignoreEos">;
 
 /** An answer cut into tokens, before any time has passed. */
 export interface Generated {
@@ -15,7 +18,7 @@ export interface Generated {
 }
 
 /** Applies stop texts and the token limit to a reply, as a sampler would while generating it. */
-export function generate(reply: Reply, request: SamplingRequest, roomTokens: number): Generated {
+export function generate(reply: Reply, request: StopRules, roomTokens: number): Generated {
   const limit = Math.min(request.maxTokens ?? roomTokens, roomTokens);
   const whole = answerText(reply.text, reply.calls);
   const { text, stopReason } = cutAtStop(whole, request.stop);

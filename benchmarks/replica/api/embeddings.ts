@@ -1,10 +1,10 @@
-import { replicaLimits } from "./config.ts";
-import { ApiError, badRequest } from "./errors.ts";
-import { vllmHeaders } from "./headers.ts";
-import { textAt } from "./json.ts";
-import { readBody } from "./read-request.ts";
-import type { ReplicaContext } from "./replica-context.ts";
-import { piecesOf, tokenId } from "./tokenizer.ts";
+import { replicaLimits } from "../config.ts";
+import type { HttpReply } from "../http/types.ts";
+import { piecesOf, tokenId } from "../tokenizer.ts";
+import { type Call, json } from "./call.ts";
+import { badRequest } from "./errors.ts";
+import { readBody } from "./read-body.ts";
+import { modelFrom } from "./read-sampling.ts";
 
 /** Length of every vector. */
 export const embeddingDimensions = 256;
@@ -13,17 +13,10 @@ export const embeddingDimensions = 256;
  * `POST /v1/embeddings`: vectors of counted words, so that texts that share words are near each
  * other.
  */
-export async function answerEmbeddings(
-  http: Request,
-  requestId: string,
-  context: ReplicaContext,
-): Promise<Response> {
-  const body = await readBody(http);
-  const model = textAt(body, "model") || context.config.model;
-  if (model !== context.config.model) {
-    const message = `The model \`${model}\` does not exist. Valid aliases: ${context.config.model}.`;
-    throw new ApiError(404, "NotFoundError", message, "model");
-  }
+export function answerEmbeddings(call: Call): HttpReply {
+  const { context } = call;
+  const body = readBody(call.http);
+  const model = modelFrom(body, call);
   const texts = textsFrom(body["input"]);
   if (texts.length === 0) throw badRequest("input must be provided and non-empty.", "input");
   if (texts.length > replicaLimits.promptsMax) {
@@ -32,7 +25,7 @@ export async function answerEmbeddings(
   const asBase64 = body["encoding_format"] === "base64";
   const promptTokens = texts.reduce((sum, text) => sum + piecesOf(text).length, 0);
   const answer = {
-    id: `embd-${requestId}`,
+    id: `embd-${context.newHexId()}`,
     object: "list",
     created: Math.floor(context.clock.nowMs() / 1000),
     model,
@@ -49,7 +42,7 @@ export async function answerEmbeddings(
     },
     simulated: true,
   };
-  return Response.json(answer, { headers: vllmHeaders(requestId) });
+  return json(call, answer);
 }
 
 /**

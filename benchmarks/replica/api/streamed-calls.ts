@@ -1,5 +1,5 @@
+import type { Reply } from "../types.ts";
 import { callText } from "./chat-template.ts";
-import type { Reply } from "./types.ts";
 
 /** What one token adds to the streamed calls: a call's name, or a piece of its arguments. */
 export interface DeltaCall {

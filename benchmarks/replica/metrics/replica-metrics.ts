@@ -1,15 +1,16 @@
 import type { Clock } from "@warmpath/runtime/base";
-import { blockTokens, type ReplicaConfig } from "./config.ts";
-import type { Job } from "./engine.ts";
+import type { Sequence, SequenceTimes } from "../serve/sequence.ts";
+import { type CacheConfig, cacheConfigLine } from "./cache-config.ts";
+import { formatFloat } from "./format-float.ts";
 import { type Family, families } from "./metric-catalog.ts";
 
-/** When the parts of one finished job happened, in monotonic milliseconds. */
-export interface JobTimes {
-  readonly arrivedMs: number;
-  readonly startedMs: number;
-  readonly firstMs: number;
-  readonly endedMs: number;
-  readonly uncached: number;
+/** How a replica's numbers are set up. */
+export interface ReplicaMetricsOptions {
+  readonly model: string;
+  readonly cache: CacheConfig;
+  readonly clock: Clock;
+  /** Seconds of the clock in one engine millisecond; 0 where no time passes. */
+  readonly secondsPerMs: number;
 }
 
 interface Histogram {
@@ -21,18 +22,16 @@ interface Histogram {
 /** The replica's numbers in vLLM's names, written in Prometheus text form. */
 export class ReplicaMetrics {
   readonly #model: string;
-  readonly #config: Pick<ReplicaConfig, "kvBlocks" | "maxModelLen">;
+  readonly #cache: CacheConfig;
+  readonly #secondsPerMs: number;
   readonly #createdSeconds: number;
   readonly #values = new Map<string, number>();
   readonly #histograms = new Map<string, Histogram>();
 
-  constructor(
-    model: string,
-    config: Pick<ReplicaConfig, "kvBlocks" | "maxModelLen">,
-    clock: Clock,
-  ) {
+  constructor({ model, cache, clock, secondsPerMs }: ReplicaMetricsOptions) {
     this.#model = model;
-    this.#config = config;
+    this.#cache = cache;
+    this.#secondsPerMs = secondsPerMs;
     this.#createdSeconds = clock.nowMs() / 1000;
     for (const family of families) {
       if (family.type === "histogram") {
@@ -40,7 +39,7 @@ export class ReplicaMetrics {
         this.#histograms.set(family.name, { counts, sum: 0, count: 0 });
       }
     }
-    this.#set("vllm:engine_sleep_state", 1, { sleep_state: "awake" });
+    this.setSleepLevel(0);
   }
 
   /** A request was refused for lack of room. */
@@ -48,54 +47,75 @@ export class ReplicaMetrics {
     this.#add("vllm:admission_rejections_total", 1, { reason: "max_num_queued_reqs" });
   }
 
-  /** A job left the queue and looked up its prefix. */
-  onScheduled(job: Job, cachedTokens: number): void {
-    this.#add("vllm:prefix_cache_queries_total", job.prompt.length);
+  /** A sequence left the queue for the first time and looked up its prefix. */
+  onScheduled({ prompt }: Sequence, cachedTokens: number): void {
+    this.#add("vllm:prefix_cache_queries_total", prompt.length);
     this.#add("vllm:prefix_cache_hits_total", cachedTokens);
     this.#add("vllm:prompt_tokens_cached_total", cachedTokens);
     this.#add("vllm:prompt_tokens_cached_by_source_total", cachedTokens, { source: "device" });
-    this.#add("vllm:prompt_tokens_total", job.prompt.length);
-    const computed = job.prompt.length - cachedTokens;
+    this.#add("vllm:prompt_tokens_total", prompt.length);
+    const computed = prompt.length - cachedTokens;
     this.#add("vllm:prompt_tokens_by_source_total", computed, { source: "local_compute" });
     this.#add("vllm:prompt_tokens_by_source_total", cachedTokens, { source: "local_cache_hit" });
   }
 
-  /** Tokens came into being; `prefillTokens` were computed in the same step. */
-  onTokens(count: number, prefillTokens: number): void {
-    this.#add("vllm:generation_tokens_total", count);
-    this.#observe("vllm:iteration_tokens_total", count + prefillTokens);
+  /** A sequence runs again that was preempted so many times; vLLM counts it only now. */
+  onResumed(preemptions: number): void {
+    if (preemptions > 0) this.#add("vllm:num_preemptions_total", preemptions);
   }
 
-  /** A chat answer was searched for tool calls. */
+  /** Tokens of answers came into being. */
+  onTokens(count: number): void {
+    this.#add("vllm:generation_tokens_total", count);
+  }
+
+  /** So many tokens came with this time before each. */
+  onGap(gapMs: number, count: number): void {
+    this.#observe("vllm:inter_token_latency_seconds", gapMs * this.#secondsPerMs, count);
+  }
+
+  /** So many steps computed this many tokens each. */
+  onSteps(steps: number, tokensEach: number): void {
+    this.#observe("vllm:iteration_tokens_total", tokensEach, steps);
+  }
+
+  /** A chat answer, or a piece of it, was searched for tool calls. */
   onToolParser(mode: "streaming" | "non_streaming", found: boolean): void {
     const outcome = found ? "tool_call" : "no_tool_call";
     const labels = { mode, outcome, request_type: "chat_completions" };
     this.#add("vllm:tool_call_parser_invocations_total", 1, labels);
   }
 
-  /** A job ended by itself; aborted ones leave no trace here, as in vLLM. */
-  onFinished(job: Job, times: JobTimes): void {
-    const outputCount = job.output.length;
-    this.#add("vllm:request_success_total", 1, { finished_reason: job.finishReason });
-    this.#observe("vllm:request_prompt_tokens", job.prompt.length);
+  /** The engine sleeps at a level, or is awake at 0. */
+  setSleepLevel(level: number): void {
+    this.#set("vllm:engine_sleep_state", level === 0 ? 1 : 0, { sleep_state: "awake" });
+    this.#set("vllm:engine_sleep_state", level === 1 ? 1 : 0, { sleep_state: "weights_offloaded" });
+    this.#set("vllm:engine_sleep_state", level === 2 ? 1 : 0, { sleep_state: "discard_all" });
+  }
+
+  /** A sequence ended by itself; aborted ones leave no trace here, as in vLLM. */
+  onFinished(sequence: Sequence, times: SequenceTimes): void {
+    const outputCount = sequence.output.length;
+    const promptCount = sequence.prompt.length;
+    const { arrivedMs, admittedMs, firstMs, endedMs } = times;
+    this.#add("vllm:request_success_total", 1, { finished_reason: sequence.finishReason });
+    this.#observe("vllm:request_prompt_tokens", promptCount);
     this.#observe("vllm:request_generation_tokens", outputCount);
     this.#observe("vllm:request_max_num_generation_tokens", outputCount);
-    this.#observe("vllm:request_params_n", job.n);
-    this.#observe("vllm:request_params_max_tokens", job.maxTokens);
-    this.#observe("vllm:request_num_preemptions", 0);
-    this.#observe("vllm:request_prefill_kv_computed_tokens", times.uncached);
-    const decodeSeconds = (times.endedMs - times.firstMs) / 1000;
-    const gapSeconds = outputCount > 1 ? decodeSeconds / (outputCount - 1) : 0;
-    for (let index = 1; index < outputCount; index++) {
-      this.#observe("vllm:inter_token_latency_seconds", gapSeconds);
+    this.#observe("vllm:request_params_n", sequence.n);
+    this.#observe("vllm:request_params_max_tokens", sequence.maxTokens);
+    this.#observe("vllm:request_num_preemptions", times.preemptions);
+    this.#observe("vllm:request_prefill_kv_computed_tokens", promptCount - times.cachedTokens);
+    this.#observeMs("vllm:time_to_first_token_seconds", firstMs - arrivedMs);
+    if (outputCount > 1) {
+      const gapMs = (endedMs - firstMs) / (outputCount - 1);
+      this.#observeMs("vllm:request_time_per_output_token_seconds", gapMs);
     }
-    this.#observe("vllm:request_time_per_output_token_seconds", gapSeconds);
-    this.#observe("vllm:time_to_first_token_seconds", (times.firstMs - times.arrivedMs) / 1000);
-    this.#observe("vllm:e2e_request_latency_seconds", (times.endedMs - times.arrivedMs) / 1000);
-    this.#observe("vllm:request_queue_time_seconds", (times.startedMs - times.arrivedMs) / 1000);
-    this.#observe("vllm:request_inference_time_seconds", (times.endedMs - times.startedMs) / 1000);
-    this.#observe("vllm:request_prefill_time_seconds", (times.firstMs - times.startedMs) / 1000);
-    this.#observe("vllm:request_decode_time_seconds", decodeSeconds);
+    this.#observeMs("vllm:e2e_request_latency_seconds", endedMs - arrivedMs);
+    this.#observeMs("vllm:request_queue_time_seconds", admittedMs - arrivedMs);
+    this.#observeMs("vllm:request_inference_time_seconds", endedMs - admittedMs);
+    this.#observeMs("vllm:request_prefill_time_seconds", firstMs - admittedMs);
+    this.#observeMs("vllm:request_decode_time_seconds", endedMs - firstMs);
   }
 
   /** The exposition text. */
@@ -122,14 +142,18 @@ export class ReplicaMetrics {
     this.#values.set(seriesKey(name, labels), value);
   }
 
-  #observe(name: string, value: number): void {
+  #observeMs(name: string, ms: number): void {
+    this.#observe(name, ms * this.#secondsPerMs);
+  }
+
+  #observe(name: string, value: number, times = 1): void {
     const histogram = this.#histograms.get(name);
     const buckets = bucketsByName.get(name);
     if (histogram === undefined || buckets === undefined) return;
-    histogram.sum += value;
-    histogram.count += 1;
+    histogram.sum += value * times;
+    histogram.count += times;
     const index = buckets.findIndex((bound) => value <= bound);
-    if (index !== -1) histogram.counts[index] = (histogram.counts[index] ?? 0) + 1;
+    if (index !== -1) histogram.counts[index] = (histogram.counts[index] ?? 0) + times;
   }
 
   #writeFamily(family: Family, lines: string[]): void {
@@ -170,14 +194,10 @@ export class ReplicaMetrics {
   }
 
   #writeCacheConfig(lines: string[]): void {
-    const { kvBlocks, maxModelLen } = this.#config;
-    const concurrency = (kvBlocks * blockTokens) / maxModelLen;
     lines.push(
       "# HELP vllm:cache_config_info Information of the LLMEngine CacheConfig",
       "# TYPE vllm:cache_config_info gauge",
-      `vllm:cache_config_info{block_size="${blockTokens}",cache_dtype="auto",enable_prefix_caching="True",engine="0",` +
-        `kv_cache_max_concurrency="${concurrency}",kv_cache_size_tokens="${kvBlocks * blockTokens}",` +
-        `num_gpu_blocks="${kvBlocks}",num_gpu_blocks_override="${kvBlocks}",prefix_caching_hash_algo="simulated"} 1.0`,
+      cacheConfigLine(this.#cache),
     );
   }
 
@@ -196,9 +216,4 @@ const bucketsByName = new Map(families.map((family) => [family.name, family.buck
 
 function seriesKey(name: string, labels: Readonly<Record<string, string>> = {}): string {
   return `${name}|${Object.values(labels).join("|")}`;
-}
-
-/** Python writes whole floats with a decimal point; readers of the text should meet the same. */
-function formatFloat(value: number): string {
-  return Number.isInteger(value) ? `${value}.0` : String(value);
 }

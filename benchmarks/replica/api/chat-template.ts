@@ -1,5 +1,5 @@
-import { tokenIdsOf } from "./tokenizer.ts";
-import type { ChatMessage, Tool } from "./types.ts";
+import { tokenIdsOf } from "../tokenizer.ts";
+import type { ChatMessage, Tool } from "../types.ts";
 
 /**
  * Tokens of a conversation. Each message is tokenised by itself, so a longer conversation begins

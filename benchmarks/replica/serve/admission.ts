@@ -1,0 +1,37 @@
+/** Whether a request may come in, as vLLM's API server decides it. */
+export type Admitted =
+  | "admitted"
+  /** Refused before anything was sent. */
+  | "refused"
+  /**
+   * Passed the first look and is refused when it reaches the queue: a stream has its 200 by then
+   * and gets the refusal as its first event.
+   */
+  | "refused-late";
+
+/** What is in flight, and what may be. */
+export interface QueueState {
+  /** Sequences in flight. */
+  readonly load: number;
+  /** Those of them that have reached the engine's queue. */
+  readonly arrived: number;
+  readonly waitingPromptTokens: number;
+  readonly sequencesMax: number;
+  /** Undefined: no limit. */
+  readonly promptTokensMax: number | undefined;
+}
+
+/**
+ * Looks at the limits twice, as vLLM does: when a request is read, at what has reached the queue
+ * by then, and when it reaches the queue itself, at all that came before it. Of many that come at
+ * once all pass the first look and most fail the second.
+ */
+export function admit(sequenceCount: number, state: QueueState): Admitted {
+  const { promptTokensMax, sequencesMax } = state;
+  // One long prompt passes an idle engine: only what waits already is counted.
+  if (promptTokensMax !== undefined && state.waitingPromptTokens >= promptTokensMax) {
+    return "refused";
+  }
+  if (state.arrived + sequenceCount > sequencesMax) return "refused";
+  return state.load + sequenceCount > sequencesMax ? "refused-late" : "admitted";
+}
