@@ -29,7 +29,9 @@ export interface KvEvents extends CacheEventSink {
 /** One engine, one rank. */
 const rank = 0;
 
-/** vLLM's default length of the queue before its publisher's thread; here there is no such queue. */
+/**
+ * vLLM's default length of the queue before its publisher's thread; there is no such queue here.
+ */
 const maxQueueSize = 100_000;
 
 /**

@@ -260,7 +260,7 @@ async function startPeer(): Promise<Peer | { readonly skipped: string }> {
   return {
     version: String((JSON.parse(hello.value) as { libzmq: string }).libzmq),
     async ask(order) {
-      child.stdin.write(`${JSON.stringify(order)}\n`);
+      void child.stdin.write(`${JSON.stringify(order)}\n`);
       await child.stdin.flush();
       const line = await lines.next();
       if (line.done === true) throw new Error(await new Response(child.stderr).text());
