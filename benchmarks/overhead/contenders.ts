@@ -1,18 +1,19 @@
 import { join } from "node:path";
 import { spawnProcess } from "../system/spawn-process.ts";
 import { startSystem } from "../system/start-system.ts";
-import { startNginx } from "./nginx.ts";
 
 /** Something that a request can go through on its way to the upstream. */
 export interface Contender {
-  readonly name: "direct" | "nginx" | "warmpath";
+  readonly name: string;
+  /** What it is and which version, for the report. */
   readonly what: string;
-  /** Starts it afresh in front of an upstream. */
+  /** Starts it afresh in front of an upstream; resolves when it answers. */
   start(upstreamUrl: string): Promise<StartedContender>;
 }
 
 /** A contender that takes requests. */
 export interface StartedContender {
+  /** Its address, without a path. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Root of the processes whose CPU time is the contender's; absent where there is none. */
@@ -20,49 +21,53 @@ export interface StartedContender {
   stop(): Promise<void>;
 }
 
-/** What is measured shares one core; load generator and upstream share the other. */
+/** What is measured has one core to itself; load generator and upstream share the other. */
 export const contenderCore = 0;
 export const loadCore = 1;
 
 /** No proxy at all: the floor that added latency is counted from. */
 export const direct: Contender = {
   name: "direct",
-  what: "the bare upstream",
+  what: "the bare upstream: bound by the core that makes the load",
   start: async (upstreamUrl) => ({ url: upstreamUrl, headers: {}, stop: async () => undefined }),
 };
 
-/** A plain reverse proxy. */
-export function nginxContender(path: string, version: string): Contender {
-  return {
-    name: "nginx",
-    what: `nginx ${version}, one worker, keep-alive both ways`,
-    start: async (upstreamUrl) => {
-      const nginx = await startNginx({ path, upstreamUrl, core: contenderCore });
-      return { ...nginx, headers: {} };
-    },
-  };
-}
+/**
+ * More than any load here keeps under way: one upstream stands for a fleet, and its places are not
+ * what is measured. Bun's own limit on requests under way is raised as `npm start` raises it.
+ */
+const roomForAll = {
+  WARMPATH_REPLICA_IN_FLIGHT_MAX: "8192",
+  BUN_CONFIG_MAX_HTTP_REQUESTS: "65336",
+};
 
 /** The inference proxy as shipped: key checked, limits counted, placement booked, usage read. */
 export const warmpath: Contender = {
   name: "warmpath",
   what: "the inference proxy inside `warmpath up`, the other layers idle beside it",
   start: async (upstreamUrl) => {
-    const system = await startSystem({ upstreamUrls: [upstreamUrl], core: contenderCore });
+    const system = await startSystem({
+      upstreamUrls: [upstreamUrl],
+      core: contenderCore,
+      settings: roomForAll,
+    });
     const headers = { authorization: `Bearer ${system.key}` };
     return { url: system.proxyUrl, headers, pid: system.pid, stop: system.stop };
   },
 };
 
-/** Starts the mock upstream in a process of its own. */
-export async function startMockUpstream(): Promise<{ url: string; stop(): Promise<void> }> {
-  const script = join(import.meta.dir, "mock-upstream.ts");
+/** The mock upstream in a process of its own. */
+export async function startMockUpstream(): Promise<{
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}> {
   const child = await spawnProcess({
-    command: [process.execPath, script],
+    command: [process.execPath, join(import.meta.dir, "upstream/main.ts")],
     core: loadCore,
     readyMs: 15_000,
   });
   // The mock prints this line itself.
-  const { url } = JSON.parse(child.firstLine) as { url: string };
-  return { url, stop: () => child.stop() };
+  const { url, pid } = JSON.parse(child.firstLine) as { url: string; pid: number };
+  return { url, pid, stop: () => child.stop() };
 }

@@ -1,31 +1,25 @@
-import { join } from "node:path";
-import { cpuMsOfTree } from "../system/cpu-time.ts";
-import { spawnProcess } from "../system/spawn-process.ts";
-import {
-  type Contender,
-  loadCore,
-  type StartedContender,
-  startMockUpstream,
-} from "./contenders.ts";
-import type { LoadOrder, LoadResult } from "./load-generator.ts";
+import { type Contender, startMockUpstream } from "./contenders.ts";
+import type { LeaveMoment, LeaveResult, RequestsResult, StreamsResult } from "./load/order.ts";
+import { type OverheadPlan, type StreamPlan, streamBodyBytes } from "./plan.ts";
+import { type LoadGenerator, type LoadTarget, startLoadGenerator } from "./run-load.ts";
 
-/** Sizes of one run of the bench. */
-export interface OverheadPlan {
-  readonly rounds: number;
-  readonly bodySizes: readonly number[];
-  readonly connections: number;
-  readonly ratePerSecond: number;
-  readonly warmupMs: number;
-  readonly durationMs: number;
+/** One size of body. */
+export interface BodyRound {
+  readonly bytes: number;
+  /** As fast as possible. */
+  readonly closed: RequestsResult;
+  /** At a fixed rate. */
+  readonly open: RequestsResult;
 }
 
-/** As fast as possible with one size of body. */
-export interface Throughput extends LoadResult {
-  readonly bodyBytes: number;
-  /**
-   * CPU time of the contender's processes for each request; absent for no contender, or no /proc.
-   */
-  readonly cpuUsPerRequest?: number;
+/** One number of streams. */
+export interface StreamRound extends StreamsResult {
+  readonly plan: StreamPlan;
+}
+
+/** One way of leaving. */
+export interface LeaveRound extends LeaveResult {
+  readonly when: LeaveMoment;
 }
 
 /** Everything that one contender did in one round. */
@@ -33,63 +27,85 @@ export interface ContenderRound {
   readonly round: number;
   /** Place in this round's order, from 1. */
   readonly place: number;
-  readonly contender: Contender["name"];
-  /** As fast as possible, by body size. */
-  readonly throughput: readonly Throughput[];
-  /** At a fixed rate, with the smallest body. */
-  readonly latency: LoadResult;
+  readonly contender: string;
+  /** From its start to its first answer. */
+  readonly readyMs: number;
+  readonly bodies: readonly BodyRound[];
+  readonly streams: readonly StreamRound[];
+  readonly leaves: readonly LeaveRound[];
+}
+
+/** A contender that did not get ready in some round, and what it said. */
+export interface Fault {
+  readonly round: number;
+  readonly contender: string;
+  readonly reason: string;
+}
+
+/** All rounds, and what could not be measured. */
+export interface Measured {
+  readonly rounds: readonly ContenderRound[];
+  readonly faults: readonly Fault[];
 }
 
 /**
  * Measures every contender in every round, each started afresh, the order turned around each time.
+ * One that breaks is left out of that round; the others go on.
  */
 export async function measureOverhead(
   contenders: readonly Contender[],
   plan: OverheadPlan,
   onProgress: (text: string) => void,
-): Promise<ContenderRound[]> {
-  const results: ContenderRound[] = [];
+): Promise<Measured> {
+  const rounds: ContenderRound[] = [];
+  const faults: Fault[] = [];
   for (let round = 1; round <= plan.rounds; round++) {
     const order = round % 2 === 1 ? contenders : contenders.toReversed();
     for (const [index, contender] of order.entries()) {
-      onProgress(`round ${round} of ${plan.rounds}: ${contender.name}`);
-      const measured = await measureOne(contender, plan);
-      results.push({ round, place: index + 1, contender: contender.name, ...measured });
+      const at = { round, place: index + 1, contender: contender.name };
+      const tell = (phase: string) =>
+        onProgress(
+          `round ${round} of ${plan.rounds}, ${index + 1} of ${order.length}: ${contender.name}: ${phase}`,
+        );
+      try {
+        rounds.push({ ...at, ...(await measureOne(contender, plan, tell)) });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        faults.push({ round, contender: contender.name, reason });
+        tell(`failed: ${reason}`);
+      }
     }
   }
-  return results;
+  return { rounds, faults };
 }
+
+type Results = Pick<ContenderRound, "readyMs" | "bodies" | "streams" | "leaves">;
 
 async function measureOne(
   contender: Contender,
   plan: OverheadPlan,
-): Promise<Pick<ContenderRound, "throughput" | "latency">> {
+  tell: (phase: string) => void,
+): Promise<Results> {
   const upstream = await startMockUpstream();
   try {
+    tell("starting");
+    const startMs = performance.now();
     const started = await contender.start(upstream.url);
+    const readyMs = performance.now() - startMs;
     try {
-      const base = {
-        url: `${started.url}/v1/chat/completions`,
+      const target: LoadTarget = {
+        url: started.url,
         headers: started.headers,
-        connections: plan.connections,
-        warmupMs: plan.warmupMs,
-        durationMs: plan.durationMs,
+        mockUrl: upstream.url,
+        mockPid: upstream.pid,
+        ...(started.pid === undefined ? {} : { contenderPid: started.pid }),
       };
-      const smallest = Math.min(...plan.bodySizes);
-      const throughput: Throughput[] = [];
-      for (const bodyBytes of plan.bodySizes) {
-        const cpuBefore = cpuMs(started);
-        const result = await runLoadProcess({ ...base, bodyBytes, ratePerSecond: 0 });
-        const usedMs = (cpuMs(started) ?? Number.NaN) - (cpuBefore ?? Number.NaN);
-        const cpuUsPerRequest = (usedMs * 1000) / (result.requests + result.warmupRequests);
-        throughput.push({
-          bodyBytes,
-          ...result,
-          ...(Number.isFinite(cpuUsPerRequest) ? { cpuUsPerRequest } : {}),
-        });
+      const load = startLoadGenerator();
+      try {
+        return { readyMs, ...(await measureStarted(load, target, plan, tell)) };
+      } finally {
+        await load.stop();
       }
-      const paced = { ...base, bodyBytes: smallest, ratePerSecond: plan.ratePerSecond };
-      return { throughput, latency: await runLoadProcess(paced) };
     } finally {
       await started.stop();
     }
@@ -98,21 +114,35 @@ async function measureOne(
   }
 }
 
-function cpuMs({ pid }: StartedContender): number | undefined {
-  return pid === undefined ? undefined : cpuMsOfTree(pid);
-}
+const leaveMoments: readonly LeaveMoment[] = ["midway", "before-first", "before-whole"];
 
-/** Time beyond warm-up and measurement that a load generator may take to start and to drain. */
-const slackMs = 20_000;
-
-async function runLoadProcess(order: LoadOrder): Promise<LoadResult> {
-  const script = join(import.meta.dir, "load-generator.ts");
-  const child = await spawnProcess({
-    command: [process.execPath, script, JSON.stringify(order)],
-    core: loadCore,
-    readyMs: order.warmupMs + order.durationMs + slackMs,
-  });
-  await child.stop();
-  // The load generator prints nothing but its result.
-  return JSON.parse(child.firstLine) as LoadResult;
+async function measureStarted(
+  load: LoadGenerator,
+  target: LoadTarget,
+  plan: OverheadPlan,
+  tell: (phase: string) => void,
+): Promise<Omit<Results, "readyMs">> {
+  const { connections, warmupMs, durationMs } = plan;
+  const bodies: BodyRound[] = [];
+  for (const { bytes, ratePerSecond } of plan.bodies) {
+    tell(`bodies of ${bytes / 1000} KB`);
+    const common = { ...target, bodyBytes: bytes, warmupMs, durationMs };
+    const closed = await load.run({ ...common, kind: "closed", connections });
+    const open = await load.run({ ...common, kind: "open", ratePerSecond });
+    bodies.push({ bytes, closed, open });
+  }
+  const streams: StreamRound[] = [];
+  for (const each of plan.streams) {
+    tell(`${each.streams} streams`);
+    const common = { ...target, bodyBytes: streamBodyBytes, durationMs: plan.streamsMs };
+    streams.push({ plan: each, ...(await load.run({ ...common, ...each, kind: "streams" })) });
+  }
+  const leaves: LeaveRound[] = [];
+  if (plan.leave === undefined) return { bodies, streams, leaves };
+  tell("callers that leave");
+  for (const when of leaveMoments) {
+    const common = { ...target, bodyBytes: streamBodyBytes, ...plan.leave };
+    leaves.push({ when, ...(await load.run({ ...common, kind: "leave", when })) });
+  }
+  return { bodies, streams, leaves };
 }

@@ -1,0 +1,87 @@
+/** A body size, and the open loop that its latency is measured at. */
+export interface BodyPlan {
+  readonly bytes: number;
+  readonly ratePerSecond: number;
+}
+
+/** So many streams at once, each of so many tokens at its own pace. */
+export interface StreamPlan {
+  readonly streams: number;
+  readonly tokens: number;
+  readonly intervalMs: number;
+}
+
+/** Sizes of one run of the bench. */
+export interface OverheadPlan {
+  readonly rounds: number;
+  readonly bodies: readonly BodyPlan[];
+  /** Connections of the closed loop. */
+  readonly connections: number;
+  readonly warmupMs: number;
+  readonly durationMs: number;
+  readonly streams: readonly StreamPlan[];
+  /** Measured once the first streams have run their length. */
+  readonly streamsMs: number;
+  /** Absent: nobody leaves. */
+  readonly leave?: {
+    readonly streams: number;
+    readonly intervalMs: number;
+    readonly watchMs: number;
+  };
+}
+
+/** Bytes of a body that streams are asked for with. */
+export const streamBodyBytes = 1_000;
+
+/** The sizes that figures are quoted from: about six minutes a contender. */
+export const fullPlan: OverheadPlan = {
+  rounds: 4,
+  bodies: [
+    { bytes: 1_000, ratePerSecond: 300 },
+    { bytes: 10_000, ratePerSecond: 300 },
+    { bytes: 150_000, ratePerSecond: 100 },
+    { bytes: 1_000_000, ratePerSecond: 20 },
+  ],
+  connections: 64,
+  warmupMs: 1_000,
+  durationMs: 4_000,
+  streams: [
+    { streams: 1, tokens: 40, intervalMs: 5 },
+    { streams: 64, tokens: 100, intervalMs: 10 },
+    { streams: 256, tokens: 80, intervalMs: 25 },
+    { streams: 1_024, tokens: 30, intervalMs: 100 },
+  ],
+  streamsMs: 4_000,
+  leave: { streams: 64, intervalMs: 50, watchMs: 2_000 },
+};
+
+/** The same loads for about a fifth of the time; its figures are too noisy to quote. */
+export const quickPlan: OverheadPlan = {
+  ...fullPlan,
+  rounds: 2,
+  warmupMs: 200,
+  durationMs: 700,
+  streams: [
+    { streams: 1, tokens: 40, intervalMs: 5 },
+    { streams: 64, tokens: 40, intervalMs: 10 },
+    { streams: 256, tokens: 20, intervalMs: 25 },
+    { streams: 1_024, tokens: 10, intervalMs: 100 },
+  ],
+  streamsMs: 700,
+  leave: { streams: 16, intervalMs: 50, watchMs: 500 },
+};
+
+/** Enough to see that nothing is broken. */
+export const tinyPlan: OverheadPlan = {
+  rounds: 1,
+  bodies: [
+    { bytes: 1_000, ratePerSecond: 50 },
+    { bytes: 150_000, ratePerSecond: 50 },
+  ],
+  connections: 4,
+  warmupMs: 30,
+  durationMs: 60,
+  streams: [{ streams: 4, tokens: 10, intervalMs: 10 }],
+  streamsMs: 60,
+  leave: { streams: 4, intervalMs: 20, watchMs: 100 },
+};
