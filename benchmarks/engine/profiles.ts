@@ -38,6 +38,27 @@ export const llama70bTp4H100: EngineProfile = {
   blocks: 30_300,
 };
 
+/**
+ * Qwen3-32B in BF16 over two H100: `llama70bTp4H100` scaled by shape, measured by nobody. Weights
+ * and token cost by parameters per GPU (16.4 : 17.65 billion), fixed by layers (64 : 80), context
+ * by KV bytes per GPU (131,072 : 81,920), attention by 64 layers, 8192 wide, over 2 GPUs; blocks as
+ * reported for that machine (307,328 tokens; llm-d blog, 2025-09-24).
+ */
+export const qwen32bTp2H100: EngineProfile = {
+  name: "qwen-32b-tp2-h100",
+  source: "llama-70b-tp4-h100 scaled by parameters, layers and KV bytes per GPU; not measured",
+  isExtrapolated: true,
+  fixedUs: 2560,
+  weightsUs: 11_600,
+  perTokenUs: 46.5,
+  perContextTokenUs: 0.0522,
+  perAttentionUs: 0.00262,
+  perSequenceUs: 5,
+  apiBeforeUs: 7200,
+  apiAfterUs: 4800,
+  blocks: 19_208,
+};
+
 /** An H200 computes like an H100 and reads memory 4.8 / 3.35 times as fast: × 0.70. */
 function onH200(h100: EngineProfile, name: string, blocks: number): EngineProfile {
   return {
@@ -75,8 +96,7 @@ export const tiny: EngineProfile = {
 
 /** All profiles, by name. */
 export const profiles: Readonly<Record<string, EngineProfile>> = Object.fromEntries(
-  [llama8bH100, llama70bTp4H100, llama8bH200, llama70bTp4H200, tiny].map((profile) => [
-    profile.name,
-    profile,
-  ]),
+  [llama8bH100, llama70bTp4H100, qwen32bTp2H100, llama8bH200, llama70bTp4H200, tiny].map(
+    (profile) => [profile.name, profile],
+  ),
 );

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
 import { dynamo, startDynamo } from "./dynamo.ts";
-import { llmD, llmDLoad, llmDPrecise } from "./llm-d.ts";
+import { llmD, llmDPrecise } from "./llm-d.ts";
 import { lmetric } from "./lmetric.ts";
 import { oracle } from "./oracle.ts";
 import { dynamoDefaults } from "./shared/dynamo-cost.ts";
 import { replicaViews, requestOf, startPolicy, storedEvents } from "./testing/hand-made-fleet.ts";
+import { vllmBalancer } from "./vllm-balancer.ts";
 
 test("llm-d weighs queue 2, KV use 2 and prefix 3", () => {
   const warm = (changes: Record<number, object>) => {
@@ -29,10 +30,12 @@ test("llm-d learns from where it sent a prompt, and forgets a lost replica", () 
   expect(place({ [home]: { waiting: 5 } })).not.toBe(home);
 });
 
-test("llm-d's load-aware variant looks at queue and KV use alone", () => {
-  const run = startPolicy(llmDLoad, 3);
-  const views = replicaViews(3, { 0: { waiting: 4 }, 1: { kvUsage: 0.5 }, 2: { kvUsage: 0.4 } });
-  expect(run.place(requestOf(["a:64"]), views, 0)).toBe(2);
+test("vLLM's own balancer weighs a waiting request as four running ones", () => {
+  const run = startPolicy(vllmBalancer, 2);
+  const views = replicaViews(2, { 0: { waiting: 2 }, 1: { running: 9 } });
+  expect(run.place(requestOf(["a:64"]), views, 0)).toBe(0);
+  // The counts are still the same, but it knows what it sent: 4·3 against 9.
+  expect(run.place(requestOf(["a:64"]), views, 0)).toBe(1);
 });
 
 test("LMetric multiplies uncached tokens with the batch, the request itself included", () => {

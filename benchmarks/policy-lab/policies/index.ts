@@ -3,7 +3,7 @@ import type { Policy } from "../types.ts";
 import { cacheAware } from "./cache-aware.ts";
 import { dynamo } from "./dynamo.ts";
 import { leastLoaded } from "./least-loaded.ts";
-import { llmD, llmDLoad, llmDPrecise } from "./llm-d.ts";
+import { llmD, llmDPrecise } from "./llm-d.ts";
 import { lmetric } from "./lmetric.ts";
 import { oracle } from "./oracle.ts";
 import { powerOfTwo } from "./power-of-two.ts";
@@ -12,6 +12,8 @@ import { random } from "./random.ts";
 import { roundRobin } from "./round-robin.ts";
 import { sessionHash } from "./session-hash.ts";
 import { thunderAgent } from "./thunder-agent.ts";
+import { warmpath } from "./warmpath.ts";
+import { vllmBalancer } from "./vllm-balancer.ts";
 
 /** What a grid compares unless it is told otherwise, simplest first, the bound last. */
 export const defaultPolicies: readonly Policy[] = [
@@ -26,13 +28,12 @@ export const defaultPolicies: readonly Policy[] = [
   dynamo,
   lmetric,
   thunderAgent,
+  warmpath,
   oracle,
 ];
 
-/**
- * Every policy the lab knows: the default ones, and variants of llm-d of a published comparison.
- */
-export const allPolicies: readonly Policy[] = [...defaultPolicies, llmDPrecise, llmDLoad];
+/** Every policy the lab knows: the default ones, and those that published comparisons need. */
+export const allPolicies: readonly Policy[] = [...defaultPolicies, llmDPrecise, vllmBalancer];
 
 /** The policy of that name; throws with a suggestion when there is none. */
 export function policyNamed(name: string): Policy {

@@ -3,15 +3,29 @@ import { cheapest } from "./shared/choose.ts";
 import { CountedIndex } from "./shared/counted-index.ts";
 import { HistoryIndex } from "./shared/history-index.ts";
 
-// Weights of the default profile: pkg/epp/config/loader/defaults.go.
-const queueWeight = 2;
-const kvUsageWeight = 2;
-const prefixWeight = 3;
+/** Weights and index of one configuration of llm-d's scheduler. */
+export interface LlmDOptions {
+  readonly queueWeight: number;
+  readonly kvUsageWeight: number;
+  readonly prefixWeight: number;
+  /** Where the prefix scorer looks; "none": its weight is not used. */
+  readonly prefix: "history" | "events" | "none";
+  /** Of the history index: tokens of a block, longest prefix looked at, blocks kept per replica. */
+  readonly chunkTokens: number;
+  readonly prefixTokensMax: number;
+  /** Absent: as many as hold the replica's KV capacity. */
+  readonly chunksMax?: number;
+}
 
-/** The approximate index never works on blocks below 64 tokens. */
-const chunkTokensMin = 64;
-/** Longest prefix it looks at. */
-const prefixTokensMax = 131_072;
+/** The default profile: pkg/epp/config/loader/defaults.go and the approximate index's limits. */
+const llmDDefaults: LlmDOptions = {
+  queueWeight: 2,
+  kvUsageWeight: 2,
+  prefixWeight: 3,
+  prefix: "history",
+  chunkTokens: 64,
+  prefixTokensMax: 131_072,
+};
 
 /** What the prefix scorer asks: the share of a prompt believed to be cached on each replica. */
 interface PrefixKnowledge {
@@ -33,7 +47,7 @@ export const llmD: Policy = {
     "llm-d-router v0.10.0, default profile: queue scorer ×2, kv-cache-utilization scorer ×2, " +
     "prefix-cache scorer ×3 (approximate), max-score picker",
   about: "Weighted sum of scraped queue, scraped KV use and prefix match from its own history.",
-  start: (context) => startScoring(context, historyKnowledge(context)),
+  start: (context) => startLlmD(context, llmDDefaults),
 };
 
 /** The same profile with the index that KV events feed; no speculative entries, as by default. */
@@ -43,22 +57,14 @@ export const llmDPrecise: Policy = {
     "llm-d-router v0.10.0, the default weights with preciseprefixcache for the prefix scorer " +
     "(llm-d blog, 2025-09-24)",
   about: "As llm-d, with the prefix match read from the engines' KV events.",
-  start: (context) => startScoring(context, eventKnowledge(context)),
+  start: (context) => startLlmD(context, { ...llmDDefaults, prefix: "events" }),
 };
 
-/** The same profile without its prefix scorer: what the published comparison calls load-aware. */
-export const llmDLoad: Policy = {
-  name: "llm-d-load",
-  source:
-    "llm-d-router v0.10.0, queue and kv-cache-utilization scorers only (llm-d blog, 2025-09-24)",
-  about: "Weighted sum of scraped queue and scraped KV use; blind to prefixes.",
-  start: (context) => startScoring(context, undefined),
-};
-
-function startScoring(
-  { replicas: count, random }: PolicyContext,
-  knowledge: PrefixKnowledge | undefined,
-): PolicyRun {
+/** llm-d's scheduler in any configuration. */
+export function startLlmD(context: PolicyContext, options: LlmDOptions): PolicyRun {
+  const { replicas: count, random } = context;
+  const { queueWeight, kvUsageWeight, prefixWeight } = options;
+  const knowledge = knowledgeOf(context, options);
   const shares = new Float64Array(count);
   return {
     place(request, replicas, nowMs) {
@@ -82,6 +88,11 @@ function startScoring(
   };
 }
 
+function knowledgeOf(context: PolicyContext, options: LlmDOptions): PrefixKnowledge | undefined {
+  if (options.prefix === "none") return undefined;
+  return options.prefix === "events" ? eventKnowledge(context) : historyKnowledge(context, options);
+}
+
 function waitingRange(replicas: readonly ReplicaView[]) {
   let waitingMin = Number.POSITIVE_INFINITY;
   let waitingMax = 0;
@@ -93,18 +104,23 @@ function waitingRange(replicas: readonly ReplicaView[]) {
   return { waitingMin, waitingMax };
 }
 
-function historyKnowledge({ replicas, blocks, blockTokens }: PolicyContext): PrefixKnowledge {
-  const chunkBlocks = Math.max(1, Math.ceil(chunkTokensMin / blockTokens));
-  const chunksMax = Math.floor(prefixTokensMax / (chunkBlocks * blockTokens));
-  const keysMax = blocks.map((its) => Math.max(1, Math.floor(its / chunkBlocks)));
-  const index = new HistoryIndex({ chunkBlocks, keysMax });
+function historyKnowledge(
+  { replicas, blocks, blockTokens }: PolicyContext,
+  options: LlmDOptions,
+): PrefixKnowledge {
+  const chunkBlocks = Math.max(1, Math.ceil(options.chunkTokens / blockTokens));
+  const chunksLookedAt = Math.floor(options.prefixTokensMax / (chunkBlocks * blockTokens));
+  const keysMax = blocks.map(
+    (its) => options.chunksMax ?? Math.max(1, Math.floor(its / chunkBlocks)),
+  );
+  const index = new HistoryIndex({ chunkBlocks, chunksMax: chunksLookedAt, keysMax });
   const depths = new Int32Array(replicas);
   return {
     writeShares(request, nowMs, shares) {
       index.writeDepths(request, nowMs, depths);
-      const total = Math.max(1, Math.min(chunksMax, index.chunksOf(request)));
+      const total = Math.max(1, index.chunksOf(request));
       for (let replica = 0; replica < replicas; replica++) {
-        shares[replica] = Math.min(total, depths[replica]!) / total;
+        shares[replica] = depths[replica]! / total;
       }
     },
     onPlaced: (request, replica, nowMs) => index.record(request, replica, nowMs),

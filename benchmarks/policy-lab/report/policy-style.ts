@@ -43,7 +43,7 @@ const looks: Readonly<Record<string, Look>> = {
   "prefix-hash": ["prefix-h.", "#5c9e43", "#8fd174", "down", dashed],
   "llm-d": ["llm-d", "#c65a11", "#f0904d", "circle", dashed],
   "llm-d-precise": ["llm-d prec.", "#a63d00", "#ffa36b", "star", solid],
-  "llm-d-load": ["llm-d load", "#b07a56", "#cda284", "down", dotted],
+  "vllm-balancer": ["vllm-bal.", "#b07a56", "#cda284", "down", dotted],
   "cache-aware": ["cache-aw.", "#9a7b00", "#e0bd3a", "square", dashed],
   dynamo: ["dynamo", "#3f7d20", "#79c255", "diamond", solid],
   lmetric: ["lmetric", "#7a3fb5", "#b98aec", "up", solid],

@@ -9,6 +9,8 @@ export interface HistoryOptions {
    * misses at most so many blocks of a match.
    */
   readonly chunkBlocks: number;
+  /** Longer prompts are looked at up to so many chunks; default: all of them. */
+  readonly chunksMax?: number;
   /** Least recently used keys beyond this are forgotten, for each replica. */
   readonly keysMax: readonly number[];
   /** Keys not used for so long are forgotten; default: never. */
@@ -38,7 +40,8 @@ export class HistoryIndex {
 
   /** Full chunks of a prompt: the keys that `record` remembers and `writeDepths` looks for. */
   chunksOf({ chain, promptTokens }: RoutedRequest): number {
-    return Math.floor(promptTokens / (chain.blockTokens * this.#options.chunkBlocks));
+    const { chunkBlocks, chunksMax = Number.POSITIVE_INFINITY } = this.#options;
+    return Math.min(chunksMax, Math.floor(promptTokens / (chain.blockTokens * chunkBlocks)));
   }
 
   /** Writes how many leading chunks of the prompt each replica was sent before. */
