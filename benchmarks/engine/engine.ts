@@ -59,7 +59,8 @@ class SimulatedEngine implements Engine {
     const limits = checkedLimits(options);
     this.#options = options;
     this.#observer = observer;
-    this.#slowdown = options.slowdown ?? 1;
+    this.#slowdown = 1;
+    this.setSlowdown(options.slowdown ?? 1);
     this.#apiAfterMs = options.profile.apiAfterUs / 1000;
     const events = observer.onCacheEvents === undefined ? undefined : this.#events;
     this.#pool = new BlockPool(limits.blocks, events);
@@ -81,11 +82,10 @@ class SimulatedEngine implements Engine {
       this.#blocks,
     );
     const sigma = options.jitterSigma ?? 0.03;
-    this.#jitter = new Jitter({
-      seed: options.seed,
-      sigma,
-      hiccupsPerStep: options.hiccupsPerStep ?? (sigma === 0 ? 0 : hiccupsPerStepDefault),
-    });
+    const hiccupsPerStep = options.hiccupsPerStep ?? (sigma === 0 ? 0 : hiccupsPerStepDefault);
+    checkRange("jitterSigma", sigma, 0, 10);
+    checkRange("hiccupsPerStep", hiccupsPerStep, 0, 1);
+    this.#jitter = new Jitter({ seed: options.seed, sigma, hiccupsPerStep });
     this.#recorder = observer.onSteps === undefined ? undefined : new StepsRecorder(observer);
   }
 
@@ -104,6 +104,7 @@ class SimulatedEngine implements Engine {
 
   add(request: EngineRequest, nowMs: number): void {
     this.#check(request);
+    checkRange("nowMs", nowMs, 0, Number.MAX_VALUE);
     const readyMs = nowMs + this.#options.profile.apiBeforeUs / 1000;
     const live = liveRequest(request, this.#sequence++, readyMs);
     this.#live.set(request.id, live);
@@ -143,7 +144,7 @@ class SimulatedEngine implements Engine {
   }
 
   setSlowdown(factor: number): void {
-    if (!(factor > 0)) throw new WarmpathError("rejected-invalid", `slowdown ${factor} is not > 0`);
+    checkRange("slowdown", factor, Number.MIN_VALUE, Number.MAX_VALUE);
     this.#slowdown = factor;
   }
 
@@ -279,4 +280,9 @@ function checkPositive(numbers: Readonly<Record<string, number>>): void {
     if (Number.isSafeInteger(value) && value > 0) continue;
     throw new WarmpathError("rejected-invalid", `${name} ${value} is not a positive integer`);
   }
+}
+
+function checkRange(name: string, value: number, low: number, high: number): void {
+  if (value >= low && value <= high) return;
+  throw new WarmpathError("rejected-invalid", `${name} ${value} is not within ${low} to ${high}`);
 }

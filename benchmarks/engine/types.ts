@@ -104,18 +104,31 @@ export type CacheEvent =
   | { readonly type: "removed"; readonly key: BlockKey }
   | { readonly type: "cleared" };
 
-/** What the engine tells while it runs. Methods are optional: what is not asked costs nothing. */
+/**
+ * What the engine tells while it runs. Methods are optional: what is not asked costs nothing. They
+ * may call `add` and `abort`, not `advance`.
+ *
+ * `nowMs` is the engine's time. `atMs` is when the API server has passed a token or an end on to the
+ * client: the end of the step and `apiAfterUs` more, hence possibly after the `untilMs` of the
+ * `advance` that told it.
+ */
 export interface EngineObserver {
-  /** The request left the waiting queue; `cachedTokens` of its prompt were in the cache. */
+  /**
+   * The request left the waiting queue; `cachedTokens` of its prompt were in the cache. Told again
+   * when a preempted request resumes; usage reports the first.
+   */
   onAdmitted?(requestId: number, nowMs: number, cachedTokens: number): void;
-  /** `tokens` more tokens came out at `atMs` (several only where steps are advanced together). */
+  /** A token came out: one call a step, `tokens` is 1. Whoever listens pays for every token. */
   onTokens?(requestId: number, atMs: number, tokens: number): void;
   onFirstToken?(requestId: number, atMs: number): void;
   onPreempted?(requestId: number, nowMs: number): void;
   onEnded?(requestId: number, atMs: number, reason: FinishReason): void;
   /** Cache changes of one step, told before the step's compute as vLLM does. Never empty. */
   onCacheEvents?(events: readonly CacheEvent[], nowMs: number): void;
-  /** `steps` steps of equal batch ended; for step counts, inter-token gaps and timelines. */
+  /**
+   * `steps` steps of equal batch ended; for step counts, inter-token gaps and timelines. Only how
+   * steps are joined depends on how the caller slices time.
+   */
   onSteps?(steps: StepsRecord): void;
 }
 
@@ -139,21 +152,37 @@ export interface EngineLoad {
 /** One engine. Not thread-safe, no timers: the caller advances it. */
 export interface Engine {
   readonly load: EngineLoad;
-  /** Queues a request; it is looked at when the next step is formed. */
+  /**
+   * Queues a request; it is looked at when the next step is formed `apiBeforeUs` or more after
+   * `nowMs`. Throws `rejected-too-large` when it can never fit into the KV cache,
+   * `rejected-already-exists` for the id of a live request, `rejected-invalid` for bad numbers.
+   */
   add(request: EngineRequest, nowMs: number): void;
-  /** Frees the request at the next step; unknown ids are ignored. */
+  /**
+   * Frees the request when the next step is formed, at once while idle; nothing more is told of it
+   * but its end. Unknown ids are ignored.
+   */
   abort(requestId: number, nowMs: number): void;
-  /** When the step under way ends, or undefined while idle. */
+  /**
+   * When to advance next: the end of the step under way, or the time at which a request comes out
+   * of the API server; undefined while idle.
+   */
   readonly busyUntilMs: number | undefined;
   /**
    * Runs every step that ends at or before `untilMs`; while idle, time just passes. Where nothing
    * changes between steps it advances many of them in one go. Add all that arrives before `untilMs`
-   * first: a request joins the first step that is formed at or after its `nowMs`.
+   * first: a request joins the first step that is formed at or after its `nowMs`. A step that ends
+   * at
+   * `untilMs` is ended and the next one formed: what is added after that, for that very moment,
+   * joins the step after.
    */
   advance(untilMs: number): void;
   /** Prompt tokens the cache would serve now, without touching it. */
   cachedTokens(chain: BlockChain, promptTokens: number): number;
-  /** Drops every unreferenced block (`/reset_prefix_cache`); false while requests run. */
+  /**
+   * Forgets all cached blocks (`/reset_prefix_cache`); false, and nothing done, while blocks are in
+   * use. The event comes with the next step's, as vLLM sends it.
+   */
   clearCache(): boolean;
   setSlowdown(factor: number): void;
 }
