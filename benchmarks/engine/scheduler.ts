@@ -87,8 +87,8 @@ export class Scheduler {
 
   /**
    * Ends the step under way. Requests with their last token are removed and their blocks freed.
-   * `onToken` hears in order of every request that got a token, with whether it was the last; unless
-   * it `wantsEvery` token, steps without a first or last one are left out.
+   * `onToken` hears in order of every request that got a token, with whether it was the last;
+   * unless it `wantsEvery` token, steps without a first or last one are left out.
    */
   finish(onToken: (request: LiveRequest, isLast: boolean) => void, wantsEvery: boolean): void {
     const step = this.#step;

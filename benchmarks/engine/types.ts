@@ -108,8 +108,8 @@ export type CacheEvent =
  * What the engine tells while it runs. Methods are optional: what is not asked costs nothing. They
  * may call `add` and `abort`, not `advance`.
  *
- * `nowMs` is the engine's time. `atMs` is when the API server has passed a token or an end on to the
- * client: the end of the step and `apiAfterUs` more, hence possibly after the `untilMs` of the
+ * `nowMs` is the engine's time. `atMs` is when the API server has passed a token or an end on to
+ * the client: the end of the step and `apiAfterUs` more, hence possibly after the `untilMs` of the
  * `advance` that told it.
  */
 export interface EngineObserver {
