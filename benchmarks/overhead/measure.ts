@@ -1,5 +1,11 @@
 import { type Contender, startMockUpstream } from "./contenders.ts";
-import type { LeaveMoment, LeaveResult, RequestsResult, StreamsResult } from "./load/order.ts";
+import type {
+  IdleResult,
+  LeaveMoment,
+  LeaveResult,
+  RequestsResult,
+  StreamsResult,
+} from "./load/order.ts";
 import { type OverheadPlan, type StreamPlan, streamBodyBytes } from "./plan.ts";
 import { type LoadGenerator, type LoadTarget, startLoadGenerator } from "./run-load.ts";
 
@@ -30,6 +36,8 @@ export interface ContenderRound {
   readonly contender: string;
   /** From its start to its first answer. */
   readonly readyMs: number;
+  /** At rest, before the first load. */
+  readonly idle: IdleResult;
   readonly bodies: readonly BodyRound[];
   readonly streams: readonly StreamRound[];
   readonly leaves: readonly LeaveRound[];
@@ -79,7 +87,7 @@ export async function measureOverhead(
   return { rounds, faults };
 }
 
-type Results = Pick<ContenderRound, "readyMs" | "bodies" | "streams" | "leaves">;
+type Results = Pick<ContenderRound, "readyMs" | "idle" | "bodies" | "streams" | "leaves">;
 
 async function measureOne(
   contender: Contender,
@@ -123,6 +131,13 @@ async function measureStarted(
   tell: (phase: string) => void,
 ): Promise<Omit<Results, "readyMs">> {
   const { connections, warmupMs, durationMs } = plan;
+  tell("at rest");
+  const idle = await load.run({
+    ...target,
+    kind: "idle",
+    bodyBytes: 0,
+    durationMs: warmupMs + durationMs,
+  });
   const bodies: BodyRound[] = [];
   for (const { bytes, ratePerSecond } of plan.bodies) {
     tell(`bodies of ${bytes / 1000} KB`);
@@ -138,11 +153,11 @@ async function measureStarted(
     streams.push({ plan: each, ...(await load.run({ ...common, ...each, kind: "streams" })) });
   }
   const leaves: LeaveRound[] = [];
-  if (plan.leave === undefined) return { bodies, streams, leaves };
+  if (plan.leave === undefined) return { idle, bodies, streams, leaves };
   tell("callers that leave");
   for (const when of leaveMoments) {
     const common = { ...target, bodyBytes: streamBodyBytes, ...plan.leave };
     leaves.push({ when, ...(await load.run({ ...common, kind: "leave", when })) });
   }
-  return { bodies, streams, leaves };
+  return { idle, bodies, streams, leaves };
 }

@@ -6,7 +6,7 @@ import { type Contender, direct, warmpath } from "./contenders.ts";
 import { measureOverhead } from "./measure.ts";
 import type { OverheadPlan } from "./plan.ts";
 import { describePlan, summarise } from "./summarise.ts";
-import { bodiesTable, leaveTable, streamsTable } from "./tables.ts";
+import { allTables } from "./tables.ts";
 
 export { fullPlan, quickPlan, tinyPlan } from "./plan.ts";
 
@@ -32,13 +32,7 @@ export async function runOverhead(
     parameters: { ...plan, contenders: contenders.map(({ name, what }) => ({ name, what })) },
     rounds: measured.rounds,
     figures: summary.figures,
-    table: [
-      bodiesTable(summary.bodies),
-      "",
-      streamsTable(summary.streams),
-      "",
-      leaveTable(summary.leaves),
-    ].join("\n"),
+    table: allTables(summary),
     measured: describePlan(plan),
     notMeasured:
       "many replicas, TLS, HTTP/2, prompts that differ, answers with much text. The proxy checks keys, counts limits, " +

@@ -3,6 +3,8 @@ import { canPin } from "../system/spawn-process.ts";
 import { loadCore } from "./contenders.ts";
 import type {
   ClosedOrder,
+  IdleOrder,
+  IdleResult,
   LeaveOrder,
   LeaveResult,
   LoadOrder,
@@ -20,6 +22,7 @@ export type LoadTarget = Pick<
 
 /** A load generator in a process of its own; one load at a time. */
 export interface LoadGenerator {
+  run(order: IdleOrder): Promise<IdleResult>;
   run(order: ClosedOrder | OpenOrder): Promise<RequestsResult>;
   run(order: StreamsOrder): Promise<StreamsResult>;
   run(order: LeaveOrder): Promise<LeaveResult>;
@@ -73,6 +76,8 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 
 function expectedMs(order: LoadOrder): number {
   switch (order.kind) {
+    case "idle":
+      return order.durationMs;
     case "closed":
     case "open":
       return order.warmupMs + order.durationMs;

@@ -4,9 +4,11 @@ import type { Measured } from "./measure.ts";
 import type { OverheadPlan } from "./plan.ts";
 import {
   type BodySummary,
+  type IdleSummary,
   type LeaveSummary,
   type StreamSummary,
   summariseBody,
+  summariseIdle,
   summariseLeave,
   summariseStreams,
 } from "./summary.ts";
@@ -16,6 +18,7 @@ export interface OverheadSummary {
   readonly bodies: readonly BodySummary[];
   readonly streams: readonly StreamSummary[];
   readonly leaves: readonly LeaveSummary[];
+  readonly idles: readonly IdleSummary[];
   readonly figures: readonly Figure[];
   /** What broke in which round, in words. */
   readonly faults: readonly string[];
@@ -41,6 +44,7 @@ export function summarise(
   const leaves = (["midway", "before-first", "before-whole"] as const).flatMap((when) =>
     names.flatMap((name) => summariseLeave(rounds, name, when) ?? []),
   );
+  const idles = names.map((name) => summariseIdle(rounds, name));
   const failureFigures = names.map((name) => ({
     name: `${bench}.${name}.failures`,
     value:
@@ -54,9 +58,11 @@ export function summarise(
     bodies,
     streams,
     leaves,
+    idles,
     figures: [
       ...bodies.flatMap((each) => figuresOfBody(bench, each)),
       ...streams.flatMap((each) => figuresOfStreams(bench, each)),
+      ...idles.flatMap((each) => figuresOfIdle(bench, each)),
       ...leaves.map((each) => ({
         name: `${bench}.${each.contender}.leave.${each.when}.uncut`,
         value: each.streams - each.cut,
@@ -134,5 +140,14 @@ function figuresOfStreams(bench: string, each: StreamSummary): Figure[] {
     [at("jitter_p99"), each.jitterP99Us, "µs"],
     [at("cpu_per_token"), each.cpuUs, "µs"],
     [at("rss"), each.rssMib, "MiB"],
+  ]);
+}
+
+function figuresOfIdle(bench: string, each: IdleSummary): Figure[] {
+  const at = (figure: string) => `${bench}.${each.contender}.${figure}`;
+  return present([
+    [at("ready"), each.readyMs, "ms"],
+    [at("cpu_at_rest"), each.cpuShare, "cores"],
+    [at("rss_at_rest"), each.rssMib, "MiB"],
   ]);
 }

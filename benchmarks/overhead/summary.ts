@@ -56,6 +56,15 @@ export interface LeaveSummary {
   readonly failures: number;
 }
 
+/** Medians over the rounds of one contender at rest. */
+export interface IdleSummary {
+  readonly contender: string;
+  readonly readyMs: number;
+  /** Share of one core. */
+  readonly cpuShare: number | undefined;
+  readonly rssMib: number | undefined;
+}
+
 /** Share of one core from which on the harness is said to be what limits. */
 const busyMin = 0.9;
 /** Less than this share of what was due is called saturated. */
@@ -143,6 +152,17 @@ export function summariseStreams(
         each.unfinished > 0 || deliveredOf(each) < deliveredMin ? "saturated" : undefined,
       ),
     ),
+  };
+}
+
+/** One contender at rest. */
+export function summariseIdle(rounds: readonly ContenderRound[], contender: string): IdleSummary {
+  const own = rounds.filter((round) => round.contender === contender);
+  return {
+    contender,
+    readyMs: medianOf(own.map(({ readyMs }) => readyMs)),
+    cpuShare: medianBy(own, ({ idle: { usage } }) => ratio(usage.cpuMs, usage.wallMs)),
+    rssMib: mostMib(own.map(({ idle }) => idle.usage)),
   };
 }
 

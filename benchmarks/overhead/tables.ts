@@ -1,12 +1,20 @@
 import { formatNumber, formatTable } from "../report/table.ts";
-import type { BodySummary, LeaveSummary, StreamSummary } from "./summary.ts";
+import type { OverheadSummary } from "./summarise.ts";
+import type { BodySummary, IdleSummary, LeaveSummary, StreamSummary } from "./summary.ts";
 
 const ms = (us: number | undefined) => formatNumber(us === undefined ? undefined : us / 1000, 2);
 const sizeOf = (bytes: number) =>
   bytes >= 1_000_000 ? `${bytes / 1_000_000} MB` : `${bytes / 1_000} KB`;
 
+/** All tables of a run, one below the other. */
+export function allTables({ bodies, streams, leaves, idles }: OverheadSummary): string {
+  return [bodiesTable(bodies), streamsTable(streams), leaveTable(leaves), idleTable(idles)].join(
+    "\n\n",
+  );
+}
+
 /** Whole answers, one row a contender and size. */
-export function bodiesTable(summaries: readonly BodySummary[]): string {
+function bodiesTable(summaries: readonly BodySummary[]): string {
   const header = [
     "whole answers",
     "body",
@@ -39,7 +47,7 @@ export function bodiesTable(summaries: readonly BodySummary[]): string {
 }
 
 /** Streams, one row a contender and number of streams. */
-export function streamsTable(summaries: readonly StreamSummary[]): string {
+function streamsTable(summaries: readonly StreamSummary[]): string {
   const header = [
     "streams",
     "at once",
@@ -80,7 +88,7 @@ const leaveWords = {
 } as const;
 
 /** Callers that leave, one row a contender and moment. */
-export function leaveTable(summaries: readonly LeaveSummary[]): string {
+function leaveTable(summaries: readonly LeaveSummary[]): string {
   const header = ["callers that leave", "when", "cut upstream", "tokens made", "after leaving", ""];
   const rows = summaries.map((each) => [
     each.contender,
@@ -91,4 +99,17 @@ export function leaveTable(summaries: readonly LeaveSummary[]): string {
     each.failures > 0 ? `${each.failures} failures` : "",
   ]);
   return formatTable(header, rows);
+}
+
+/** What each costs while nobody asks it anything. */
+function idleTable(summaries: readonly IdleSummary[]): string {
+  const rows = summaries
+    .filter(({ cpuShare }) => cpuShare !== undefined)
+    .map((each) => [
+      each.contender,
+      formatNumber(each.readyMs),
+      `${formatNumber((each.cpuShare ?? 0) * 100, 1)} %`,
+      formatNumber(each.rssMib),
+    ]);
+  return formatTable(["at rest", "ready after ms", "CPU of a core", "RSS MiB"], rows);
 }

@@ -2,7 +2,7 @@ import { type Contender, direct, warmpath } from "../overhead/contenders.ts";
 import { measureOverhead } from "../overhead/measure.ts";
 import type { OverheadPlan } from "../overhead/plan.ts";
 import { describePlan, summarise } from "../overhead/summarise.ts";
-import { bodiesTable, leaveTable, streamsTable } from "../overhead/tables.ts";
+import { allTables } from "../overhead/tables.ts";
 import { machineFacts } from "../report/machine.ts";
 import type { BenchReport } from "../report/report.ts";
 import { findRival } from "./find.ts";
@@ -63,18 +63,8 @@ export async function runRivals(plan: OverheadPlan, options: RivalsOptions): Pro
     figures: summary.figures,
     table: options.installOnly
       ? `installed: ${versionLines}`
-      : [
-          `versions: ${versionLines}`,
-          "",
-          ratioTable(summary),
-          "",
-          bodiesTable(summary.bodies),
-          "",
-          streamsTable(summary.streams),
-          "",
-          leaveTable(summary.leaves),
-        ].join("\n"),
-    measured: describePlan(plan),
+      : [`versions: ${versionLines}`, "", ratioTable(summary), "", allTables(summary)].join("\n"),
+    measured: options.installOnly ? "nothing: installed only" : describePlan(plan),
     notMeasured:
       "what each does beside relaying: ours checks keys, counts limits, books placements and reads usage; the routers " +
       "place by cache; the gateways translate between providers; the plain proxies do none of it. Logs, auth, retries and " +

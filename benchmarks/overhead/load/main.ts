@@ -7,6 +7,7 @@ import { runLeave } from "./leave.ts";
 import type { LoadOrder, LoadResult } from "./order.ts";
 import { runRequests } from "./requests.ts";
 import { runStreams } from "./streams.ts";
+import { watchUsage } from "./usage.ts";
 
 const lines = createInterface({ input: process.stdin });
 lines.on("line", (line) => {
@@ -25,7 +26,12 @@ lines.on("line", (line) => {
 });
 lines.on("close", () => process.exit(0));
 
-function run(order: LoadOrder): Promise<LoadResult> {
+async function run(order: LoadOrder): Promise<LoadResult> {
+  if (order.kind === "idle") {
+    const endWatch = watchUsage(order);
+    await Bun.sleep(order.durationMs);
+    return { usage: endWatch() };
+  }
   if (order.kind === "streams") return runStreams(order);
   if (order.kind === "leave") return runLeave(order);
   return runRequests(order);

@@ -52,7 +52,13 @@ export interface LeaveOrder extends Common {
 /** Behind the third token, before a stream's head, before an answer that is not streamed. */
 export type LeaveMoment = "midway" | "before-first" | "before-whole";
 
-export type LoadOrder = ClosedOrder | OpenOrder | StreamsOrder | LeaveOrder;
+/** Nothing at all: what a contender costs while nobody asks it anything. */
+export interface IdleOrder extends Common {
+  readonly kind: "idle";
+  readonly durationMs: number;
+}
+
+export type LoadOrder = IdleOrder | ClosedOrder | OpenOrder | StreamsOrder | LeaveOrder;
 
 /** What the measured window cost. */
 export interface Usage {
@@ -113,4 +119,9 @@ export interface LeaveResult {
   readonly tokensAfterLeaving: number;
 }
 
-export type LoadResult = RequestsResult | StreamsResult | LeaveResult;
+/** A contender at rest. */
+export interface IdleResult {
+  readonly usage: Usage;
+}
+
+export type LoadResult = IdleResult | RequestsResult | StreamsResult | LeaveResult;

@@ -1,5 +1,5 @@
 import { existsSync, globSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { depsFolder, runCommand } from "../../../scripts/repository.ts";
 
 /** Where rivals are installed; ignored by git, safe to delete. */
@@ -90,7 +90,7 @@ export function buildGo(name: string, sourceFolder: string): Promise<void> {
     const go = goProgram();
     if (go === undefined) throw new Error("Go is not installed");
     const built = join(folder, `${name}.new`);
-    await run(["nice", "-n", "10", go, "build", "-mod=readonly", "-o", built, "."], sourceFolder);
+    await run([go, "build", "-mod=readonly", "-o", built, "."], sourceFolder);
     renameSync(built, join(folder, name));
   });
 }
@@ -110,8 +110,7 @@ export function buildGoModule(
       join(folder, "go.mod"),
       `module warmpath.local/${name}\n\ngo 1.25\n\nrequire ${module} ${version}\n`,
     );
-    const build = [go, "build", "-mod=mod", "-o", name, `${module}/${program}`];
-    await run(["nice", "-n", "10", ...build], folder);
+    await run([go, "build", "-mod=mod", "-o", name, `${module}/${program}`], folder);
   });
 }
 
@@ -139,5 +138,5 @@ async function run(command: readonly string[], cwd?: string): Promise<void> {
   });
   if (result.exitCode === 0) return;
   const lastLine = result.text.trim().split("\n").at(-1) ?? "";
-  throw new Error(`${command.slice(0, 2).join(" ")} failed: ${lastLine}`);
+  throw new Error(`${basename(command[0] ?? "")} ${command[1]} failed: ${lastLine.trim()}`);
 }
