@@ -1,7 +1,7 @@
+import { type Workload, workloadOf } from "../workloads/index.ts";
 import type { SessionPlan } from "../workloads/types.ts";
 import type { PlannedSession, PlannedTurn } from "./lib/plan.ts";
 import type { SessionSource } from "./scenarios.ts";
-import { type Workload, workloadOf } from "../workloads/index.ts";
 
 /** Draws sessions for k6, without their subagents: a k6 session is one caller. */
 export function drawSessions(source: SessionSource, seed: number): readonly PlannedSession[] {

@@ -49,12 +49,20 @@ export async function runScenario(
   const { setup } = plan;
   const folder = mkdtempSync(join(tmpdir(), "warmpath-k6-"));
   mkdirSync(plan.outFolder, { recursive: true });
-  const replicas = await startReplicas(plan.replicas, setup.replicaFlags);
+  const replicas = await startReplicas(
+    plan.replicas,
+    setup.batchMax === undefined ? [] : ["--max-num-seqs", String(setup.batchMax)],
+  );
   try {
     onProgress(`booting the system on ${plan.replicas} simulated replicas`);
     const system = await startSystem({
       upstreamUrls: replicas.urls,
-      settings: { WARMPATH_PRICES: inventedPrices },
+      settings: {
+        WARMPATH_PRICES: inventedPrices,
+        ...(setup.batchMax === undefined
+          ? {}
+          : { WARMPATH_REPLICA_IN_FLIGHT_MAX: String(setup.batchMax) }),
+      },
     });
     try {
       const k6Plan = await writePlan(plan, k6, system, folder);

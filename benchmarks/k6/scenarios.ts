@@ -7,8 +7,8 @@ export interface ScenarioSetup {
   readonly sessionsPerSecond: number;
   readonly durationSeconds: number;
   readonly replicas: number;
-  /** Of each replica, beyond its seed. */
-  readonly replicaFlags: readonly string[];
+  /** Widest batch of a replica; the proxy keeps no more there, so that the rest waits in lanes. */
+  readonly batchMax?: number;
   /** A second tenant, with a key of its own. */
   readonly hasNoisyTenant?: boolean;
   /** A replica is killed after a third of the run and started again after two thirds. */
@@ -36,7 +36,6 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 2,
     durationSeconds: 30,
     replicas: 3,
-    replicaFlags: [],
   },
   {
     name: "chat",
@@ -45,7 +44,6 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 2,
     durationSeconds: 30,
     replicas: 3,
-    replicaFlags: [],
   },
   {
     name: "rag",
@@ -54,16 +52,15 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 2,
     durationSeconds: 30,
     replicas: 3,
-    replicaFlags: [],
   },
   {
     name: "batch-lane",
     about: "a batch that wants all there is, and chats that must not notice (proxy)",
-    workloads: [chat, { workload: "batch", count: 100, outputTokensMax: 400 }],
+    workloads: [chat, { workload: "batch-lite", count: 200, outputTokensMax: 400 }],
     sessionsPerSecond: 1,
     durationSeconds: 30,
     replicas: 2,
-    replicaFlags: ["--max-num-seqs", "8"],
+    batchMax: 16,
   },
   {
     name: "noisy-neighbour",
@@ -72,7 +69,7 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 0.5,
     durationSeconds: 30,
     replicas: 2,
-    replicaFlags: ["--max-num-seqs", "8"],
+    batchMax: 16,
     hasNoisyTenant: true,
   },
   {
@@ -82,7 +79,6 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 1,
     durationSeconds: 60,
     replicas: 3,
-    replicaFlags: [],
     killsReplica: true,
   },
   {
@@ -92,7 +88,6 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 1,
     durationSeconds: 900,
     replicas: 3,
-    replicaFlags: [],
     watchesMemory: true,
   },
 ];

@@ -50,6 +50,14 @@ export const batchShape: ChatShape = {
   anotherTurn: 0,
 };
 
+/** The same at an eighth of the size. */
+export const batchLiteShape: ChatShape = {
+  ...batchShape,
+  systemTokens: 25,
+  firstMessage: { median: 63, sigma: 0.8, max: 1_000 },
+  output: { median: 100, sigma: 0.5, max: 500 },
+};
+
 /** Chats of a shape. */
 export function chatWorkload(name: string, about: string, shape: ChatShape): Workload {
   return {

@@ -1,6 +1,6 @@
 /** Workloads by name, and any trace of the Mooncake format. */
 import { agentWorkload, fullShape, liteShape } from "./agent.ts";
-import { batchShape, chatShape, chatWorkload } from "./chat.ts";
+import { batchLiteShape, batchShape, chatShape, chatWorkload } from "./chat.ts";
 import { mixOf } from "./mix.ts";
 import { llmdShape, ragLiteShape, sharedPrefixWorkload, thrashShape } from "./rag.ts";
 import type { Workload } from "./types.ts";
@@ -38,6 +38,7 @@ export const workloads: readonly Workload[] = [
   ),
   sharedPrefixWorkload("rag-lite", "the same at an eighth of the size", ragLiteShape),
   chatWorkload("batch", "long answers that nobody waits for", batchShape),
+  chatWorkload("batch-lite", "the same at an eighth of the size", batchLiteShape),
   mixOf("noisy-neighbour", "chats of one tenant beside ten times as many agents of another", [
     { name: "quiet", tenant: "quiet", workload: chat },
     {

@@ -5,7 +5,7 @@ import { type DefineScenario, nextSession, optionsOf } from "../lib/scenario.ts"
 import { thresholdsOf } from "../lib/slo.ts";
 
 /** Batch jobs under way at once: more than the replicas' batches are wide. */
-const batchJobs = 24;
+const batchJobs = 40;
 
 export const define: DefineScenario = (callModel) => ({
   options: optionsOf(
