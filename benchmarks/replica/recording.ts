@@ -43,6 +43,28 @@ export function valuesOf(body: string): unknown[] {
 }
 
 /**
+ * The events of a body with their names, `[DONE]` among them; a body that is no stream is one event
+ * without a name. Undefined where it is neither empty nor JSON.
+ */
+export function eventsOf(body: string): { name: string; value: unknown }[] | undefined {
+  if (body === "") return [];
+  try {
+    if (!/^(?:event|data): /.test(body)) return [{ name: "", value: JSON.parse(body) }];
+    return body
+      .split("\n\n")
+      .filter((block) => block.trim() !== "")
+      .map((block) => {
+        const name = /^event: (.*)$/m.exec(block)?.[1] ?? "";
+        const data = /^data: (.*)$/m.exec(block)?.[1] ?? "";
+        return { name, value: data === "[DONE]" ? data : (JSON.parse(data) as unknown) };
+      });
+  } catch {
+    // Recordings that were cut for length end in the middle of their JSON.
+    return undefined;
+  }
+}
+
+/**
  * Every path of a value with the types found there, list items merged: `choices[].index: number`.
  */
 export function shapeOf(value: unknown, path = ""): string[] {

@@ -2,7 +2,8 @@
  * Families of vLLM 0.32, in the order of its `/metrics`: names, types, help and labels as recorded.
  */
 
-const tokenCountBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
+/** Stands for 1, 2, 5, 10, 20, … up to the longest context. */
+const tokenCountBuckets = "up to the longest context";
 const stepTokenBuckets = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
 const choiceBuckets = [1, 2, 5, 10, 20];
 const firstTokenBuckets = [
@@ -23,7 +24,7 @@ export interface Family {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   /** Upper bounds of a histogram's buckets, without +Inf. */
-  readonly buckets?: readonly number[];
+  readonly buckets?: readonly number[] | typeof tokenCountBuckets;
   /** Label sets beyond `engine` and `model_name` that exist from the start. */
   readonly labelSets?: readonly Readonly<Record<string, string>>[];
   /** True for families that lack the `engine` label. */
@@ -286,3 +287,13 @@ export const families: readonly Family[] = [
     withoutEngine: true,
   },
 ];
+
+/** A histogram's upper bounds on a server whose longest context is `maxModelLen` tokens. */
+export function bucketsOf({ buckets = [] }: Family, maxModelLen: number): readonly number[] {
+  if (buckets !== tokenCountBuckets) return buckets;
+  const bounds: number[] = [];
+  for (let power = 1; power <= maxModelLen; power *= 10) {
+    bounds.push(...[power, 2 * power, 5 * power].filter((bound) => bound <= maxModelLen));
+  }
+  return bounds;
+}

@@ -2,7 +2,7 @@ import type { Clock } from "@warmpath/runtime/base";
 import type { Sequence, SequenceTimes } from "../serve/sequence.ts";
 import { type CacheConfig, cacheConfigLine } from "./cache-config.ts";
 import { formatFloat } from "./format-float.ts";
-import { type Family, families } from "./metric-catalog.ts";
+import { bucketsOf, type Family, families } from "./metric-catalog.ts";
 
 /** How a replica's numbers are set up. */
 export interface ReplicaMetricsOptions {
@@ -14,6 +14,7 @@ export interface ReplicaMetricsOptions {
 }
 
 interface Histogram {
+  readonly buckets: readonly number[];
   readonly counts: number[];
   sum: number;
   count: number;
@@ -35,8 +36,9 @@ export class ReplicaMetrics {
     this.#createdSeconds = clock.nowMs() / 1000;
     for (const family of families) {
       if (family.type === "histogram") {
-        const counts = new Array<number>(family.buckets?.length ?? 0).fill(0);
-        this.#histograms.set(family.name, { counts, sum: 0, count: 0 });
+        const buckets = bucketsOf(family, cache.maxModelLen);
+        const counts = buckets.map(() => 0);
+        this.#histograms.set(family.name, { buckets, counts, sum: 0, count: 0 });
       }
     }
     this.setSleepLevel(0);
@@ -148,11 +150,10 @@ export class ReplicaMetrics {
 
   #observe(name: string, value: number, times = 1): void {
     const histogram = this.#histograms.get(name);
-    const buckets = bucketsByName.get(name);
-    if (histogram === undefined || buckets === undefined) return;
+    if (histogram === undefined) return;
     histogram.sum += value * times;
     histogram.count += times;
-    const index = buckets.findIndex((bound) => value <= bound);
+    const index = histogram.buckets.findIndex((bound) => value <= bound);
     if (index !== -1) histogram.counts[index] = (histogram.counts[index] ?? 0) + times;
   }
 
@@ -181,7 +182,7 @@ export class ReplicaMetrics {
     const base = `engine="0"`;
     const model = `model_name="${this.#model}"`;
     let cumulative = 0;
-    for (const [index, bound] of (family.buckets ?? []).entries()) {
+    for (const [index, bound] of histogram.buckets.entries()) {
       cumulative += histogram.counts[index] ?? 0;
       const labels = `${base},le="${formatFloat(bound)}",${model}`;
       lines.push(`${family.name}_bucket{${labels}} ${formatFloat(cumulative)}`);
@@ -211,8 +212,6 @@ export class ReplicaMetrics {
       .join(",");
   }
 }
-
-const bucketsByName = new Map(families.map((family) => [family.name, family.buckets]));
 
 function seriesKey(name: string, labels: Readonly<Record<string, string>> = {}): string {
   return `${name}|${Object.values(labels).join("|")}`;
