@@ -17,6 +17,13 @@ export interface SimulatedPoint {
 /** `max_num_seqs` of the measured servers. */
 const sequencesMax = 128;
 
+interface LoadOptions {
+  readonly seed: number;
+  readonly requests: number;
+  /** So many prompts come round and round; default: none comes twice. */
+  readonly distinctPrompts?: number;
+}
+
 interface Timing {
   readonly sentMs: number;
   firstTokenMs: number;
@@ -29,7 +36,7 @@ interface Timing {
 export function simulatePoint(
   point: MeasuredPoint,
   profile: EngineProfile,
-  { seed, requests }: { readonly seed: number; readonly requests: number },
+  { seed, requests, distinctPrompts }: LoadOptions,
 ): SimulatedPoint {
   const random = seededRandom(seed);
   const space = createChainSpace();
@@ -54,9 +61,10 @@ export function simulatePoint(
   const { promptTokens, outputTokens, sharedTokens, sharedPrefixes } = point;
   arrivalsMs(random, requests, point.ratePerSecond).forEach((sentMs, id) => {
     timings.set(id, { sentMs, firstTokenMs: sentMs });
+    const prompt = id % (distinctPrompts ?? requests);
     const chain = space.chainOf([
-      { content: Math.floor(random.next() * sharedPrefixes), tokens: sharedTokens },
-      { content: 1000 + 2 * id, tokens: promptTokens - sharedTokens },
+      { content: prompt % sharedPrefixes, tokens: sharedTokens },
+      { content: 1000 + 2 * prompt, tokens: promptTokens - sharedTokens },
       { content: 1001 + 2 * id, tokens: outputTokens },
     ]);
     engine.add({ id, chain, promptTokens, outputTokens }, sentMs);

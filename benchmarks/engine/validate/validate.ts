@@ -31,6 +31,12 @@ export interface Validation {
   readonly bars: readonly Bar[];
 }
 
+/**
+ * Users of a measured run by its load profile (9 system prompts × 5, 11 × 4). The generator deals its
+ * prompts out round and round, one for each user.
+ */
+const usersOfLoad = 45;
+
 /** One measured point beside the model's mean over seeds. */
 interface Comparison {
   readonly point: MeasuredPoint;
@@ -53,8 +59,10 @@ export function validate(plan: Plan, onProgress: (text: string) => void): Valida
   const machine = machineFacts();
   const comparisons = measuredPoints.map((point) => {
     onProgress(`${point.name}, ${point.ratePerSecond} req/s`);
-    return compare(point, plan);
+    return compare(point, plan, undefined);
   });
+  onProgress("the same with prompts that repeat");
+  const repeated = measuredPoints.map((point) => compare(point, plan, usersOfLoad));
   const speeds = speedLoads.map((load) => {
     onProgress(`speed: ${load.name}`);
     return measureSpeed(load, plan.speedTokens);
@@ -67,13 +75,14 @@ export function validate(plan: Plan, onProgress: (text: string) => void): Valida
       question: "how far is the engine model from measured vLLM, and how fast does it run?",
       machine,
       parameters: { ...plan, source: measuredSource },
-      rounds: [...comparisons, ...speeds],
+      rounds: [...comparisons, ...repeated, ...speeds],
       figures: bars.map(figureOf),
-      table: tableOf(comparisons, speeds),
+      table: tableOf(comparisons, repeated, speeds),
       measured:
         "Latencies of the engine model under the measured servers' loads (exponential gaps at the given rate, prompts with a shared " +
         "prefix, fixed answer lengths), mean over seeds, beside vLLM 0.15.1 on H100. Fitted points chose the constants of their profile; held-out points did " +
-        "not. Speed is answer tokens per second of CPU time on one core.",
+        "not. Every prompt is new after its shared prefix, as the constants were fitted; a further table shows the errors under the other reading of the load. " +
+        "Speed is answer tokens per second of CPU time on one core.",
       notMeasured:
         "Prompts over about 1,000 tokens, KV pressure, preemption, H200 and anything above 10 req/s: no public figures were found " +
         "for them. Answer lengths of the measured runs are inferred from their latencies; real ones varied.",
@@ -82,10 +91,15 @@ export function validate(plan: Plan, onProgress: (text: string) => void): Valida
   };
 }
 
-function compare(point: MeasuredPoint, { seeds, requests }: Plan): Comparison {
+function compare(
+  point: MeasuredPoint,
+  { seeds, requests }: Plan,
+  distinctPrompts: number | undefined,
+): Comparison {
   const profile = profileOfPoint(point.model);
+  const load = { requests, ...(distinctPrompts === undefined ? {} : { distinctPrompts }) };
   const runs = Array.from({ length: seeds }, (_, index) =>
-    simulatePoint(point, profile, { seed: index + 1, requests }),
+    simulatePoint(point, profile, { ...load, seed: index + 1 }),
   );
   const mean = (metric: Metric) => runs.reduce((sum, run) => sum + run[metric], 0) / runs.length;
   return {
@@ -128,7 +142,11 @@ function ratioOf({ point, model }: Comparison, metric: Metric): number | undefin
   return measured === undefined ? undefined : model[metric] / measured;
 }
 
-function tableOf(comparisons: readonly Comparison[], speeds: readonly Speed[]): string {
+function tableOf(
+  comparisons: readonly Comparison[],
+  repeated: readonly Comparison[],
+  speeds: readonly Speed[],
+): string {
   const fitted = comparisons.filter(({ point }) => point.isFitted);
   const heldOut = comparisons.filter(({ point }) => !point.isFitted);
   return [
@@ -142,6 +160,16 @@ function tableOf(comparisons: readonly Comparison[], speeds: readonly Speed[]): 
       point.assumed === undefined
         ? []
         : [`${point.name}, ${point.ratePerSecond} req/s: assumed ${point.assumed}`],
+    ),
+    "",
+    `Errors if the runs' prompts repeated (${usersOfLoad} distinct ones), by the same constants`,
+    formatTable(
+      ["", "req/s", "TTFT", "p90", "p99", "ITL", "E2E"],
+      repeated.map((one) => [
+        one.point.name,
+        String(one.point.ratePerSecond),
+        ...metrics.map((metric) => percent(ratioOf(one, metric))),
+      ]),
     ),
     "",
     "Speed, one core",
