@@ -32,8 +32,8 @@ export interface Validation {
 }
 
 /**
- * Users of a measured run by its load profile (9 system prompts × 5, 11 × 4). The generator deals its
- * prompts out round and round, one for each user.
+ * Users of a measured run by its load profile (9 system prompts × 5, 11 × 4). The generator deals
+ * its prompts out round and round, one for each user.
  */
 const usersOfLoad = 45;
 
