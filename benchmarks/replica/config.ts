@@ -42,7 +42,7 @@ const simulationOptions = {
     flag: "profile",
     choices: profileNames,
     default: "llama-8b-h100",
-    doc: "Model and GPU whose step times and KV capacity are played.",
+    doc: `Model and GPU whose step times and KV capacity are played: ${profileNames.join(", ")}.`,
     why: "about 8 ms a token: pleasant to watch, light on a laptop",
   }),
   speed: option.number({
@@ -87,7 +87,7 @@ const simulationOptions = {
     flag: "on-sigterm",
     choices: ["drain", "hang", "refuse"],
     default: "drain",
-    doc: "What SIGTERM does: end after the running answers; close the port and hang them until SIGKILL (vLLM's default); or run them while new requests get 500 (vLLM with --shutdown-timeout).",
+    doc: "What SIGTERM does. drain: ends after the running answers; hang: closes the port and hangs them until SIGKILL (vLLM's default); refuse: runs them while new requests get 500 (vLLM with --shutdown-timeout).",
     why: "a stack that stops should not hang",
   }),
   shutdownTimeoutMs: option.int({
@@ -173,7 +173,7 @@ const engineOptions = {
     flag: "scheduling-policy",
     choices: ["fcfs", "priority"],
     default: "fcfs",
-    doc: "Order of waiting requests; under `priority` a lower `priority` runs first and preempts.",
+    doc: "fcfs, or priority: a lower `priority` runs first, and preempts when blocks run out.",
   }),
   streamInterval: option.int({
     env: "WARMPATH_SIM_STREAM_INTERVAL",

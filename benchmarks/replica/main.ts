@@ -15,6 +15,8 @@ const otherFlags = `  --detached
 
 A switch is set by its flag alone and cleared by --no-<flag>. With --allow-faults:
   GET, POST, DELETE /_sim/faults   what is wrong; change it; all is well again
+     {"errors": {"503": 0.1}, "stall": {"afterTokens": 4, "ms": 10000, "rate": 1}, "die": {"afterTokens": 4},
+      "streamError": {"afterTokens": 0, "status": 500}, "hang": true, "slowdown": 3, "lostEvents": 0.5, "forMs": 30000}
   POST /_sim/restart               {"kind": "kill" | "engine-death" | "sigterm", "downMs": 1000}
 `;
 

@@ -5,7 +5,7 @@ import type { ReplicaContext } from "./api/replica-context.ts";
 import { route } from "./api/routes.ts";
 import { type ReplicaConfig, replicaLimits, replicaOptions } from "./config.ts";
 import { controlPrefix, type RestartKind } from "./faults/control.ts";
-import { type FaultSettings, faultSettingsFrom } from "./faults/fault-settings.ts";
+import { type FaultSettings, faultSettingsOf } from "./faults/fault-settings.ts";
 import { FaultState } from "./faults/fault-state.ts";
 import { HttpServer } from "./http/server.ts";
 import { type Life, startLife } from "./life.ts";
@@ -87,8 +87,9 @@ class RunningReplica implements Replica {
   }
 
   async start(): Promise<void> {
+    const faults = faultSettingsOf(this.#config.faults);
     await this.#begin();
-    this.faults.set(faultSettingsFrom(JSON.parse(this.#config.faults)));
+    this.faults.set(faults);
     this.#server.listen();
     if (this.#config.startDelayMs === 0) return;
     // The port is known by now, and refuses until the weights are loaded.

@@ -1,3 +1,4 @@
+import { messageOf, WarmpathError } from "@warmpath/runtime/base";
 import { badRequest } from "../api/errors.ts";
 import { isObject } from "../json.ts";
 
@@ -44,6 +45,15 @@ export function faultSettingsFrom(value: unknown): FaultSettings {
     if (isObject(given)) Object.assign(read, { [name]: { ...strikeDefaults, ...given } });
   }
   return read;
+}
+
+/** Reads the value of `--faults`; throws `rejected-invalid` with what is wrong with it. */
+export function faultSettingsOf(flag: string): FaultSettings {
+  try {
+    return faultSettingsFrom(JSON.parse(flag));
+  } catch (error) {
+    throw new WarmpathError("rejected-invalid", `--faults: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 const strikeDefaults = { rate: 1, afterTokens: 4, ms: 10_000, status: 500 };

@@ -14,8 +14,8 @@ const serverA = {
   kvBlocks: 512,
   maxNumSeqs: 16,
   maxNumBatchedTokens: 1024,
-  kvEventsEndpoint: "tcp://*:0",
-  kvEventsReplayEndpoint: "tcp://*:0",
+  kvEventsEndpoint: "tcp://127.0.0.1:*",
+  kvEventsReplayEndpoint: "tcp://127.0.0.1:*",
   kvEventsTopic: "kv@tiny",
 } satisfies Partial<ReplicaConfig>;
 
@@ -43,8 +43,8 @@ export const servers = {
     streamInterval: 4,
     forceIncludeUsage: true,
     requestIdHeaders: false,
-    kvEventsEndpoint: "tcp://*:0",
-    kvEventsReplayEndpoint: "tcp://*:0",
+    kvEventsEndpoint: "tcp://127.0.0.1:*",
+    kvEventsReplayEndpoint: "tcp://127.0.0.1:*",
   },
   F: { ...common, serverLoadTracking: false, requestIdHeaders: false },
   /** B again, for what pauses it and puts it to sleep. */
