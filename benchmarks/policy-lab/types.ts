@@ -36,6 +36,8 @@ export interface ReplicaTruth {
   cachedTokens(chain: BlockChain, promptTokens: number): number;
   /** Prefill and decode seconds of work that is on the replica, by the engine's own step model. */
   outstandingSeconds(): number;
+  /** Requests that are on the replica now, waiting or running; absent where a lab cannot tell. */
+  requests?(): number;
   /**
    * Seconds of engine time that `uncachedTokens` of prefill at the end of a prompt of `promptTokens`
    * would add, by the step model. A lab that cannot tell leaves it out: oracles then assume an 8B

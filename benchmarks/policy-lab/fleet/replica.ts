@@ -69,6 +69,7 @@ export class Replica {
     this.truth = {
       cachedTokens: (chain, promptTokens) => this.cachedTokens(chain, promptTokens),
       outstandingSeconds: () => this.#outstandingSeconds(),
+      requests: () => this.inFlight.size,
       prefillSeconds: (uncachedTokens, promptTokens) =>
         (this.prefillMs(uncachedTokens, promptTokens) * options.slowdown) / 1000,
     };
@@ -140,13 +141,16 @@ export class Replica {
     this.wakeMs = this.#engine?.busyUntilMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Prefill as if one after another; decoding as the batch of now would need to drain. */
+  /**
+   * Engine time that is bound to be spent: prefills one after another, and what each answer token
+   * to come adds to a step. What a step costs whoever is in it is nobody's work.
+   */
   #outstandingSeconds(): number {
     const sequences = this.inFlight.size;
     if (sequences === 0) return 0;
     const contextTokens = this.load.blocksUsed * blockTokens;
-    const stepMs = this.#nominal.stepMs(sequences, contextTokens);
-    const decodeMs = (this.#decodeTokens / sequences) * stepMs;
+    const addedMs = this.#nominal.stepMs(sequences, contextTokens) - this.#nominal.stepMs(0, 0);
+    const decodeMs = (this.#decodeTokens / sequences) * addedMs;
     return ((this.#prefillMs + decodeMs) * this.#options.slowdown) / 1000;
   }
 

@@ -4,6 +4,7 @@ import type { EngineProfile } from "../../engine/types.ts";
 import type { Workload } from "../../workloads/types.ts";
 import { type CellResult, type CellSpec, infiniteCache } from "../result.ts";
 import type { Policy, PolicyContext } from "../types.ts";
+import { isTrace } from "../workload-named.ts";
 import { createInfiniteCache } from "./bound.ts";
 import { createCacheEventLine } from "./cache-event-line.ts";
 import { createEventQueue } from "./event-queue.ts";
@@ -108,7 +109,7 @@ class Cell {
       workload: means.workload,
       seed,
       underWay: this.#slots,
-      startsInside: !spec.workload.startsWith("trace:"),
+      startsInside: !isTrace(spec.workload),
       blocks: Math.min(...this.#replicas.map(({ blocks }) => blocks)),
       nominal,
       random: seededRandom(`${seed}/start`),
