@@ -1,0 +1,108 @@
+/** Starts a real vLLM for one comparison, and stops it with all its processes. */
+import { after, systemClock } from "@warmpath/runtime/base";
+import type { FoundVllm } from "./find-vllm.ts";
+import { commonEnv, commonFlags, type LiveServer } from "./vllm-servers.ts";
+
+/** With both cores taken by others a start took up to 160 s. */
+const startMsMax = 600_000;
+const pollMs = 500;
+/** Output kept for the report of a start that failed. */
+const lastOutputCharsMax = 4_000;
+/** Time to end after SIGTERM; it serves nobody any more. */
+const stopMs = 10_000;
+
+/** A running server, real or simulated. */
+export interface RunningServer {
+  readonly url: string;
+  readonly eventsEndpoint: string;
+  readonly replayEndpoint: string;
+  readonly topic: string;
+  close(): Promise<void>;
+}
+
+/** Where it listens and where its events go. */
+export interface VllmPlace {
+  readonly port: number;
+  readonly model: string;
+  readonly eventsEndpoint: string;
+  readonly replayEndpoint: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Starts it and waits until it is healthy; throws with its last words when it ends before. */
+export async function startVllm(
+  vllm: FoundVllm,
+  server: LiveServer,
+  place: VllmPlace,
+  signal: AbortSignal,
+): Promise<RunningServer> {
+  const { eventsEndpoint, replayEndpoint } = place;
+  const events = JSON.stringify({
+    enable_kv_cache_events: true,
+    publisher: "zmq",
+    endpoint: eventsEndpoint,
+    replay_endpoint: replayEndpoint,
+    topic: server.topic,
+  });
+  const flags = [...commonFlags, ...server.flags, `--port=${place.port}`];
+  const child = Bun.spawn(
+    [vllm.program, "serve", place.model, ...flags, "--kv-events-config", events],
+    {
+      env: { ...place.env, ...commonEnv, ...server.env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      // A group of its own: it is several processes, and all must go.
+      detached: true,
+    },
+  );
+  let said = "";
+  const keep = async (stream: ReadableStream<Uint8Array>) => {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      said = (said + decoder.decode(bytes, { stream: true })).slice(-lastOutputCharsMax);
+    }
+  };
+  void keep(child.stdout);
+  void keep(child.stderr);
+  const signalGroup = (name: "SIGTERM" | "SIGKILL") => {
+    try {
+      process.kill(-child.pid, name);
+    } catch {
+      // All of it has gone.
+    }
+  };
+  const onExit = () => signalGroup("SIGKILL");
+  process.once("exit", onExit);
+  const close = async () => {
+    signalGroup("SIGTERM");
+    const killer = after(systemClock, stopMs, () => signalGroup("SIGKILL"));
+    await child.exited;
+    killer.cancel();
+    // The API server may go before its engine does.
+    signalGroup("SIGKILL");
+    process.off("exit", onExit);
+  };
+
+  const url = `http://127.0.0.1:${place.port}`;
+  const deadlineMs = systemClock.monotonicMs() + startMsMax;
+  while (!(await isHealthy(url))) {
+    const hasEnded = child.exitCode !== null || child.signalCode !== null;
+    if (hasEnded || signal.aborted || systemClock.monotonicMs() > deadlineMs) {
+      await close();
+      signal.throwIfAborted();
+      throw new Error(`vLLM ${hasEnded ? "ended" : "was not healthy in time"}; it said:\n${said}`);
+    }
+    await systemClock.sleep(pollMs);
+  }
+  return { url, eventsEndpoint, replayEndpoint, topic: server.topic, close };
+}
+
+async function isHealthy(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health`)).ok;
+  } catch {
+    // Nobody listens yet.
+    return false;
+  }
+}
