@@ -39,9 +39,9 @@ export interface ReplicaTruth {
   /** Requests that are on the replica now, waiting or running; absent where a lab cannot tell. */
   requests?(): number;
   /**
-   * Seconds of engine time that `uncachedTokens` of prefill at the end of a prompt of `promptTokens`
-   * would add, by the step model. A lab that cannot tell leaves it out: oracles then assume an 8B
-   * model on an H100.
+   * Seconds of engine time that `uncachedTokens` of prefill at the end of a prompt of
+   * `promptTokens` would add, by the step model. A lab that cannot tell leaves it out: oracles then
+   * assume an 8B model on an H100.
    */
   prefillSeconds?(uncachedTokens: number, promptTokens: number): number;
 }

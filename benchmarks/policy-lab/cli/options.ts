@@ -73,7 +73,9 @@ export function parseLabOptions(argv: readonly string[]): LabOptions {
     plan,
     isDefaultGrid: size === "default" && sweep === undefined && isUntouched(settings),
     tracePath: values.trace,
-    outName: [size, ...(sweep === undefined ? [] : [sweep])].join("-"),
+    outName: [size, sweep, isUntouched(settings) ? undefined : "custom"]
+      .filter((part) => part !== undefined)
+      .join("-"),
     out: values.out,
     resume: values.resume === true || size === "large",
     workers:

@@ -17,7 +17,7 @@ const barColumns = 24;
 /** Without a terminal: a line at most so often. */
 const lineEveryMs = 10_000;
 
-/** A bar that repaints itself on a terminal; elsewhere plain lines. The rest of time is estimated. */
+/** A bar that repaints itself on a terminal, plain lines elsewhere; both say how long it takes. */
 export function createProgress(options: {
   readonly total: number;
   readonly out: Out;

@@ -26,8 +26,8 @@ export interface CellJob {
 }
 
 /**
- * The cells of the axes, seeds innermost, then policies: what is compared with each other runs close
- * together, and an interrupted grid holds whole comparisons.
+ * The cells of the axes, seeds innermost, then policies: what is compared with each other runs
+ * close together, and an interrupted grid holds whole comparisons.
  */
 export function cellsOf(axes: GridAxes): readonly CellJob[] {
   const { warmupMs, workload } = axes;

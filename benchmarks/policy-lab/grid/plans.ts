@@ -92,8 +92,8 @@ function axesOf(settings: GridSettings): GridAxes {
 }
 
 /**
- * The grid of a size. Default: two fleets, six demands at saturation and one open load below it, all
- * policies, five seeds. Large: more fleets, and every sweep.
+ * The grid of a size. Default: two fleets, six demands at saturation and one open load below it,
+ * all policies, five seeds. Large: more fleets, and every sweep.
  */
 export function gridPlan(size: GridSize, settings: GridSettings): GridPlan {
   if (size === "large") return largePlan(settings);
