@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defaultPolicies } from "../policies/index.ts";
 import type { LabResult } from "../result.ts";
 import { reportPage } from "./page.ts";
 import { type SampleSize, sampleRun } from "./testing/sample-run.ts";
@@ -141,8 +142,9 @@ test("page and JSON are written side by side, with a summary over seeds", () => 
     expect(files.json).toEndWith("lab.json");
     expect(readFileSync(files.html, "utf8")).toStartWith("<!doctype html>");
     const { summary, cells } = JSON.parse(readFileSync(files.json, "utf8"));
-    expect(cells).toHaveLength(13 * 3 * 3 * 2);
-    expect(summary).toHaveLength(13 * 3 * 2);
+    const rows = defaultPolicies.length + 1;
+    expect(cells).toHaveLength(rows * 3 * 3 * 2);
+    expect(summary).toHaveLength(rows * 3 * 2);
     expect(summary[0].metrics.jobs.seeds).toBe(3);
   } finally {
     rmSync(folder, { recursive: true });
