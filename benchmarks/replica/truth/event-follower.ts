@@ -102,12 +102,17 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
-/** One event in a line, with all that must be equal; answers' tokens differ between models. */
+/**
+ * One event in a line, with all that must be equal. Long lists of hashes are told by their first,
+ * their last and a digest of all; answers' tokens differ between models, and so do their hashes.
+ */
 export function describeEvent(event: KvEvent, { withHashes }: { withHashes: boolean }): string {
-  const hex = (hash: bigint | undefined) =>
-    hash === undefined ? "none" : hash.toString(16).padStart(16, "0");
-  const list = (hashes: readonly bigint[]) =>
-    withHashes ? hashes.map(hex).join(" ") : `${hashes.length} blocks`;
+  const list = (hashes: readonly bigint[]) => {
+    if (!withHashes) return `${hashes.length} blocks`;
+    if (hashes.length <= 2) return hashes.map(hex).join(" ");
+    const digest = Bun.hash.wyhash(hashes.map(hex).join(" "));
+    return `${hex(hashes[0])} … ${hex(hashes.at(-1))} (${hashes.length} blocks, ${hex(digest)})`;
+  };
   switch (event.type) {
     case "cleared":
       return "cleared";
@@ -115,12 +120,19 @@ export function describeEvent(event: KvEvent, { withHashes }: { withHashes: bool
       return `removed ${list(event.hashes)} ${event.medium} group ${event.group}`;
     case "stored": {
       const parent = withHashes ? hex(event.parent) : event.parent === undefined ? "none" : "some";
-      const extraKeys = JSON.stringify(event.extraKeys ?? []);
+      const extraKeys = (event.extraKeys ?? []).flatMap((keys, block) =>
+        keys === undefined ? [] : [`block ${block}: ${JSON.stringify(keys)}`],
+      );
       return [
         `stored ${list(event.hashes)} after ${parent}: ${event.tokenIds.length} tokens`,
-        `in blocks of ${event.blockTokens}, extra ${extraKeys}, ${event.medium}`,
-        `group ${event.group}, ${event.specKind}, session ${event.sessionId ?? "none"}`,
+        `in blocks of ${event.blockTokens}, ${event.extraKeys?.length} extra keys`,
+        `[${extraKeys.join(", ")}], ${event.medium} group ${event.group}`,
+        `${event.specKind}, session ${event.sessionId ?? "none"}`,
       ].join(" ");
     }
   }
+}
+
+function hex(hash: bigint | undefined): string {
+  return hash === undefined ? "none" : hash.toString(16).padStart(16, "0");
 }

@@ -5,6 +5,7 @@
 import { seededRandom } from "@warmpath/runtime/base";
 import { setDifferences } from "../recorded/compare.ts";
 import { describeEvent, type EventFollower, type FollowedMessage } from "./event-follower.ts";
+import { lineDiff } from "./line-diff.ts";
 import type { Send } from "./send.ts";
 import type { LiveServerName } from "./vllm-servers.ts";
 
@@ -140,26 +141,22 @@ async function play({ send, follower }: Side, requests: readonly CompletionStep[
   return { usages, messages: await follower.settle() };
 }
 
+/** Lines of a step's difference that are told; a shift of one block changes hundreds. */
+const linesMax = 6;
+
 function linesDiffering(
   theirs: readonly FollowedMessage[],
   mine: readonly FollowedMessage[],
   withHashes: boolean,
 ): string[] {
   const tell = (messages: readonly FollowedMessage[]) =>
-    messages.map(({ sequence, topic, batch }) => {
+    messages.flatMap(({ sequence, topic, batch }) => {
       const events = batch.events.map((event) => describeEvent(event, { withHashes }));
       return [`batch ${sequence} topic ${topic} rank ${batch.rank}`, ...events];
     });
-  const [before, after] = [tell(theirs), tell(mine)];
-  const found: string[] = [];
-  for (let index = 0; index < Math.max(before.length, after.length); index++) {
-    const [expected, got] = [before[index] ?? ["no batch"], after[index] ?? ["no batch"]];
-    for (let line = 0; line < Math.max(expected.length, got.length); line++) {
-      if (expected[line] === got[line]) continue;
-      found.push(`${expected[line] ?? "nothing"} is ${got[line] ?? "nothing"}`);
-    }
-  }
-  return found;
+  const lines = lineDiff(tell(theirs), tell(mine));
+  if (lines.length <= linesMax) return lines;
+  return [...lines.slice(0, linesMax), `… and ${lines.length - linesMax} more such lines`];
 }
 
 async function compareReplays(real: Side, ours: Side): Promise<string[]> {

@@ -59,7 +59,7 @@ describe("the comparison", () => {
     expect(lines).toContain("err-bad-model.http: header + x-request-id");
     const events = lines.filter((line) => line.startsWith("kv-events A: "));
     expect(events.some((line) => line.includes("a prefill in three steps: "))).toBe(true);
-    expect(events.some((line) => line.includes("three blocks and a rest: stored "))).toBe(true);
+    expect(events.some((line) => line.includes("three blocks and a rest: - stored "))).toBe(true);
     expect(events.some((line) => line.includes("what is left of it: request 0"))).toBe(true);
   });
 });

@@ -107,13 +107,13 @@ export function connectSocket(
       await clock.sleep(waitMs, stopped.signal).catch(() => undefined);
     }
   };
-  const running = keepConnecting();
+  void keepConnecting();
   return {
     endpoint: options.endpoint,
     async close() {
       stopped.abort();
+      // An attempt that is under way ends by itself; what it opens is closed at once.
       crowd.close();
-      await running;
     },
   };
 }
