@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util";
 import { type BenchReport, formatReport, saveReport } from "../report/report.ts";
-import type { OverheadPlan } from "./plan.ts";
 
 /** What a command of this harness needs. */
-export interface CommandLine {
+export interface CommandLine<Plan extends { readonly rounds: number }> {
   readonly name: string;
   readonly help: string;
-  readonly plans: Readonly<Record<"full" | "quick" | "tiny", OverheadPlan>>;
-  run(plan: OverheadPlan, flags: RunFlags): Promise<BenchReport>;
+  readonly plans: Readonly<Record<"full" | "quick" | "tiny", Plan>>;
+  run(plan: Plan, flags: RunFlags): Promise<BenchReport>;
 }
 
 /** Flags beyond the size. */
@@ -21,7 +20,9 @@ export interface RunFlags {
 }
 
 /** Reads the flags, runs, prints, saves, and ends the process with the bench's status. */
-export async function runCommandLine(command: CommandLine): Promise<never> {
+export async function runCommandLine<Plan extends { readonly rounds: number }>(
+  command: CommandLine<Plan>,
+): Promise<never> {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean" },

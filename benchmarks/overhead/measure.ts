@@ -124,6 +124,7 @@ async function measureOne(
 
 const leaveMoments: readonly LeaveMoment[] = ["midway", "before-first", "before-whole"];
 
+/** Each part in turn; a contender that was saturated is left alone until it has caught up. */
 async function measureStarted(
   load: LoadGenerator,
   target: LoadTarget,
@@ -132,12 +133,15 @@ async function measureStarted(
 ): Promise<Omit<Results, "readyMs">> {
   const { connections, warmupMs, durationMs } = plan;
   tell("at rest");
-  const idle = await load.run({
-    ...target,
-    kind: "idle",
-    bodyBytes: 0,
-    durationMs: warmupMs + durationMs,
-  });
+  const idle = await settle(load, target, plan);
+  const leaves: LeaveRound[] = [];
+  const { leave } = plan;
+  for (const when of leaveMoments) {
+    if (leave === undefined) break;
+    tell(`callers that leave: ${when}`);
+    const common = { ...target, bodyBytes: streamBodyBytes, ...leave };
+    leaves.push({ when, ...(await load.run({ ...common, kind: "leave", when })) });
+  }
   const bodies: BodyRound[] = [];
   for (const { bytes, ratePerSecond } of plan.bodies) {
     tell(`bodies of ${bytes / 1000} KB`);
@@ -145,19 +149,34 @@ async function measureStarted(
     const closed = await load.run({ ...common, kind: "closed", connections });
     const open = await load.run({ ...common, kind: "open", ratePerSecond });
     bodies.push({ bytes, closed, open });
+    if (closed.unfinished + open.unfinished > 0) await settle(load, target, plan);
   }
   const streams: StreamRound[] = [];
   for (const each of plan.streams) {
     tell(`${each.streams} streams`);
     const common = { ...target, bodyBytes: streamBodyBytes, durationMs: plan.streamsMs };
-    streams.push({ plan: each, ...(await load.run({ ...common, ...each, kind: "streams" })) });
-  }
-  const leaves: LeaveRound[] = [];
-  if (plan.leave === undefined) return { idle, bodies, streams, leaves };
-  tell("callers that leave");
-  for (const when of leaveMoments) {
-    const common = { ...target, bodyBytes: streamBodyBytes, ...plan.leave };
-    leaves.push({ when, ...(await load.run({ ...common, kind: "leave", when })) });
+    const measured = await load.run({ ...common, ...each, kind: "streams" });
+    streams.push({ plan: each, ...measured });
+    if (measured.unfinished > 0) await settle(load, target, plan);
   }
   return { idle, bodies, streams, leaves };
+}
+
+const lookMsMax = 500;
+/** Share of a core below which a contender has nothing left to do. */
+const restMax = 0.1;
+
+/** Waits until a contender does nothing any more, or for so long; returns the last look. */
+async function settle(
+  load: LoadGenerator,
+  target: LoadTarget,
+  plan: OverheadPlan,
+): Promise<IdleResult> {
+  const durationMs = Math.min(lookMsMax, plan.durationMs);
+  const deadlineMs = performance.now() + plan.settleMsMax;
+  for (;;) {
+    const look = await load.run({ ...target, kind: "idle", bodyBytes: 0, durationMs });
+    const { cpuMs = 0, wallMs } = look.usage;
+    if (cpuMs / wallMs < restMax || performance.now() >= deadlineMs) return look;
+  }
 }

@@ -17,6 +17,8 @@ export interface OverheadPlan {
   readonly bodies: readonly BodyPlan[];
   /** Connections of the closed loop. */
   readonly connections: number;
+  /** Longest wait for a contender to come to rest after its start, or after it was saturated. */
+  readonly settleMsMax: number;
   readonly warmupMs: number;
   readonly durationMs: number;
   readonly streams: readonly StreamPlan[];
@@ -43,6 +45,7 @@ export const fullPlan: OverheadPlan = {
     { bytes: 1_000_000, ratePerSecond: 20 },
   ],
   connections: 64,
+  settleMsMax: 30_000,
   warmupMs: 1_000,
   durationMs: 4_000,
   streams: [
@@ -79,9 +82,10 @@ export const tinyPlan: OverheadPlan = {
     { bytes: 150_000, ratePerSecond: 50 },
   ],
   connections: 4,
+  settleMsMax: 0,
   warmupMs: 30,
   durationMs: 60,
   streams: [{ streams: 4, tokens: 10, intervalMs: 10 }],
   streamsMs: 60,
-  leave: { streams: 4, intervalMs: 20, watchMs: 100 },
+  leave: { streams: 4, intervalMs: 20, watchMs: 60 },
 };

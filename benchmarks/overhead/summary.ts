@@ -242,7 +242,8 @@ function limitOf({ usage, unfinished }: RequestsResult): string | undefined {
   if (unfinished > 0) return "hung";
   const isHarnessBusy = (usage.harnessBusy ?? 0) >= busyMin;
   const contenderBusy = (usage.cpuMs ?? 0) / usage.wallMs;
-  return isHarnessBusy && contenderBusy < busyMin ? "limited by the harness" : undefined;
+  if (contenderBusy >= busyMin || usage.cpuMs === undefined) return undefined;
+  return isHarnessBusy ? "limited by the harness" : "neither busy";
 }
 
 function remarkOf(failures: number, remarks: readonly (string | undefined)[]): string {

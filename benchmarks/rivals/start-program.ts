@@ -21,7 +21,7 @@ export interface ProgramPlace {
   config(name: string, values: Readonly<Record<string, string>>): string;
 }
 
-const readyMsMax = 90_000;
+const readyMsMax = 180_000;
 const configFolder = join(import.meta.dir, "config");
 
 // The program gets a session of its own, so that its workers can be stopped with it by one id.
@@ -44,6 +44,11 @@ kill -s KILL -- "-$program" 2>/dev/null
 exit 0
 `;
 
+/** A command that ends with its workers when its standard input closes. */
+export function supervised(command: readonly string[]): readonly string[] {
+  return ["/bin/sh", "-c", shell, "sh", ...command];
+}
+
 /** Starts a program on the contender's core and waits until it answers a chat request. */
 export async function startProgram(
   name: string,
@@ -64,7 +69,7 @@ export async function startProgram(
   };
   const { command, env, headers = {} } = prepare({ port, folder, config });
   const child = spawnBackground({
-    command: ["/bin/sh", "-c", shell, "sh", ...command],
+    command: supervised(command),
     core: contenderCore,
     env: { ...env, HOME: folder, TMPDIR: folder },
   });

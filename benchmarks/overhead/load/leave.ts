@@ -1,12 +1,12 @@
 import { type MockPlan, readCounts, setPlan } from "../upstream/plan.ts";
 import { chatBody, chatRequest } from "./chat-body.ts";
-import type { LeaveMoment, LeaveOrder, LeaveResult } from "./order.ts";
+import type { LeaveOrder, LeaveResult } from "./order.ts";
 import { openStreamConnection, type StreamConnection } from "./stream-connection.ts";
 
 /** Tokens that a caller reads before it leaves midway. */
 const tokensRead = 3;
-/** When a caller leaves that has not got anything yet. */
-const patienceMs = 200;
+/** When a caller leaves at the latest that has not got anything yet. */
+const patienceMsMax = 200;
 /** Tokens that take longer than anybody watches. */
 const tokensPerStream = 10_000;
 const firstTokensMsMax = 10_000;
@@ -22,7 +22,7 @@ export async function runLeave(order: LeaveOrder): Promise<LeaveResult> {
       openStreamConnection(hostname, Number(port), request),
     ),
   );
-  const left = await Promise.all(connections.map((each) => leaveAt(order.when, each)));
+  const left = await Promise.all(connections.map((each) => leaveAt(order, each)));
   await Bun.sleep(order.watchMs);
   const { tokens, cut } = await readCounts(order.mockUrl);
   const failures = left.filter((hasLeft) => !hasLeft).length;
@@ -40,13 +40,16 @@ export async function runLeave(order: LeaveOrder): Promise<LeaveResult> {
 function planOf({ when, intervalMs, watchMs }: LeaveOrder): MockPlan {
   const stream = { tokens: tokensPerStream, intervalMs };
   // Whoever leaves before the first byte must be gone, and noticed or not, before that byte is due.
-  const firstMs = patienceMs + 2 * watchMs;
+  const firstMs = patienceOf(watchMs) + 2 * watchMs;
   if (when === "midway") return { kind: "stream", firstMs: 0, ...stream };
   return { kind: when === "before-first" ? "stream" : "whole", firstMs, ...stream };
 }
 
+const patienceOf = (watchMs: number): number => Math.min(patienceMsMax, watchMs);
+
 /** Resolves when the caller has left; false when the answer failed before that. */
-function leaveAt(when: LeaveMoment, connection: StreamConnection): Promise<boolean> {
+function leaveAt(order: LeaveOrder, connection: StreamConnection): Promise<boolean> {
+  const { when, watchMs } = order;
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const leave = (hasWhatItWanted: boolean) => {
     clearTimeout(timer);
@@ -55,7 +58,7 @@ function leaveAt(when: LeaveMoment, connection: StreamConnection): Promise<boole
   };
   const timer = setTimeout(
     () => leave(when !== "midway"),
-    when === "midway" ? firstTokensMsMax : patienceMs,
+    when === "midway" ? firstTokensMsMax : patienceOf(watchMs),
   );
   connection.start({
     onToken(number) {

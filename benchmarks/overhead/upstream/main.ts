@@ -36,7 +36,12 @@ function createPhase(plan: MockPlan) {
   };
   return {
     plan,
-    streams,
+    /** Nothing of this plan goes on under the next one: whoever still waits is hung up on. */
+    drop() {
+      streams.drop();
+      for (const peer of underWay) peer.hangUp();
+      underWay.clear();
+    },
     take(peer: PeerSocket, body: string) {
       requests += 1;
       underWay.add(peer);
@@ -56,7 +61,7 @@ function answer(peer: PeerSocket, request: MockRequest): void {
   if (request.path === chatPath) {
     phase.take(peer, request.body);
   } else if (request.path === planPath) {
-    phase.streams.drop();
+    phase.drop();
     // The bench's own order.
     phase = createPhase(JSON.parse(request.body) as MockPlan);
     peer.write(jsonAnswer({}));
