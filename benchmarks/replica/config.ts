@@ -138,7 +138,7 @@ const engineOptions = {
     min: 1,
     max: 2 ** 31 - 1,
     unit: "tokens",
-    doc: "Prompt tokens that may wait; when more do, a request is refused with 503.",
+    doc: "Prompt tokens without an answer's first token that may be in flight; above it a request is refused with 503.",
   }),
   maxModelLen: option.int({
     env: "WARMPATH_SIM_MAX_MODEL_LEN",

@@ -1,6 +1,6 @@
 import { type Clock, type Random, systemClock, systemRandom } from "@warmpath/runtime/base";
 import { profiles } from "../engine/index.ts";
-import { ApiError } from "./api/errors.ts";
+import { ApiError, engineDead } from "./api/errors.ts";
 import type { ReplicaContext } from "./api/replica-context.ts";
 import { route } from "./api/routes.ts";
 import { type ReplicaConfig, replicaLimits, replicaOptions } from "./config.ts";
@@ -35,6 +35,9 @@ export interface Replica {
   close(graceMs?: number): Promise<void>;
 }
 
+/** Time between an engine's death and the end of its API server, as measured. */
+const engineDeathMs = 100;
+
 /** Settings under which nobody waits for simulated time: for benches of what stands in front. */
 export const zeroLatency = { speed: 0 } as const;
 
@@ -58,6 +61,7 @@ class RunningReplica implements Replica {
   #life: Life | undefined;
   #context: ReplicaContext | undefined;
   #goingDown: ApiError | undefined;
+  #isEngineDead = false;
 
   constructor(deps: ReplicaDeps) {
     this.#config = checkedConfig({ ...defaultConfig(), port: 0, ...deps.config });
@@ -100,21 +104,24 @@ class RunningReplica implements Replica {
   async restart(kind: RestartKind, downMs: number): Promise<void> {
     const life = this.#life;
     if (life === undefined) return;
-    if (kind === "engine-death") life.engine.close({ tells: true });
+    if (kind === "engine-death") {
+      // The API server notices, says so to everybody, and goes.
+      this.#goingDown = engineDead();
+      this.#isEngineDead = true;
+      life.engine.close({ tells: true });
+      await this.#pause(engineDeathMs);
+    }
     this.#server.closePort();
     if (kind === "sigterm") {
       this.#server.setFrozen(true);
       await this.#pause(downMs);
     }
-    if (kind === "kill") this.#server.cutAll();
-    // What the dying engine said may still have to leave.
-    else if (kind === "engine-death") await this.#pause(Math.min(100, downMs));
     this.#server.cutAll();
     await life.end();
     if (kind !== "sigterm") await this.#pause(downMs);
     if (this.#closed.signal.aborted) return;
     this.#goingDown = undefined;
-    this.#server.setFrozen(this.faults.settings.hang ?? false);
+    this.#isEngineDead = false;
     await this.#begin();
     this.#apply(this.faults.settings);
     this.#server.listen();
@@ -155,6 +162,7 @@ class RunningReplica implements Replica {
         .map((part) => part.toString(16).padStart(4, "0"))
         .join("");
     const goingDown = () => this.#goingDown;
+    const isEngineDead = () => this.#isEngineDead;
     this.#context = {
       ...life,
       load: 0,
@@ -166,6 +174,9 @@ class RunningReplica implements Replica {
       fingerprint: "vllm-0.32.0-simulated",
       get goingDown() {
         return goingDown();
+      },
+      get isEngineDead() {
+        return isEngineDead();
       },
       restart: (kind, downMs) => void this.restart(kind, downMs),
     };

@@ -17,8 +17,35 @@ export function piecesOf(text: string): readonly string[] {
 }
 
 /** Token ids of a text, one per piece. */
-export function tokenIdsOf(text: string): number[] {
-  return piecesOf(text).map(tokenId);
+export function tokenIdsOf(text: string): readonly number[] {
+  return text.length < rememberedCharsMin ? piecesOf(text).map(tokenId) : remembered(text);
+}
+
+/**
+ * Conversations come again with every turn, so long texts are cut once; the ones used least
+ * recently are forgotten when all together are longer than the limit.
+ */
+const rememberedCharsMin = 256;
+const rememberedCharsMax = 16 * 1024 * 1024;
+const rememberedIds = new Map<string, readonly number[]>();
+let rememberedChars = 0;
+
+function remembered(text: string): readonly number[] {
+  const known = rememberedIds.get(text);
+  if (known !== undefined) {
+    rememberedIds.delete(text);
+    rememberedIds.set(text, known);
+    return known;
+  }
+  const ids = piecesOf(text).map(tokenId);
+  rememberedIds.set(text, ids);
+  rememberedChars += text.length;
+  for (const oldest of rememberedIds.keys()) {
+    if (rememberedChars <= rememberedCharsMax) break;
+    rememberedIds.delete(oldest);
+    rememberedChars -= oldest.length;
+  }
+  return ids;
 }
 
 /** The piece that was met first under each id. */

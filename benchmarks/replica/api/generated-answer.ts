@@ -53,9 +53,9 @@ export async function answer(exchange: Exchange, call: Call): Promise<HttpReply>
   const decision = admit(exchange.choices.length, {
     load: context.engine.load,
     arrived: context.engine.arrived,
-    waitingPromptTokens: context.engine.waitingPromptTokens(),
+    backlogTokens: context.engine.backlogTokens(),
     sequencesMax: context.config.maxNumQueuedReqs,
-    promptTokensMax: context.config.maxNumQueuedTokens,
+    backlogTokensMax: context.config.maxNumQueuedTokens,
   });
   if (decision !== "admitted") context.metrics.onRejected();
   if (decision === "refused") throw busy();

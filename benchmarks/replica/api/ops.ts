@@ -36,9 +36,9 @@ export function listModels(call: Call): HttpReply {
   return json(call, { object: "list", data: [model] });
 }
 
-/** `GET /health`, `GET` and `POST /ping`: well as long as it answers, going down or not. */
+/** `GET /health`, `GET` and `POST /ping`: well until the engine is dead, going down or not. */
 export function health(call: Call): HttpReply {
-  return empty(call);
+  return { ...empty(call), status: call.context.isEngineDead ? 503 : 200 };
 }
 
 /** `GET /load`. */

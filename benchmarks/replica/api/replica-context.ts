@@ -19,5 +19,6 @@ export interface ReplicaContext extends Life {
   readonly fingerprint: string;
   /** What new requests are refused with, once the replica is going down. */
   readonly goingDown: Error | undefined;
+  readonly isEngineDead: boolean;
   readonly restart: (kind: RestartKind, downMs: number) => void;
 }

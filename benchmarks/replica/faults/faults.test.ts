@@ -119,7 +119,7 @@ test("a factor slows every step down", async () => {
 });
 
 test("a replica that starts slowly refuses connections until it is there", async () => {
-  const replica = await start({ startDelayMs: 50 });
+  const replica = await start({ startDelayMs: 300 });
   expect(await health(replica)).toBe("refused");
   await until(async () => (await health(replica)) === 200);
 });
@@ -139,7 +139,7 @@ describe("a restart", () => {
     expect([await cached(), await cached()]).toEqual([0, 96]);
     await control(replica, "faults", { stall: { afterTokens: 1, ms: 60_000 } });
     const streaming = await openStream(replica);
-    expect((await control(replica, "restart", { kind: "kill", downMs: 50 })).status).toBe(202);
+    expect((await control(replica, "restart", { kind: "kill", downMs: 300 })).status).toBe(202);
     await streaming.closed;
     expect(streaming.text()).not.toContain("[DONE]");
     expect(await health(replica)).toBe("refused");
@@ -155,7 +155,8 @@ describe("a restart", () => {
     const streaming = await openStream(replica);
     const whole = ask(replica, { max_tokens: 5000, ignore_eos: true });
     await until(() => Promise.resolve(replica.load() === 2));
-    await control(replica, "restart", { kind: "engine-death", downMs: 20 });
+    await control(replica, "restart", { kind: "engine-death", downMs: 300 });
+    await until(async () => (await health(replica)) === 503);
     expect(await whole).toMatchObject({ status: 500, body: expect.stringContaining("EngineCore") });
     await streaming.closed;
     expect(streaming.text()).toMatch(
@@ -167,7 +168,7 @@ describe("a restart", () => {
   test("by SIGTERM as vLLM takes it leaves those in flight without a word", async () => {
     const replica = await start({ profile: "tiny", speed: 0.5 });
     const streaming = await openStream(replica);
-    await control(replica, "restart", { kind: "sigterm", downMs: 80 });
+    await control(replica, "restart", { kind: "sigterm", downMs: 300 });
     await until(async () => (await health(replica)) === "refused");
     const before = streaming.text();
     await Bun.sleep(30);

@@ -68,7 +68,7 @@ export class ReplicaMetrics {
 
   /** Tokens of answers came into being. */
   onTokens(count: number): void {
-    this.#add("vllm:generation_tokens_total", count);
+    this.#addTo(generatedKey, count);
   }
 
   /** So many tokens came with this time before each. */
@@ -83,9 +83,7 @@ export class ReplicaMetrics {
 
   /** A chat answer, or a piece of it, was searched for tool calls. */
   onToolParser(mode: "streaming" | "non_streaming", found: boolean): void {
-    const outcome = found ? "tool_call" : "no_tool_call";
-    const labels = { mode, outcome, request_type: "chat_completions" };
-    this.#add("vllm:tool_call_parser_invocations_total", 1, labels);
+    this.#addTo(parserKeys[mode][found ? "tool_call" : "no_tool_call"], 1);
   }
 
   /** The engine sleeps at a level, or is awake at 0. */
@@ -136,7 +134,10 @@ export class ReplicaMetrics {
   }
 
   #add(name: string, amount: number, labels?: Readonly<Record<string, string>>): void {
-    const key = seriesKey(name, labels);
+    this.#addTo(seriesKey(name, labels), amount);
+  }
+
+  #addTo(key: string, amount: number): void {
     this.#values.set(key, (this.#values.get(key) ?? 0) + amount);
   }
 
@@ -215,4 +216,21 @@ export class ReplicaMetrics {
 
 function seriesKey(name: string, labels: Readonly<Record<string, string>> = {}): string {
   return `${name}|${Object.values(labels).join("|")}`;
+}
+
+// What is counted with every token has its key made once.
+const generatedKey = seriesKey("vllm:generation_tokens_total");
+const parserKeys = {
+  streaming: parserKeysOf("streaming"),
+  non_streaming: parserKeysOf("non_streaming"),
+};
+
+function parserKeysOf(mode: string) {
+  const key = (outcome: string) =>
+    seriesKey("vllm:tool_call_parser_invocations_total", {
+      mode,
+      outcome,
+      request_type: "chat_completions",
+    });
+  return { tool_call: key("tool_call"), no_tool_call: key("no_tool_call") };
 }

@@ -15,10 +15,11 @@ export interface QueueState {
   readonly load: number;
   /** Those of them that have reached the engine's queue. */
   readonly arrived: number;
-  readonly waitingPromptTokens: number;
+  /** Prompt tokens of those without a token yet. */
+  readonly backlogTokens: number;
   readonly sequencesMax: number;
   /** Undefined: no limit. */
-  readonly promptTokensMax: number | undefined;
+  readonly backlogTokensMax: number | undefined;
 }
 
 /**
@@ -27,9 +28,9 @@ export interface QueueState {
  * once all pass the first look and most fail the second.
  */
 export function admit(sequenceCount: number, state: QueueState): Admitted {
-  const { promptTokensMax, sequencesMax } = state;
+  const { backlogTokensMax, sequencesMax } = state;
   // One long prompt passes an idle engine: only what waits already is counted.
-  if (promptTokensMax !== undefined && state.waitingPromptTokens >= promptTokensMax) {
+  if (backlogTokensMax !== undefined && state.backlogTokens >= backlogTokensMax) {
     return "refused";
   }
   if (state.arrived + sequenceCount > sequencesMax) return "refused";

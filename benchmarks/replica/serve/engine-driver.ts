@@ -98,11 +98,11 @@ export class EngineDriver {
     return { running, waiting, kvUsage: blocksUsed / blocks };
   }
 
-  /** Prompt tokens of the sequences that have not been admitted yet. */
-  waitingPromptTokens(): number {
+  /** The prefill backlog: prompt tokens of the sequences without a token yet, cached or not. */
+  backlogTokens(): number {
     let tokens = 0;
-    for (const { sequence, admittedMs } of this.#live.values()) {
-      if (admittedMs === undefined) tokens += sequence.prompt.length;
+    for (const { sequence, tokenCount } of this.#live.values()) {
+      if (tokenCount === 0) tokens += sequence.prompt.length;
     }
     return tokens;
   }
