@@ -7,6 +7,13 @@ import type { Workload } from "./types.ts";
 
 export { type CacheBound, CacheBoundCounter } from "./cache-bound.ts";
 export { describeSessions, type WorkloadFacts } from "./describe.ts";
+export {
+  type KvDemand,
+  type KvDemandOptions,
+  kvDemandOf,
+  kvDemandTokens,
+  sessionsForDemand,
+} from "./facts/kv-demand.ts";
 export { loadTrace, readTrace, TraceFormatError, traceWorkload } from "./mooncake.ts";
 export { llmdShape, sharedPrefixWorkload } from "./rag.ts";
 export type * from "./types.ts";
