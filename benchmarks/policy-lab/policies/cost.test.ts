@@ -98,15 +98,29 @@ test("Dynamo's temperature spreads by softmax over costs scaled to 0…1", () =>
   expect(counts[0]).toBeWithin(264, 320);
 });
 
-test("the oracle weighs true backlog against true cache in seconds", () => {
-  const place = (backlogSeconds: number) =>
-    startPolicy(oracle, 2, {
-      truth: (replica) => ({
-        cachedTokens: () => (replica === 0 ? 16_000 : 0),
-        outstandingSeconds: () => (replica === 0 ? backlogSeconds : 0),
-        prefillSeconds: (uncached) => uncached * 20e-6,
-      }),
-    }).place(requestOf(["system:16000"]), replicaViews(2), 0);
-  expect(place(0.3)).toBe(0);
-  expect(place(0.34)).toBe(1);
+test("the oracle weighs true prefill ahead against true cache, in seconds", () => {
+  const run = startPolicy(oracle, 2, {
+    truth: (replica) => ({
+      cachedTokens: () => (replica === 0 ? 800 : 0),
+      outstandingSeconds: () => 0,
+      prefillSeconds: (uncached) => uncached * 20e-6,
+    }),
+  });
+  // 200 uncached tokens each on replica 0, 1,000 on replica 1: it takes five of them, not six.
+  const sent = Array.from({ length: 6 }, (_, index) =>
+    run.place(requestOf([`a${index}:1008`]), replicaViews(2), 0),
+  );
+  expect(sent.filter((replica) => replica === 0)).toHaveLength(5);
+});
+
+test("the oracle admits sessions while the union of their blocks fits, shared ones once", () => {
+  const run = startPolicy(oracle, 1);
+  const place = (sessionId: string, own: number) =>
+    run.place(requestOf(["system:8000", `${sessionId}:${own}`], { sessionId }), replicaViews(1), 0);
+  // 16,000 tokens of KV, 90 % for new sessions: 8,000 shared and 6,400 to themselves.
+  expect(place("a", 3200)).toBe(0);
+  expect(place("b", 3072)).toBe(0);
+  expect(place("c", 640)).toBe("hold");
+  run.onSessionEnded?.("a", 1);
+  expect(place("c", 640)).toBe(0);
 });
