@@ -12,8 +12,8 @@ import { random } from "./random.ts";
 import { roundRobin } from "./round-robin.ts";
 import { sessionHash } from "./session-hash.ts";
 import { thunderAgent } from "./thunder-agent.ts";
-import { warmpath } from "./warmpath.ts";
 import { vllmBalancer } from "./vllm-balancer.ts";
+import { warmpath } from "./warmpath.ts";
 
 /** What a grid compares unless it is told otherwise, simplest first, the bound last. */
 export const defaultPolicies: readonly Policy[] = [
