@@ -32,40 +32,37 @@ export function createBlockNames(stored: StoredTokens, options: BlockNamesOption
   const wire = (digest: Uint8Array): WireHash =>
     options.hash === "int" ? shortHash(digest) : digest;
 
+  const digestsOf = (
+    { requestId, firstBlock }: { readonly requestId: number; readonly firstBlock: number },
+    tokenIds: readonly number[],
+    parent: Uint8Array,
+  ): Uint8Array[] => {
+    const salt = stored.saltOf(requestId);
+    const digests: Uint8Array[] = [];
+    for (let at = 0; at < tokenIds.length; at += blockTokens) {
+      const extraKeys = extraKeysOf(firstBlock + digests.length, salt);
+      const tokens = tokenIds.slice(at, at + blockTokens);
+      digests.push(blockDigest(digests.at(-1) ?? parent, tokens, extraKeys));
+    }
+    return digests;
+  };
+
   /** A parent is in the cache while its children are made; if not, its chain is hashed again. */
   const digestBefore = (event: CacheEvent & { type: "stored" }): Uint8Array | undefined => {
     if (event.parentKey === undefined) return root;
     const known = named.get(event.parentKey);
     if (known !== undefined) return known.digest;
-    return digestsOf(event.requestId, 0, event.firstBlock, root)?.at(-1);
-  };
-
-  const digestsOf = (
-    requestId: number,
-    firstBlock: number,
-    count: number,
-    parent: Uint8Array,
-  ): Uint8Array[] | undefined => {
-    const tokenIds = stored.tokensOf(requestId, firstBlock, count);
-    if (tokenIds.length < count * blockTokens) return undefined;
-    const salt = stored.saltOf(requestId);
-    const digests: Uint8Array[] = [];
-    let before = parent;
-    for (let index = 0; index < count; index++) {
-      const tokens = tokenIds.slice(index * blockTokens, (index + 1) * blockTokens);
-      const extraKeys = extraKeysOf(firstBlock + index, salt);
-      before = blockDigest(before, tokens, extraKeys);
-      digests.push(before);
-    }
-    return digests;
+    const { requestId, firstBlock } = event;
+    const tokenIds = stored.tokensOf(requestId, 0, firstBlock);
+    return digestsOf({ requestId, firstBlock: 0 }, tokenIds, root).at(-1);
   };
 
   const onStored = (event: CacheEvent & { type: "stored" }): WireEvent | undefined => {
     const { requestId, firstBlock, keys } = event;
     const before = digestBefore(event);
-    const digests =
-      before === undefined ? undefined : digestsOf(requestId, firstBlock, keys.length, before);
-    if (before === undefined || digests === undefined) return undefined;
+    const tokenIds = stored.tokensOf(requestId, firstBlock, keys.length);
+    if (before === undefined || tokenIds.length < keys.length * blockTokens) return undefined;
+    const digests = digestsOf(event, tokenIds, before);
     for (const [index, key] of keys.entries()) {
       const known = named.get(key);
       if (known === undefined) named.set(key, { digest: digests[index]!, copies: 1 });
@@ -76,7 +73,7 @@ export function createBlockNames(stored: StoredTokens, options: BlockNamesOption
       type: "BlockStored",
       hashes: digests.map(wire),
       parent: event.parentKey === undefined ? undefined : wire(before),
-      tokenIds: stored.tokensOf(requestId, firstBlock, keys.length),
+      tokenIds,
       blockTokens,
       // Published bare, hashed tagged.
       extraKeys: keys.map((_, index) => (firstBlock + index === 0 && salt ? [salt] : null)),
