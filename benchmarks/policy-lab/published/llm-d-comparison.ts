@@ -147,13 +147,7 @@ function climb(size: LlmDSize, policy: Policy, seed: number): readonly StageReco
     policy: recorded.policy,
     workload: sharedPrefixBursts(size.shape, bursts),
     // One session at the start, and no stretching of arrivals.
-    shape: {
-      privateTokens: Number.POSITIVE_INFINITY,
-      jobMs: 1,
-      turnsPerJob: 1,
-      sharedTokens: 0,
-      sessionsPerSecond: undefined,
-    },
+    shape: { sessionsFor: () => 1, jobMs: 1, sessionsPerSecond: undefined },
     withTimeline: false,
     wallMs: () => performance.now(),
   });
