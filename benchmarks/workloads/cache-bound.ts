@@ -12,8 +12,9 @@ export interface CacheBound {
 }
 
 /**
- * The bound that no placement can beat: one cache for everybody, infinite or, with `capacityTokens`,
- * of that size and least recently used first out. Requests come in the order given.
+ * The bound that no placement can beat: one cache for everybody, infinite or, with
+ * `capacityTokens`, of that size and least recently used first out. Requests come in the order
+ * given.
  */
 export class CacheBoundCounter {
   // A Map keeps insertion order: the first key is the least recently used.

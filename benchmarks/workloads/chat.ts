@@ -2,39 +2,100 @@ import { seededRandom } from "@warmpath/runtime/base";
 import { type Arrivals, startTimes } from "./arrivals.ts";
 import { Contents } from "./contents.ts";
 import { Dialogue } from "./dialogue.ts";
-import { type LogNormal, logNormal, wholeLogNormal } from "./samplers.ts";
+import {
+  bernoulli,
+  type Distribution,
+  draw,
+  drawWhole,
+  type LogNormal,
+  type Quantiles,
+  scaled,
+  scaledQuantiles,
+  wholeBetween,
+} from "./samplers.ts";
+import { tenantName } from "./tenants.ts";
 import type { SloClass, Workload } from "./types.ts";
 
 /** What chats and single calls are drawn from. Tokens and ms. */
 export interface ChatShape {
   readonly arrivals: Arrivals;
+  /** All equally large. */
   readonly tenants: number;
   readonly sloClass: SloClass;
   /** One system prompt for everybody. */
   readonly systemTokens: number;
-  readonly firstMessage: LogNormal;
+  readonly firstMessage: Distribution;
   readonly message: LogNormal;
-  readonly output: LogNormal;
+  readonly output: Distribution;
   readonly gapMs: LogNormal;
-  /** Chance of one more turn after each. */
-  readonly anotherTurn: number;
+  /** Chance that a chat goes on after its first turn, and after each later one. */
+  readonly goesOn: { readonly first: number; readonly later: number };
 }
 
+/** Input lengths of the Mooncake conversation trace (12,031 requests), computed from it. */
+export const conversationInput: Quantiles = {
+  points: [
+    [0, 891],
+    [0.05, 901],
+    [0.1, 964],
+    [0.2, 1_662],
+    [0.3, 3_263],
+    [0.4, 4_993],
+    [0.5, 6_909],
+    [0.6, 9_570],
+    [0.7, 13_196],
+    [0.8, 17_869],
+    [0.9, 27_367],
+    [0.95, 39_552],
+    [0.99, 85_401],
+    [1, 126_195],
+  ],
+};
+
+/** Its output lengths. */
+export const conversationOutput: Quantiles = {
+  points: [
+    [0, 1],
+    [0.01, 3],
+    [0.05, 10],
+    [0.1, 24],
+    [0.2, 100],
+    [0.3, 213],
+    [0.4, 291],
+    [0.5, 350],
+    [0.6, 399],
+    [0.7, 447],
+    [0.8, 504],
+    [0.9, 597],
+    [0.95, 698],
+    [0.99, 1_120],
+    [1, 2_000],
+  ],
+};
+
+/** The block that all its requests begin with. */
+const conversationSystemTokens = 512;
+
 /**
- * The Mooncake conversation trace at an eighth of its lengths (12,031 requests; input p50 6,909 and
- * p90 27,367, output p50 350 and p90 597, growth p50 260 tokens; sessions of 1.5 turns in the mean,
- * p90 3; gap p50 66 s, p90 267 s; arrivals 3.4 a second).
+ * The Mooncake conversation trace: lengths by its quantiles; sessions of 1.5 turns in the mean, 3
+ * at p90 and 7 at p99, gaps of 66 s at p50 and 267 s at p90, 260 tokens more a turn at p50; 3.4
+ * requests a second. It names no tenants: 20 are invented.
  */
-export const chatShape: ChatShape = {
-  arrivals: { sessionsPerSecond: 2.3, variation: 1.2 },
+export const conversationShape: ChatShape = {
+  arrivals: { sessionsPerSecond: 3.4 / 1.5, variation: 1.2 },
   tenants: 20,
   sloClass: "interactive",
-  systemTokens: 64,
-  firstMessage: { median: 800, sigma: 1.07, max: 16_000 },
-  message: { median: 33, sigma: 1.2, max: 4_000 },
-  output: { median: 44, sigma: 0.42, max: 400 },
+  systemTokens: conversationSystemTokens,
+  firstMessage: {
+    points: conversationInput.points.map(([share, tokens]) => [
+      share,
+      tokens - conversationSystemTokens,
+    ]),
+  },
+  message: { median: 260, sigma: 1.2, max: 32_000 },
+  output: conversationOutput,
   gapMs: { median: 66_000, sigma: 1.09, max: 600_000 },
-  anotherTurn: 1 / 3,
+  goesOn: { first: 0.225, later: 0.55 },
 };
 
 /** Long answers that nobody waits for; invented, as offline summaries are. */
@@ -47,18 +108,23 @@ export const batchShape: ChatShape = {
   message: { median: 100, sigma: 0.5, max: 1_000 },
   output: { median: 800, sigma: 0.5, max: 4_000 },
   gapMs: { median: 1, sigma: 0 },
-  anotherTurn: 0,
+  goesOn: { first: 0, later: 0 },
 };
 
-/** The same at an eighth of the size. */
-export const batchLiteShape: ChatShape = {
-  ...batchShape,
-  systemTokens: 25,
-  firstMessage: { median: 63, sigma: 0.8, max: 1_000 },
-  output: { median: 100, sigma: 0.5, max: 500 },
-};
+/** The same chats with `factor` times the tokens; times and counts stay. */
+export function scaledChats(shape: ChatShape, factor: number): ChatShape {
+  const times = (distribution: Distribution) =>
+    "points" in distribution ? scaledQuantiles(distribution, factor) : scaled(distribution, factor);
+  return {
+    ...shape,
+    systemTokens: Math.max(1, Math.round(shape.systemTokens * factor)),
+    firstMessage: times(shape.firstMessage),
+    message: scaled(shape.message, factor),
+    output: times(shape.output),
+  };
+}
 
-/** Chats of a shape. */
+/** Chats of a shape: the same shape and seed give the same sessions. */
 export function chatWorkload(name: string, about: string, shape: ChatShape): Workload {
   return {
     name,
@@ -70,16 +136,17 @@ export function chatWorkload(name: string, about: string, shape: ChatShape): Wor
       let sessions = 0;
       for (const startMs of arrivals) {
         const dialogue = new Dialogue(contents, [Contents.shared(3, 0, shape.systemTokens)]);
-        do {
-          const isFirst = dialogue.turns.length === 0;
+        let isFirst = true;
+        for (let goesOn = true; goesOn; isFirst = false) {
           dialogue.ask({
-            appendTokens: wholeLogNormal(random, isFirst ? shape.firstMessage : shape.message),
-            outputTokens: wholeLogNormal(random, shape.output),
-            gapBeforeMs: isFirst ? 0 : logNormal(random, shape.gapMs),
+            appendTokens: drawWhole(random, isFirst ? shape.firstMessage : shape.message),
+            outputTokens: drawWhole(random, shape.output),
+            gapBeforeMs: isFirst ? 0 : draw(random, shape.gapMs),
             gapKind: isFirst ? "start" : "human",
           });
-        } while (random.next() < shape.anotherTurn);
-        const tenant = `tenant-${Math.floor(random.next() * shape.tenants)}`;
+          goesOn = bernoulli(random, isFirst ? shape.goesOn.first : shape.goesOn.later);
+        }
+        const tenant = tenantName(wholeBetween(random, 0, shape.tenants - 1));
         const { sloClass } = shape;
         yield { id: `s${sessions}`, tenant, sloClass, startMs, turns: dialogue.turns };
         sessions += 1;

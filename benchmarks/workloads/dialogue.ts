@@ -1,13 +1,22 @@
 import { type Contents, tokensOf } from "./contents.ts";
 import type { GapKind, Segment, SessionPlan, TurnPlan } from "./types.ts";
 
-/** What comes before a turn's call. */
-export interface TurnStart {
-  readonly appendTokens: number;
+/** A turn, but for what is said in it. */
+interface TurnFrame {
   readonly outputTokens: number;
   readonly gapBeforeMs: number;
   readonly gapKind: GapKind;
   readonly toolName?: string;
+}
+
+/** A turn that appends so many new tokens. */
+export interface TurnStart extends TurnFrame {
+  readonly appendTokens: number;
+}
+
+/** A turn that appends what others have said too. */
+export interface RepeatedTurn extends TurnFrame {
+  readonly question: Segment;
 }
 
 /**
@@ -35,33 +44,34 @@ export class Dialogue {
     return this.#tokens;
   }
 
+  /** How many runs that is. */
+  get runs(): number {
+    return this.#segments.length;
+  }
+
   /** What has been said so far, for those who continue from it. */
   get context(): readonly Segment[] {
     return [...this.#segments];
   }
 
-  /** Appends a message and the answer to it. */
-  ask(start: TurnStart): void {
-    const { appendTokens, outputTokens, gapBeforeMs, gapKind, toolName } = start;
-    this.#segments.push(this.#contents.fresh(appendTokens));
-    const promptSegments = this.#segments.length;
-    const promptTokens = this.#tokens + appendTokens;
-    this.#segments.push(this.#contents.fresh(outputTokens));
-    this.#tokens = promptTokens + outputTokens;
-    this.#turns.push({
-      segments: this.#segments,
-      promptSegments,
-      promptTokens,
-      outputTokens,
-      gapBeforeMs: Math.round(gapBeforeMs),
-      gapKind,
-      ...(toolName === undefined ? {} : { toolName }),
-    });
+  /** Appends a new message and the answer to it. */
+  ask({ appendTokens, ...frame }: TurnStart): void {
+    this.#append(this.#contents.fresh(appendTokens), frame);
   }
 
-  /** The last turn's client leaves after so many tokens of the answer. */
+  /** Appends a message that comes again, and a new answer to it. */
+  askAgain({ question, ...frame }: RepeatedTurn): void {
+    this.#append(question, frame);
+  }
+
+  /**
+   * The last turn's client leaves after so many tokens of the answer, and drops what it got: should
+   * the session go on, then without that answer.
+   */
   leaveAfter(tokens: number): void {
     this.#changeLast({ abortAfterTokens: tokens });
+    this.#segments = this.#segments.slice(0, -1);
+    this.#tokens = tokensOf(this.#segments);
   }
 
   /** The last turn starts these, and the next one waits for them. */
@@ -74,6 +84,23 @@ export class Dialogue {
     const prefix = this.#segments.slice(0, kept);
     this.#segments = [...prefix, this.#contents.fresh(summaryTokens)];
     this.#tokens = tokensOf(this.#segments);
+  }
+
+  #append(message: Segment, { outputTokens, gapBeforeMs, gapKind, toolName }: TurnFrame): void {
+    this.#segments.push(message);
+    const promptSegments = this.#segments.length;
+    const promptTokens = this.#tokens + message.tokens;
+    this.#segments.push(this.#contents.fresh(outputTokens));
+    this.#tokens = promptTokens + outputTokens;
+    this.#turns.push({
+      segments: this.#segments,
+      promptSegments,
+      promptTokens,
+      outputTokens,
+      gapBeforeMs: Math.round(gapBeforeMs),
+      gapKind,
+      ...(toolName === undefined ? {} : { toolName }),
+    });
   }
 
   #changeLast(change: Partial<TurnPlan>): void {

@@ -1,8 +1,9 @@
-import { seededRandom } from "@warmpath/runtime/base";
+import { type Random, seededRandom } from "@warmpath/runtime/base";
 import { type Arrivals, startTimes } from "./arrivals.ts";
 import { Contents } from "./contents.ts";
 import { Dialogue } from "./dialogue.ts";
-import { type LogNormal, wholeBetween, wholeLogNormal } from "./samplers.ts";
+import { drawWhole, type LogNormal, scaled, shuffled } from "./samplers.ts";
+import { tenantName } from "./tenants.ts";
 import type { Workload } from "./types.ts";
 
 /** Questions over long prefixes that some share. Tokens. */
@@ -10,46 +11,63 @@ export interface SharedPrefixShape {
   readonly arrivals: Arrivals;
   readonly groups: number;
   readonly prefixTokens: number;
+  /** Each group has so many users, all one tenant. */
+  readonly usersPerGroup: number;
   readonly questionTokens: number;
+  /** `fixed`: a user asks the same each time; `new`: no question comes twice. */
+  readonly questions: "fixed" | "new";
   readonly output: LogNormal;
-  /** Each group in turn, which an LRU cache that is too small likes least; else by chance. */
-  readonly inTurn?: boolean;
+  /**
+   * All users ask round and round, the hardest order for an LRU cache that is too small: one
+   * `shuffled` order, or group after group `in-turn`.
+   */
+  readonly order: "shuffled" | "in-turn";
 }
 
 /**
- * The llm-d experiment of 2025-09: 150 customers with 6,000 tokens of context each, five users a
- * customer, questions of 1,200 tokens. Its answers' length is not stated: 200 is assumed.
+ * llm-d's experiment of 2025-09 as its load generator was set: 150 customers with 6,000 tokens of
+ * context each, five users a customer, each with one question of 1,200 tokens, asked round and
+ * round in a shuffled order, answers of 1,000. The fixed prompts are 1.8 M tokens: 73 % of the KV
+ * cache of its eight replicas of 307,328 tokens, as published.
  */
 export const llmdShape: SharedPrefixShape = {
   arrivals: { sessionsPerSecond: 10, variation: 1 },
   groups: 150,
   prefixTokens: 6_000,
+  usersPerGroup: 5,
   questionTokens: 1_200,
-  output: { median: 200, sigma: 0.3, max: 1_000 },
+  questions: "fixed",
+  output: { median: 1_000, sigma: 0 },
+  order: "shuffled",
 };
 
-/** The same at an eighth of the size. */
-export const ragLiteShape: SharedPrefixShape = {
-  ...llmdShape,
-  prefixTokens: 750,
-  questionTokens: 150,
-  output: { median: 60, sigma: 0.3, max: 400 },
-};
-
-/** A working set of `tokens` in prefixes of 4,000, asked for round and round. */
-export function thrashShape(tokens: number): SharedPrefixShape {
+/** Prefixes of 4,000 tokens, as many as make `workingSetTokens`, asked for round and round. */
+export function thrashShape(workingSetTokens: number): SharedPrefixShape {
   const prefixTokens = 4_000;
   return {
     arrivals: { sessionsPerSecond: 5, variation: 1 },
-    groups: Math.max(1, Math.round(tokens / prefixTokens)),
+    groups: Math.max(1, Math.round(workingSetTokens / prefixTokens)),
     prefixTokens,
+    usersPerGroup: 1,
     questionTokens: 100,
+    questions: "new",
     output: { median: 60, sigma: 0.3, max: 400 },
-    inTurn: true,
+    order: "in-turn",
   };
 }
 
-/** Users of a group ask for it alike, so a group's five users are one tenant. */
+/** The same questions with `factor` times the tokens; times and counts stay. */
+export function scaledPrefixes(shape: SharedPrefixShape, factor: number): SharedPrefixShape {
+  const times = (tokens: number) => Math.max(1, Math.round(tokens * factor));
+  return {
+    ...shape,
+    prefixTokens: times(shape.prefixTokens),
+    questionTokens: times(shape.questionTokens),
+    output: scaled(shape.output, factor),
+  };
+}
+
+/** Single questions of a shape: the same shape and seed give the same sessions. */
 export function sharedPrefixWorkload(
   name: string,
   about: string,
@@ -61,23 +79,24 @@ export function sharedPrefixWorkload(
     *sessions(seed) {
       const random = seededRandom(`${name}/${seed}`);
       const contents = new Contents();
+      const users = usersOf(shape, random);
       const arrivals = startTimes(seededRandom(`${name}/${seed}/arrivals`), shape.arrivals);
       let sessions = 0;
       for (const startMs of arrivals) {
-        const group =
-          shape.inTurn === true
-            ? sessions % shape.groups
-            : wholeBetween(random, 0, shape.groups - 1);
+        const user = users[sessions % users.length] ?? 0;
+        const group = Math.floor(user / shape.usersPerGroup);
         const dialogue = new Dialogue(contents, [Contents.shared(4, group, shape.prefixTokens)]);
-        dialogue.ask({
-          appendTokens: shape.questionTokens,
-          outputTokens: wholeLogNormal(random, shape.output),
-          gapBeforeMs: 0,
-          gapKind: "start",
-        });
+        const start = { gapBeforeMs: 0, gapKind: "start" } as const;
+        const outputTokens = drawWhole(random, shape.output);
+        if (shape.questions === "fixed") {
+          const question = Contents.shared(6, user, shape.questionTokens);
+          dialogue.askAgain({ ...start, question, outputTokens });
+        } else {
+          dialogue.ask({ ...start, appendTokens: shape.questionTokens, outputTokens });
+        }
         yield {
           id: `s${sessions}`,
-          tenant: `tenant-${group}`,
+          tenant: tenantName(group),
           sloClass: "interactive",
           startMs,
           turns: dialogue.turns,
@@ -86,4 +105,10 @@ export function sharedPrefixWorkload(
       }
     },
   };
+}
+
+/** All users in the order in which they ask; user `u` is of group `u / usersPerGroup`. */
+function usersOf(shape: SharedPrefixShape, random: Random): readonly number[] {
+  const users = Array.from({ length: shape.groups * shape.usersPerGroup }, (_, user) => user);
+  return shape.order === "shuffled" ? shuffled(random, users) : users;
 }

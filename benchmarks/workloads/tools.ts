@@ -1,5 +1,5 @@
 import type { Random } from "@warmpath/runtime/base";
-import { type LogNormal, logNormal } from "./samplers.ts";
+import { type LogNormal, logNormal, weighted } from "./samplers.ts";
 
 /** A tool, by its usual latency and how often it is called. */
 interface Tool {
@@ -35,14 +35,8 @@ export interface ToolCall {
  */
 export function callTool(random: Random, overall: LogNormal): ToolCall {
   const latencyMs = logNormal(random, overall);
-  const weights = tools.map((tool) => tool.share * likelihood(tool, latencyMs));
-  const sum = weights.reduce((left, right) => left + right, 0);
-  let wanted = random.next() * sum;
-  for (const [index, weight] of weights.entries()) {
-    wanted -= weight;
-    if (wanted <= 0) return { toolName: tools[index]?.name ?? "", latencyMs };
-  }
-  return { toolName: "build", latencyMs };
+  const tool = weighted(tools.map((each) => each.share * likelihood(each, latencyMs)))(random);
+  return { toolName: tools[tool]?.name ?? "", latencyMs };
 }
 
 /** Density of the tool's lognormal, up to a factor that all tools have. */

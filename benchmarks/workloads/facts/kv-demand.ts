@@ -26,8 +26,8 @@ export interface KvDemandOptions {
 }
 
 /**
- * An 8B model on one H100, lightly loaded: 22 µs a token of prefill (45,000 a second), 10 ms a token
- * of answer (measured vLLM: 8.1 to 16.6), 15 ms around each request.
+ * An 8B model on one H100, lightly loaded: 22 µs a token of prefill (45,000 a second), 10 ms a
+ * token of answer (measured vLLM: 8.1 to 16.6), 15 ms around each request.
  */
 export function nominalTurnMs(uncachedTokens: number, outputTokens: number): number {
   return 15 + 0.022 * uncachedTokens + 10 * outputTokens;
@@ -55,10 +55,10 @@ export function sessionsForDemand(
 }
 
 /**
- * Weighs what sessions keep by how long they keep it. A session keeps its context from the turn that
- * made it until it ends or rewrites it, gaps included; a subagent keeps its own until it ends. What
- * a session shares is kept while any live session keeps it: of tokens that a session keeps for the
- * share `p` of its time, `n` sessions keep `1 − (1 − p)ⁿ`.
+ * Weighs what sessions keep by how long they keep it. A session keeps its context from the turn
+ * that made it until it ends or rewrites it, gaps included; a subagent keeps its own until it ends.
+ * What a session shares is kept while any live session keeps it: of tokens that a session keeps for
+ * the share `p` of its time, `n` sessions keep `1 − (1 − p)ⁿ`.
  */
 export function kvDemandOf(workload: Workload, options: KvDemandOptions = {}): KvDemand {
   const { seed = 1, sampleSessions = 1_000, turnMs = nominalTurnMs } = options;
