@@ -8,7 +8,7 @@ const requirement = "litellm[proxy]==1.101.6";
 /** A gateway for many providers, in Python. */
 export const litellm: Rival = {
   name: "litellm",
-  what: "LLM gateway in Python, two workers",
+  what: "LLM gateway in Python, one worker for its one core",
   source: `PyPI ${requirement}`,
   async find() {
     const folder = installedFolder("litellm");
@@ -24,7 +24,7 @@ export const litellm: Rival = {
       command: [
         program.path,
         ...["--config", config("litellm.yaml", { UPSTREAM_URL: upstreamUrl })],
-        ...["--host", "127.0.0.1", "--port", String(port), "--num_workers", "2"],
+        ...["--host", "127.0.0.1", "--port", String(port), "--num_workers", "1"],
       ],
       env: quiet,
     })),
