@@ -10,7 +10,7 @@ import type { Histogram } from "./histogram.ts";
  */
 export type Regime = "saturation" | "open";
 
-/** Name of the row that is no policy: the oracle's placement on replicas whose KV never fills. */
+/** Name of the row that is no policy: the same load on replicas whose KV never fills. */
 export const infiniteCache = "infinite-cache";
 
 /** How the fleet differs from a healthy one of equals, well informed. */
@@ -42,9 +42,9 @@ export interface CellSpec {
   readonly regime: Regime;
   readonly replicas: number;
   /**
-   * KV demand ÷ capacity: tokens that the sessions under way keep to themselves, by the workload's
-   * plan, over the fleet's KV tokens. Sets the job slots (saturation) or the arrival rate (open:
-   * the rate at which so many sessions are under way on an idle fleet with a full cache).
+   * KV demand ÷ capacity: distinct tokens that the sessions under way keep, by the workload's plan,
+   * over the fleet's KV tokens. Sets the job slots (saturation) or the arrival rate (open: the rate
+   * at which so many sessions are under way on an idle fleet with a full cache).
    */
   readonly demand: number;
   readonly seed: number;

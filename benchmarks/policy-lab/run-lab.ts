@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Bar, barOf } from "../report/bars.ts";
 import { machineFacts } from "../report/machine.ts";
+import { peakPlacement } from "./fleet/peak-placement.ts";
 import type { CellJob } from "./grid/axes.ts";
 import type { GridPlan } from "./grid/plans.ts";
 import { policyNamed } from "./policies/index.ts";
@@ -102,15 +103,7 @@ export function comparable(result: CellResult): string {
 
 function factsOf(jobs: readonly CellJob[]): readonly PolicyFacts[] {
   return [...new Set(jobs.map(({ spec }) => spec.policy))].map((name) => {
-    if (name === infiniteCache) {
-      return {
-        name,
-        source: "this lab",
-        about: "The oracle's placement on replicas whose KV never fills: the peak, cache intact.",
-        isBound: true,
-      };
-    }
-    const { source, about, isOracle } = policyNamed(name);
+    const { source, about, isOracle } = name === infiniteCache ? peakPlacement : policyNamed(name);
     return { name, source, about, isBound: isOracle === true };
   });
 }

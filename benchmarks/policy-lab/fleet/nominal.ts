@@ -17,6 +17,9 @@ export interface NominalTurn {
   readonly outputTokens: number;
 }
 
+/** Sequences that decode beside each other on a replica that is busy but not full. */
+export const neighbours = 16;
+
 /** Default of `max_num_batched_tokens` on GPUs of 70 GiB or more. */
 const chunkTokensMax = 8192;
 

@@ -48,7 +48,7 @@ export function profileAt({ profiles: names }: CellSpec["scenario"], index: numb
 }
 
 /** KV tokens of the whole fleet. */
-export function capacityTokens({ scenario, replicas }: CellSpec): number {
+function capacityTokens({ scenario, replicas }: CellSpec): number {
   let blocks = 0;
   for (let index = 0; index < replicas; index += 1) {
     blocks += scenario.blocks ?? profileAt(scenario, index).blocks;
@@ -57,8 +57,8 @@ export function capacityTokens({ scenario, replicas }: CellSpec): number {
 }
 
 /** Sessions under way that make the demand of the spec. */
-export function slotsOf(spec: CellSpec, { privateTokens }: LoadShape): number {
-  return Math.max(1, Math.round((spec.demand * capacityTokens(spec)) / privateTokens));
+function slotsOf(spec: CellSpec, shape: LoadShape): number {
+  return shape.sessionsFor(spec.demand * capacityTokens(spec));
 }
 
 class Cell {

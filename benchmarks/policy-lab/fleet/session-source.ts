@@ -1,9 +1,9 @@
 import type { Random } from "@warmpath/runtime/base";
 import type { SessionPlan, Workload } from "../../workloads/types.ts";
-import { stretchesOf } from "./load-shape.ts";
 import type { Nominal } from "./nominal.ts";
 import { blockTokens } from "./replica.ts";
 import type { SessionStart } from "./session-driver.ts";
+import { durationOf, stretchesOf } from "./stretches.ts";
 
 /** The sessions of one run: some are under way when it begins, the others come one by one. */
 export interface SessionSource {
@@ -86,7 +86,7 @@ function drawUnderWay(
 /** A moment of the session's life, drawn evenly. */
 function momentOf(plan: SessionPlan, nominal: Nominal, random: Random) {
   const stretches = stretchesOf(plan, nominal);
-  const durationMs = stretches.reduce((sum, { gapMs, turnMs }) => sum + gapMs + turnMs, 0);
+  const durationMs = durationOf(stretches);
   let restMs = random.next() * durationMs;
   for (const [turn, { gapMs, turnMs }] of stretches.entries()) {
     if (restMs < gapMs + turnMs) {

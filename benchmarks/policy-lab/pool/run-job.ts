@@ -1,5 +1,6 @@
 import type { Workload } from "../../workloads/types.ts";
 import { type LoadShape, loadShapeOf } from "../fleet/load-shape.ts";
+import { peakPlacement } from "../fleet/peak-placement.ts";
 import { profileAt, runCell } from "../fleet/run-cell.ts";
 import type { CellJob } from "../grid/axes.ts";
 import { policyNamed } from "../policies/index.ts";
@@ -20,7 +21,7 @@ export function createJobRunner(
     const shapeKey = JSON.stringify([spec.workload, profile.name]);
     const shape = shapes.get(shapeKey) ?? loadShapeOf(workload, profile);
     shapes.set(shapeKey, shape);
-    const policy = policyNamed(spec.policy === infiniteCache ? "oracle" : spec.policy);
+    const policy = spec.policy === infiniteCache ? peakPlacement : policyNamed(spec.policy);
     return runCell(spec, {
       policy,
       workload,
