@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { addTotals, failedFiles, noTests, skipReasons, summaryLine, totalsFromJunit } from "./junit.ts";
+import {
+  addTotals,
+  failedFiles,
+  noTests,
+  skipReasons,
+  summaryLine,
+  totalsFromJunit,
+} from "./junit.ts";
 import { faultOf, type Step } from "./run-step.ts";
 
 const report = `<?xml version="1.0" encoding="UTF-8"?>
@@ -20,7 +27,8 @@ test("a report's totals are those of its root element", () => {
 });
 
 test("the files of failed tests are named once each, those of skipped ones are not", () => {
-  const failure = '<testcase name="n" file="e2e/b&amp;c.test.ts"><failure message="no"/></testcase>';
+  const failure =
+    '<testcase name="n" file="e2e/b&amp;c.test.ts"><failure message="no"/></testcase>';
   expect(failedFiles(report + failure + failure)).toEqual(["e2e/b&c.test.ts"]);
 });
 
