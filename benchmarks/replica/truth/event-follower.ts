@@ -104,14 +104,14 @@ function plain(value: unknown): unknown {
 
 /**
  * One event in a line, with all that must be equal. Long lists of hashes are told by their first,
- * their last and a digest of all; answers' tokens differ between models, and so do their hashes.
+ * their last and a digest of all.
  */
-export function describeEvent(event: KvEvent, { withHashes }: { withHashes: boolean }): string {
+export function describeEvent(event: KvEvent, nameOf: (hash: bigint) => string): string {
   const list = (hashes: readonly bigint[]) => {
-    if (!withHashes) return `${hashes.length} blocks`;
-    if (hashes.length <= 2) return hashes.map(hex).join(" ");
-    const digest = Bun.hash.wyhash(hashes.map(hex).join(" "));
-    return `${hex(hashes[0])} … ${hex(hashes.at(-1))} (${hashes.length} blocks, ${hex(digest)})`;
+    const names = hashes.map(nameOf);
+    if (names.length <= 2) return names.join(" ");
+    const digest = Bun.hash.wyhash(names.join(" ")).toString(16);
+    return `${names[0]} … ${names.at(-1)} (${names.length} blocks, ${digest})`;
   };
   switch (event.type) {
     case "cleared":
@@ -119,7 +119,7 @@ export function describeEvent(event: KvEvent, { withHashes }: { withHashes: bool
     case "removed":
       return `removed ${list(event.hashes)} ${event.medium} group ${event.group}`;
     case "stored": {
-      const parent = withHashes ? hex(event.parent) : event.parent === undefined ? "none" : "some";
+      const parent = event.parent === undefined ? "none" : nameOf(event.parent);
       const extraKeys = (event.extraKeys ?? []).flatMap((keys, block) =>
         keys === undefined ? [] : [`block ${block}: ${JSON.stringify(keys)}`],
       );
@@ -131,8 +131,4 @@ export function describeEvent(event: KvEvent, { withHashes }: { withHashes: bool
       ].join(" ");
     }
   }
-}
-
-function hex(hash: bigint | undefined): string {
-  return hash === undefined ? "none" : hash.toString(16).padStart(16, "0");
 }

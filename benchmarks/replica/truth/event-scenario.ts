@@ -9,12 +9,12 @@ import { lineDiff } from "./line-diff.ts";
 import type { Send } from "./send.ts";
 import type { LiveServerName } from "./vllm-servers.ts";
 
-/** One step: requests, one after the other, and what is compared of their events. */
+/** One step: requests, one after the other. */
 interface Step {
   readonly name: string;
   readonly requests: readonly CompletionStep[];
-  /** False where blocks hold tokens of an answer, which two models do not share. */
-  readonly withHashes: boolean;
+  /** True where blocks hold tokens of an answer, which two models do not share. */
+  readonly hasAnswer: boolean;
 }
 
 type CompletionStep =
@@ -55,7 +55,7 @@ const steps: Readonly<Record<LiveServerName, readonly Step[]>> = {
     step("two salts", [ask(base, { salt: "tenant-a" }), ask(base, { salt: "tenant-b" })]),
     step("a session", [ask(ids(70), { session: "sess-1" })]),
     step("a prefill in three steps", [ask(long)]),
-    step("an answer of three blocks", [{ prompt: turn, outputTokens: 100 }], false),
+    step("an answer of three blocks", [{ prompt: turn, outputTokens: 100 }], true),
     step(
       "a cache that overflows",
       Array.from({ length: 5 }, () => ask(ids(3_000))),
@@ -67,12 +67,12 @@ const steps: Readonly<Record<LiveServerName, readonly Step[]>> = {
     step("a cache that was reset", [{ reset: true }, ask(base), ask(exact)]),
     step("eviction, tail first", fill),
     step("what is left of it", [ask(base), fill[8]!, fill[0]!]),
-    step("an answer across steps", [{ prompt: turn, outputTokens: 70 }], false),
+    step("an answer across steps", [{ prompt: turn, outputTokens: 70 }], true),
   ],
 };
 
-function step(name: string, requests: readonly CompletionStep[], withHashes = true): Step {
-  return { name, requests, withHashes };
+function step(name: string, requests: readonly CompletionStep[], hasAnswer = false): Step {
+  return { name, requests, hasAnswer };
 }
 
 /** One side of the comparison. */
@@ -96,8 +96,9 @@ export async function compareEvents(
   say: (text: string) => void,
 ): Promise<EventFindings> {
   const differences: string[] = [];
+  const names = [createNames(), createNames()] as const;
   let batches = 0;
-  for (const { name: title, requests, withHashes } of steps[name]) {
+  for (const { name: title, requests, hasAnswer } of steps[name]) {
     say(`events: ${title}`);
     const [theirs, mine] = [await play(real, requests), await play(ours, requests)];
     batches += theirs.messages.length;
@@ -105,7 +106,12 @@ export async function compareEvents(
     for (const [index, usage] of theirs.usages.entries()) {
       if (usage !== mine.usages[index]) note(`request ${index}: ${usage} is ${mine.usages[index]}`);
     }
-    for (const line of linesDiffering(theirs.messages, mine.messages, withHashes)) note(line);
+    const tell = (messages: readonly FollowedMessage[], side: BlockNames) => {
+      if (hasAnswer) side.learn(messages);
+      return linesOf(messages, side);
+    };
+    const lines = lineDiff(tell(theirs.messages, names[0]), tell(mine.messages, names[1]));
+    for (const line of shortened(lines)) note(line);
     const shapes = [theirs, mine].map(({ messages }) => messages.flatMap(({ shape }) => shape));
     for (const line of setDifferences("event member", shapes[0]!, shapes[1]!)) note(line);
   }
@@ -141,20 +147,40 @@ async function play({ send, follower }: Side, requests: readonly CompletionStep[
   return { usages, messages: await follower.settle() };
 }
 
+/** How one side's blocks are called: by their hash, or where an answer is in them by their turn. */
+interface BlockNames {
+  /** Gives the stored blocks names that the other side's have too. */
+  learn(messages: readonly FollowedMessage[]): void;
+  nameOf(hash: bigint): string;
+}
+
+function createNames(): BlockNames {
+  const names = new Map<bigint, string>();
+  return {
+    learn(messages) {
+      const events = messages.flatMap(({ batch }) => batch.events);
+      for (const event of events) {
+        if (event.type !== "stored") continue;
+        for (const hash of event.hashes) {
+          if (!names.has(hash)) names.set(hash, `answer block ${names.size}`);
+        }
+      }
+    },
+    nameOf: (hash) => names.get(hash) ?? hash.toString(16).padStart(16, "0"),
+  };
+}
+
+function linesOf(messages: readonly FollowedMessage[], { nameOf }: BlockNames): string[] {
+  return messages.flatMap(({ sequence, topic, batch }) => [
+    `batch ${sequence} topic ${topic} rank ${batch.rank}`,
+    ...batch.events.map((event) => describeEvent(event, nameOf)),
+  ]);
+}
+
 /** Lines of a step's difference that are told; a shift of one block changes hundreds. */
 const linesMax = 6;
 
-function linesDiffering(
-  theirs: readonly FollowedMessage[],
-  mine: readonly FollowedMessage[],
-  withHashes: boolean,
-): string[] {
-  const tell = (messages: readonly FollowedMessage[]) =>
-    messages.flatMap(({ sequence, topic, batch }) => {
-      const events = batch.events.map((event) => describeEvent(event, { withHashes }));
-      return [`batch ${sequence} topic ${topic} rank ${batch.rank}`, ...events];
-    });
-  const lines = lineDiff(tell(theirs), tell(mine));
+function shortened(lines: readonly string[]): readonly string[] {
   if (lines.length <= linesMax) return lines;
   return [...lines.slice(0, linesMax), `… and ${lines.length - linesMax} more such lines`];
 }
