@@ -55,7 +55,7 @@ export interface LMetricSize {
 }
 
 export const lmetricFull: LMetricSize = {
-  workloads: ["chat", "agent-lite", "rag-lite"],
+  workloads: ["chat", "agent-lite"],
   demands: [0.5, 1],
   replicas: 4,
   seeds: 3,

@@ -32,7 +32,10 @@ function schedulerStyles(): Readonly<Record<Scheduler, PolicyStyle>> {
   const styles = stylesOf(Object.values(styleNames), []);
   const pairs = schedulers.map((scheduler) => {
     const style = styles.find(({ name }) => name === styleNames[scheduler])!;
-    return [scheduler, { ...style, name: scheduler, label: scheduler.slice(0, 11) }] as const;
+    return [
+      scheduler,
+      { ...style, name: scheduler, label: scheduler === "approximate" ? "approx." : scheduler },
+    ] as const;
   });
   return Object.fromEntries(pairs) as Record<Scheduler, PolicyStyle>;
 }
@@ -73,7 +76,7 @@ function llmDSection(comparison: LlmDComparison): Markup {
         yKind: kind,
         xLabel: "requests per second",
         yLabel: column === 0 ? "higher is better" : "lower is better",
-        xFormat: (rate) => (labelled.has(rate) || size.stages.length < 6 ? String(rate) : ""),
+        xFormat: String,
         yFormat: (value) => `${formatValue(value)}${unit === "" ? "" : ` ${unit}`}`,
         hasMarkers: true,
       }),
@@ -81,12 +84,9 @@ function llmDSection(comparison: LlmDComparison): Markup {
   );
   return html`<section id="llm-d"><h2>llm-d, September 2025: four schedulers up a ladder of rates</h2>
 <p>${size.replicas} replicas of 307,328 KV tokens; ${size.shape.groups} groups of ${size.shape.promptsPerGroup} prompts, ${size.shape.systemPromptTokens} shared and ${size.shape.questionTokens} own tokens, ${size.shape.outputTokens} tokens of answer; ${size.stages.length} stages of Poisson arrivals, each drained before the next. Source: ${llmDSource}.</p>
-<p>The engine is a 32B profile scaled from 70B on TP4, an assumption; context shared by requests that run together is read once (22 % of it is distinct). The router adds no latency here, theirs about a quarter of a second. Their tool counted about half of the 1,000 tokens that each answer has, so tokens per second differ by two.</p>
+<p>The engine is a 32B profile scaled from 70B on TP4, an assumption; context shared by requests that run together is read once (22 % of it is distinct). The router adds no latency here, theirs about a quarter of a second. Their tokens per second come to about half of the 1,000 tokens that each answer was configured to have; ours has all of them.</p>
 <div class="charts pairs">${charts}</div>${llmDTable(comparison)}</section>`;
 }
-
-/** Rates that are written at the axis: all sixteen would run into each other. */
-const labelled = new Set([3, 10, 20, 35, 60]);
 
 function seriesOf(
   { size, byStage }: LlmDComparison,

@@ -41,15 +41,27 @@ export interface Axis {
   readonly format: (value: number) => string;
 }
 
+/** Mean width of a character of a tick's label, on a narrow screen. */
+const tickCharacterWidth = 6;
+
 /** Grid, ticks and labels. */
 export function axes(box: Box, x: Axis, y: Axis): Markup {
   const across = y.scale.ticks.map((tick) => {
     const at = pixel(y.scale.at(tick));
     return html`<path class="grid" d="M${box.left} ${at}H${box.right}"/><text class="tick" text-anchor="end" x="${box.left - 5}" y="${at}" dy=".32em">${y.format(tick)}</text>`;
   });
+  let writtenTo = Number.NEGATIVE_INFINITY;
   const up = x.scale.ticks.map((tick) => {
     const at = pixel(x.scale.at(tick));
-    return html`<path class="grid" d="M${at} ${box.top}V${box.bottom}"/><text class="tick" text-anchor="middle" x="${at}" y="${box.bottom + 14}">${x.format(tick)}</text>`;
+    const text = x.format(tick);
+    const half = (text.length * tickCharacterWidth) / 2;
+    // Ticks that are close keep their line; only labels that do not meet are written.
+    const isFree = at - half > writtenTo;
+    if (isFree) writtenTo = at + half + tickCharacterWidth;
+    const label = isFree
+      ? html`<text class="tick" text-anchor="middle" x="${at}" y="${box.bottom + 14}">${text}</text>`
+      : undefined;
+    return html`<path class="grid" d="M${at} ${box.top}V${box.bottom}"/>${label}`;
   });
   const middle = (box.left + box.right) / 2;
   return html`${across}${up}<path class="axis" d="M${box.left} ${box.bottom}H${box.right}"/>

@@ -50,6 +50,8 @@ export interface LineChart extends FigureText {
 
 const box: Box = { left: 48, right: chartWidth - 74, top: 22, bottom: chartHeight - 40 };
 const labelHeight = 11.5;
+/** Intervals are drawn in full up to so many times the largest mean, and cut off above. */
+const intervalRoom = 1.3;
 
 /** Lines with bands for their intervals, labelled at their ends. */
 export function lineChart(chart: LineChart): Markup {
@@ -79,8 +81,12 @@ function xScale({ xKind }: LineChart, points: readonly LinePoint[]): Scale {
 
 function yScale(kind: YKind, points: readonly LinePoint[]): Scale {
   if (kind === "share") return shareScale(box.bottom, box.top);
-  const values = points.flatMap(({ y, high }) => [y, high]);
-  if (kind === "linear") return linearScale(values, box.bottom, box.top);
+  if (kind === "linear") {
+    // Means decide: with two seeds an interval may be ten times the rest of the plot.
+    const most = Math.max(0, ...points.map((point) => point.y));
+    const values = points.flatMap(({ y, high }) => [y, Math.min(high, most * intervalRoom)]);
+    return linearScale(values, box.bottom, box.top);
+  }
   return logScale(
     points.map((point) => point.y),
     box.bottom,
