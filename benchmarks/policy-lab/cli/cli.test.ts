@@ -8,7 +8,8 @@ import { parseLabOptions, UsageError } from "./options.ts";
 import { createProgress, formatSeconds } from "./progress.ts";
 import { formatSummary } from "./summary.ts";
 
-const specsOf = (...argv: string[]) => parseLabOptions(argv).plan.jobs.map(({ spec }) => spec);
+const specsOf = (...argv: string[]) =>
+  (parseLabOptions(argv).plan?.jobs ?? []).map(({ spec }) => spec);
 
 describe("parseLabOptions()", () => {
   test("each flag narrows the grid", () => {
@@ -41,7 +42,7 @@ describe("parseLabOptions()", () => {
   test("a trace is a workload of its own name", () => {
     const options = parseLabOptions(["--trace", "some/where/day.jsonl", "--tiny"]);
     expect(options.tracePath).toBe("some/where/day.jsonl");
-    expect(options.plan.jobs[0]?.spec.workload).toBe("trace:day.jsonl");
+    expect(options.plan?.jobs[0]?.spec.workload).toBe("trace:day.jsonl");
   });
 
   test("only the whole default grid has a bar on its time", () => {
@@ -49,6 +50,15 @@ describe("parseLabOptions()", () => {
     expect(parseLabOptions(["--seeds", "5"]).isDefaultGrid).toBe(false);
     expect(parseLabOptions(["--quick"]).isDefaultGrid).toBe(false);
     expect(parseLabOptions(["--large"]).resume).toBe(true);
+  });
+
+  test("plain grids end with the published comparison, which can also be had alone", () => {
+    expect(parseLabOptions(["--tiny"]).published).toBe("tiny");
+    expect(parseLabOptions(["--tiny", "--seeds", "1"]).published).toBeUndefined();
+    expect(parseLabOptions(["--sweep", "load"]).published).toBeUndefined();
+    const alone = parseLabOptions(["--published", "--quick"]);
+    expect([alone.plan, alone.published]).toEqual([undefined, "quick"]);
+    expect(() => parseLabOptions(["--published", "--sweep", "load"])).toThrow(UsageError);
   });
 
   for (const name of Object.keys(sweeps)) {
@@ -156,7 +166,9 @@ test("the summary has a table per metric, with what varies across", async () => 
   const out = mkdtempSync(join(tmpdir(), "policy-lab-"));
   try {
     const { plan } = parseLabOptions(["--tiny", "--measure", "1", "--policies", "random"]);
-    const text = formatSummary(await runLab({ plan, command: "", out, resume: false, workers: 0 }));
+    const text = formatSummary(
+      await runLab({ plan: plan!, command: "", out, resume: false, workers: 0 }),
+    );
     expect(text).toContain("saturation, 2 replicas: jobs [1/s]");
     expect(text).toContain("open, 2 replicas: JCT mean [ms]");
     expect(text).toMatch(/policy +demand 0.5 +demand 2/);

@@ -12,6 +12,7 @@ import {
   sweeps,
 } from "../grid/plans.ts";
 import { policyNamed } from "../policies/index.ts";
+import type { PublishedSize } from "../published/index.ts";
 import { infiniteCache, type Regime } from "../result.ts";
 import { traceName, workloadNames } from "../workload-named.ts";
 
@@ -32,6 +33,7 @@ which takes at most 15 minutes on two cores.
   --blocks N           KV blocks of each replica (default: the profile's)
   --sweep NAME         ${Object.keys(sweeps).join(", ")}
   --large              every sweep and more fleets: hours; goes on where it was stopped
+  --published          only the comparison with published results, which the grids end with
   --quick, --tiny      about a minute; a few seconds. Too noisy to quote
   --warmup S, --measure S   virtual seconds that are dropped, then measured
 
@@ -47,7 +49,10 @@ Ctrl-C reports what is finished. The status is not 0 when a bar is missed or a c
 
 /** What the command line asked for. */
 export interface LabOptions {
-  readonly plan: GridPlan;
+  /** Absent: only the published comparison. */
+  readonly plan: GridPlan | undefined;
+  /** The comparison with published results; absent: none. */
+  readonly published: PublishedSize | undefined;
   /** Plain default grid: the one that has a bar on its time. */
   readonly isDefaultGrid: boolean;
   readonly tracePath: string | undefined;
@@ -59,6 +64,13 @@ export interface LabOptions {
   readonly help: boolean;
 }
 
+const publishedSizes = {
+  default: "full",
+  large: "full",
+  quick: "quick",
+  tiny: "tiny",
+} as const satisfies Readonly<Record<GridSize, PublishedSize>>;
+
 /** A flag that cannot be understood; the message is for whoever typed it. */
 export class UsageError extends Error {}
 
@@ -68,10 +80,14 @@ export function parseLabOptions(argv: readonly string[]): LabOptions {
   const settings = settingsOf(values);
   const sweep = values.sweep === undefined ? undefined : known("sweep", sweepNames, values.sweep);
   const size = sizeOf(values);
+  const isPlain = sweep === undefined && isUntouched(settings);
+  const onlyPublished = values.published === true;
+  if (onlyPublished && !isPlain) throw new UsageError("--published goes with no other grid");
   const plan = sweep === undefined ? gridPlan(size, settings) : sweepPlan(sweep, size, settings);
   return {
-    plan,
-    isDefaultGrid: size === "default" && sweep === undefined && isUntouched(settings),
+    plan: onlyPublished ? undefined : plan,
+    published: isPlain ? publishedSizes[size] : undefined,
+    isDefaultGrid: size === "default" && isPlain,
     tracePath: values.trace,
     outName: [size, sweep, isUntouched(settings) ? undefined : "custom"]
       .filter((part) => part !== undefined)
@@ -109,6 +125,7 @@ function parseFlags(argv: readonly string[]) {
         measure: text,
         out: text,
         workers: text,
+        published: flag,
         large: flag,
         quick: flag,
         tiny: flag,
