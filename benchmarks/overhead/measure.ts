@@ -94,12 +94,28 @@ async function measureOne(
   plan: OverheadPlan,
   tell: (phase: string) => void,
 ): Promise<Results> {
+  const { bodies, streams, leave, ...sizes } = plan;
+  if (!plan.freshParts || streams.length === 0) return measureParts(contender, plan, tell);
+  // What one part leaves behind, memory or work, is not charged to the other.
+  const withoutStreams = { ...plan, streams: [] };
+  const requests = await measureParts(contender, withoutStreams, tell);
+  const rest = await measureParts(contender, { ...sizes, bodies: [], streams }, tell);
+  return { ...requests, streams: rest.streams };
+}
+
+/** All parts of a plan on one start of a contender. */
+async function measureParts(
+  contender: Contender,
+  plan: OverheadPlan,
+  tell: (phase: string) => void,
+): Promise<Results> {
   const upstream = await startMockUpstream();
   try {
     tell("starting");
     const startMs = performance.now();
     const started = await contender.start(upstream.url);
     const readyMs = performance.now() - startMs;
+    const load = startLoadGenerator();
     try {
       const target: LoadTarget = {
         url: started.url,
@@ -108,13 +124,14 @@ async function measureOne(
         mockPid: upstream.pid,
         ...(started.pid === undefined ? {} : { contenderPid: started.pid }),
       };
-      const load = startLoadGenerator();
-      try {
-        return { readyMs, ...(await measureStarted(load, target, plan, tell)) };
-      } finally {
-        await load.stop();
-      }
+      tell("at rest");
+      const idle = await settle(load, target, plan);
+      const leaves = await measureLeaves(load, target, plan, tell);
+      const bodies = await measureBodies(load, target, plan, tell);
+      const streams = await measureStreams(load, target, plan, tell);
+      return { readyMs, idle, leaves, bodies, streams };
     } finally {
+      await load.stop();
       await started.stop();
     }
   } finally {
@@ -122,45 +139,53 @@ async function measureOne(
   }
 }
 
-const leaveMoments: readonly LeaveMoment[] = ["midway", "before-first", "before-whole"];
-
-/** Each part in turn; a contender that was saturated is left alone until it has caught up. */
-async function measureStarted(
+/** One part of a plan on a started contender. */
+type Part<Result> = (
   load: LoadGenerator,
   target: LoadTarget,
   plan: OverheadPlan,
   tell: (phase: string) => void,
-): Promise<Omit<Results, "readyMs">> {
-  const { connections, warmupMs, durationMs } = plan;
-  tell("at rest");
-  const idle = await settle(load, target, plan);
+) => Promise<readonly Result[]>;
+
+const leaveMoments: readonly LeaveMoment[] = ["midway", "before-first", "before-whole"];
+
+const measureLeaves: Part<LeaveRound> = async (load, target, { leave }, tell) => {
   const leaves: LeaveRound[] = [];
-  const { leave } = plan;
   for (const when of leaveMoments) {
     if (leave === undefined) break;
     tell(`callers that leave: ${when}`);
     const common = { ...target, bodyBytes: streamBodyBytes, ...leave };
     leaves.push({ when, ...(await load.run({ ...common, kind: "leave", when })) });
   }
+  return leaves;
+};
+
+const measureBodies: Part<BodyRound> = async (load, target, plan, tell) => {
+  const { connections, warmupMs, durationMs } = plan;
   const bodies: BodyRound[] = [];
   for (const { bytes, ratePerSecond } of plan.bodies) {
     tell(`bodies of ${bytes / 1000} KB`);
     const common = { ...target, bodyBytes: bytes, warmupMs, durationMs };
     const closed = await load.run({ ...common, kind: "closed", connections });
+    if (closed.unfinished > 0) await settle(load, target, plan);
     const open = await load.run({ ...common, kind: "open", ratePerSecond });
+    if (open.unfinished > 0) await settle(load, target, plan);
     bodies.push({ bytes, closed, open });
-    if (closed.unfinished + open.unfinished > 0) await settle(load, target, plan);
   }
+  return bodies;
+};
+
+const measureStreams: Part<StreamRound> = async (load, target, plan, tell) => {
   const streams: StreamRound[] = [];
   for (const each of plan.streams) {
     tell(`${each.streams} streams`);
     const common = { ...target, bodyBytes: streamBodyBytes, durationMs: plan.streamsMs };
     const measured = await load.run({ ...common, ...each, kind: "streams" });
-    streams.push({ plan: each, ...measured });
     if (measured.unfinished > 0) await settle(load, target, plan);
+    streams.push({ plan: each, ...measured });
   }
-  return { idle, bodies, streams, leaves };
-}
+  return streams;
+};
 
 const lookMsMax = 500;
 /** Share of a core below which a contender has nothing left to do. */

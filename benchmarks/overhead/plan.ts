@@ -14,6 +14,8 @@ export interface StreamPlan {
 /** Sizes of one run of the bench. */
 export interface OverheadPlan {
   readonly rounds: number;
+  /** Starts each contender anew for the streams. */
+  readonly freshParts: boolean;
   readonly bodies: readonly BodyPlan[];
   /** Connections of the closed loop. */
   readonly connections: number;
@@ -38,6 +40,7 @@ export const streamBodyBytes = 1_000;
 /** The sizes that figures are quoted from: about six minutes a contender. */
 export const fullPlan: OverheadPlan = {
   rounds: 4,
+  freshParts: true,
   bodies: [
     { bytes: 1_000, ratePerSecond: 300 },
     { bytes: 10_000, ratePerSecond: 300 },
@@ -77,6 +80,7 @@ export const quickPlan: OverheadPlan = {
 /** Enough to see that nothing is broken. */
 export const tinyPlan: OverheadPlan = {
   rounds: 1,
+  freshParts: false,
   bodies: [
     { bytes: 1_000, ratePerSecond: 50 },
     { bytes: 150_000, ratePerSecond: 50 },

@@ -5,6 +5,8 @@
 export interface HttpConnection {
   /** Sends the request; `onAnswer` gets the status, or 0 when the connection broke. */
   send(onAnswer: (status: number) => void): void;
+  /** False once either side has closed it. */
+  isOpen(): boolean;
   close(): void;
 }
 
@@ -20,12 +22,17 @@ export async function openConnection(
   let received: Buffer = Buffer.alloc(0);
   let waiting: ((status: number) => void) | undefined;
   let unsent: Uint8Array | undefined;
+  let open = true;
 
   const finish = (status: number) => {
     const onAnswer = waiting;
     waiting = undefined;
     received = Buffer.alloc(0);
     onAnswer?.(status);
+  };
+  const onClose = () => {
+    open = false;
+    finish(0);
   };
   const socket = await Bun.connect({
     hostname: host,
@@ -41,8 +48,8 @@ export async function openConnection(
         const written = draining.write(unsent);
         unsent = written < unsent.length ? unsent.subarray(written) : undefined;
       },
-      close: () => finish(0),
-      error: () => finish(0),
+      close: onClose,
+      error: onClose,
     },
   });
   socket.setNoDelay(true);
@@ -53,7 +60,8 @@ export async function openConnection(
       if (written < 0) finish(0);
       else if (written < request.length) unsent = request.subarray(written);
     },
-    close: () => socket.end(),
+    isOpen: () => open,
+    close: () => socket.terminate(),
   };
 }
 

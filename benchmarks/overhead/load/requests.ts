@@ -17,19 +17,24 @@ export async function runRequests(order: ClosedOrder | OpenOrder): Promise<Reque
   const { hostname, port } = new URL(order.url);
   const request = chatRequest(order, chatBody(order.bodyBytes, { stream: false }));
   const count = order.kind === "closed" ? order.connections : openConnectionsMax;
-  const connections = await Promise.all(
-    Array.from({ length: count }, () => openConnection(hostname, Number(port), request)),
-  );
-  const drive = (durationMs: number) =>
-    order.kind === "closed"
-      ? closedLoop(connections, durationMs)
-      : openLoop(connections, order.ratePerSecond, durationMs);
+  const open = () => openConnection(hostname, Number(port), request);
+  // Fresh connections for each pass: an answer that the warm-up still waits for is not taken for one
+  // of the measured requests.
+  const drive = async (durationMs: number): Promise<RequestsResult> => {
+    const connections = await Promise.all(Array.from({ length: count }, open));
+    const endWatch = watchUsage(order);
+    const tally =
+      order.kind === "closed"
+        ? await closedLoop(connections, durationMs)
+        : await openLoop({ connections, open }, order.ratePerSecond, durationMs);
+    const usage = endWatch();
+    // Before the connections are closed: what breaks by that is no failure.
+    const result = resultOf(tally, usage.wallMs);
+    for (const connection of connections) connection.close();
+    return { ...result, usage };
+  };
   await drive(order.warmupMs);
-  const endWatch = watchUsage(order);
-  const tally = await drive(order.durationMs);
-  const usage = endWatch();
-  for (const connection of connections) connection.close();
-  return { ...resultOf(tally, usage.wallMs), usage };
+  return drive(order.durationMs);
 }
 
 interface Tally {
@@ -75,12 +80,15 @@ async function closedLoop(
 
 /** Requests begin on a schedule: what one costs at a rate that leaves the contender room. */
 async function openLoop(
-  connections: readonly HttpConnection[],
+  pool: {
+    readonly connections: HttpConnection[];
+    readonly open: () => Promise<HttpConnection>;
+  },
   ratePerSecond: number,
   durationMs: number,
 ): Promise<Tally> {
   const tally: Tally = { samplesUs: [], failures: 0, unfinished: 0 };
-  const idle = [...connections];
+  const idle = [...pool.connections];
   const waitingSinceUs: number[] = [];
   const startUs = machineNowUs();
   const total = Math.max(1, Math.floor((durationMs / 1000) * ratePerSecond));
@@ -95,6 +103,12 @@ async function openLoop(
       else send(connection, nextDueUs);
     });
   };
+  // One that was idle for long may have been closed: that is no failure, another takes its place.
+  const replace = async (dueUs: number) => {
+    const connection = await pool.open();
+    pool.connections.push(connection);
+    send(connection, dueUs);
+  };
   const ended = () => tally.samplesUs.length + tally.failures;
   while (started < total) {
     const nowUs = machineNowUs();
@@ -102,7 +116,8 @@ async function openLoop(
     for (; started < due; started++) {
       const connection = idle.pop();
       if (connection === undefined) waitingSinceUs.push(nowUs);
-      else send(connection, nowUs);
+      else if (connection.isOpen()) send(connection, nowUs);
+      else await replace(nowUs);
     }
     await Bun.sleep(1);
   }

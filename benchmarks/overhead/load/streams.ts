@@ -25,7 +25,12 @@ export async function runStreams(order: StreamsOrder): Promise<StreamsResult> {
   await setPlan(order.mockUrl, { kind: "stream", firstMs: 0, tokens, intervalMs });
   const { hostname, port } = new URL(order.url);
   const request = chatRequest(order, chatBody(order.bodyBytes, { stream: true }));
-  const open = () => openStreamConnection(hostname, Number(port), request);
+  const connections: StreamConnection[] = [];
+  const open = async () => {
+    const connection = await openStreamConnection(hostname, Number(port), request);
+    connections.push(connection);
+    return connection;
+  };
   const idle = await Promise.all(Array.from({ length: streams + spareConnections }, open));
   const samples: Samples = { ttftUs: [], relayUs: [], jitterUs: [], isMeasuring: false };
   const streamMs = tokens * intervalMs;
@@ -65,17 +70,18 @@ export async function runStreams(order: StreamsOrder): Promise<StreamsResult> {
   const usage = endWatch();
   const deadlineUs = machineNowUs() + (streamMs + drainMs) * 1000;
   while (finished + failures < begun && machineNowUs() < deadlineUs) await Bun.sleep(5);
-  const unfinished = begun - finished - failures;
-  for (const connection of idle) connection.leave();
   if (firstFault !== undefined) process.stderr.write(`a stream failed: ${firstFault}\n`);
-  return {
+  const result = {
     ...summaryOf(samples, usage.wallMs),
     streams: finished,
     failures,
-    unfinished,
+    unfinished: begun - finished - failures,
     offeredTokensPerSecond: (streams * 1000) / intervalMs,
     usage,
   };
+  // After the counting: what breaks by leaving is no failure.
+  for (const connection of connections) connection.leave();
+  return result;
 }
 
 /** Counts the tokens of one stream and holds them against their order and their number. */
