@@ -16,13 +16,15 @@ export const vllmBalancer: Policy = {
   about: "The least of 4 · waiting + running, as last read, plus what was sent since.",
   start: ({ replicas: count, random }) => {
     const sentSince = new Int32Array(count);
-    const read = Array.from({ length: count }, () => "");
+    const runningRead = new Int32Array(count).fill(-1);
+    const waitingRead = new Int32Array(count);
     return {
       place(_request, replicas) {
         for (const { index, running, waiting } of replicas) {
-          const now = `${running}/${waiting}`;
-          if (read[index] !== now) sentSince[index] = 0;
-          read[index] = now;
+          if (runningRead[index] === running && waitingRead[index] === waiting) continue;
+          runningRead[index] = running;
+          waitingRead[index] = waiting;
+          sentSince[index] = 0;
         }
         const chosen = cheapest(replicas, random, (replica) => {
           const { running, waiting } = replicas[replica]!;

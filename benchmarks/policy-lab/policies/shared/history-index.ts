@@ -1,5 +1,6 @@
 import type { BlockKey } from "../../../engine/types.ts";
 import type { RoutedRequest } from "../../types.ts";
+import { RecentKeys } from "./recent-keys.ts";
 import { ReplicaSets } from "./replica-sets.ts";
 
 /** How a history index is bounded. */
@@ -24,18 +25,17 @@ export interface HistoryOptions {
 export class HistoryIndex {
   readonly #options: HistoryOptions;
   readonly #sets: ReplicaSets;
-  /** Per replica: key to the time of its last use, least recently used first. */
-  readonly #usedAtMs: readonly Map<BlockKey, number>[];
+  readonly #recent: RecentKeys[];
 
   constructor(options: HistoryOptions) {
     this.#options = options;
     this.#sets = new ReplicaSets(options.keysMax.length);
-    this.#usedAtMs = options.keysMax.map(() => new Map<BlockKey, number>());
+    this.#recent = options.keysMax.map(() => new RecentKeys());
   }
 
   /** Keys remembered for one replica. */
   size(replica: number): number {
-    return this.#usedAtMs[replica]!.size;
+    return this.#recent[replica]!.size;
   }
 
   /** Full chunks of a prompt: the keys that `record` remembers and `writeDepths` looks for. */
@@ -52,24 +52,19 @@ export class HistoryIndex {
 
   /** Remembers that the prompt was sent to the replica. */
   record(request: RoutedRequest, replica: number, nowMs: number): void {
-    const usedAtMs = this.#usedAtMs[replica]!;
+    const recent = this.#recent[replica]!;
     const keyAt = this.#keyAt(request);
     const chunks = this.chunksOf(request);
     for (let chunk = 0; chunk < chunks; chunk++) {
       const key = keyAt(chunk);
-      if (!usedAtMs.delete(key)) this.#sets.add(key, replica);
-      usedAtMs.set(key, nowMs);
+      if (recent.touch(key, nowMs)) this.#sets.add(key, replica);
     }
-    for (const key of usedAtMs.keys()) {
-      if (usedAtMs.size <= this.#options.keysMax[replica]!) break;
-      this.#forget(replica, key);
-    }
+    while (recent.size > this.#options.keysMax[replica]!) this.#forgetOldest(replica);
   }
 
   clear(replica: number): void {
-    const usedAtMs = this.#usedAtMs[replica]!;
-    for (const key of usedAtMs.keys()) this.#sets.delete(key, replica);
-    usedAtMs.clear();
+    for (const key of this.#recent[replica]!.keys()) this.#sets.delete(key, replica);
+    this.#recent[replica] = new RecentKeys();
   }
 
   #keyAt({ chain }: RoutedRequest): (chunk: number) => BlockKey {
@@ -79,16 +74,16 @@ export class HistoryIndex {
   }
 
   #expire(beforeMs: number): void {
-    for (const [replica, usedAtMs] of this.#usedAtMs.entries()) {
-      for (const [key, atMs] of usedAtMs) {
-        if (atMs >= beforeMs) break;
-        this.#forget(replica, key);
-      }
+    for (const [replica, recent] of this.#recent.entries()) {
+      while ((recent.oldest?.usedAtMs ?? beforeMs) < beforeMs) this.#forgetOldest(replica);
     }
   }
 
-  #forget(replica: number, key: BlockKey): void {
-    this.#usedAtMs[replica]!.delete(key);
-    this.#sets.delete(key, replica);
+  #forgetOldest(replica: number): void {
+    const recent = this.#recent[replica]!;
+    const { oldest } = recent;
+    if (oldest === undefined) return;
+    recent.delete(oldest.key);
+    this.#sets.delete(oldest.key, replica);
   }
 }

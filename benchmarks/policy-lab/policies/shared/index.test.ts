@@ -3,6 +3,7 @@ import { seededRandom } from "@warmpath/runtime/base";
 import { requestOf } from "../testing/hand-made-fleet.ts";
 import { CountedIndex } from "./counted-index.ts";
 import { HistoryIndex } from "./history-index.ts";
+import { RecentKeys } from "./recent-keys.ts";
 import { ReplicaSets } from "./replica-sets.ts";
 
 test("depths along a chain equal a replica-by-replica walk, for 1 to 256 replicas", () => {
@@ -77,4 +78,23 @@ test("history is bounded by least recent use and by age", () => {
   expect(depthOf(["a:128"], 1499)).toBe(2);
   expect(depthOf(["a:128"], 1501)).toBe(0);
   expect(index.size(0)).toBe(1);
+});
+
+test("keys come out in the order of their last use, as from a map that is kept in order", () => {
+  const random = seededRandom(3);
+  const recent = new RecentKeys();
+  const model = new Map<number, number>();
+  for (let atMs = 0; atMs < 5000; atMs++) {
+    const key = Math.floor(random.next() * 60);
+    if (random.next() < 0.3) {
+      recent.delete(key);
+      model.delete(key);
+    } else {
+      expect(recent.touch(key, atMs)).toBe(!model.delete(key));
+      model.set(key, atMs);
+    }
+    const [oldest] = model;
+    expect(recent.oldest).toEqual(oldest && { key: oldest[0], usedAtMs: oldest[1] });
+    expect(recent.size).toBe(model.size);
+  }
 });

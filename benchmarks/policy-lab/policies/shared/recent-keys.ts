@@ -1,0 +1,70 @@
+import type { BlockKey } from "../../../engine/types.ts";
+
+const none = -1;
+
+/**
+ * Keys in the order of their last use, with its time. A list threaded through arrays: a touch costs
+ * one look-up, where a `Map` that is kept in order costs a removal and an insertion.
+ */
+export class RecentKeys {
+  readonly #slots = new Map<BlockKey, number>();
+  readonly #keys: BlockKey[] = [];
+  readonly #usedAtMs: number[] = [];
+  /** Towards the least recent and towards the most recent. */
+  readonly #older: number[] = [];
+  readonly #newer: number[] = [];
+  readonly #free: number[] = [];
+  #oldest = none;
+  #newest = none;
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** The key that was not used for longest, and when that was. */
+  get oldest(): { readonly key: BlockKey; readonly usedAtMs: number } | undefined {
+    if (this.#oldest === none) return undefined;
+    return { key: this.#keys[this.#oldest]!, usedAtMs: this.#usedAtMs[this.#oldest]! };
+  }
+
+  /** Makes it the most recent; true when it is new. */
+  touch(key: BlockKey, nowMs: number): boolean {
+    const known = this.#slots.get(key);
+    const slot = known ?? this.#free.pop() ?? this.#keys.length;
+    this.#usedAtMs[slot] = nowMs;
+    if (known === undefined) {
+      this.#slots.set(key, slot);
+      this.#keys[slot] = key;
+    } else {
+      if (slot === this.#newest) return false;
+      this.#unlink(slot);
+    }
+    this.#older[slot] = this.#newest;
+    this.#newer[slot] = none;
+    if (this.#newest === none) this.#oldest = slot;
+    else this.#newer[this.#newest] = slot;
+    this.#newest = slot;
+    return known === undefined;
+  }
+
+  delete(key: BlockKey): void {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    this.#slots.delete(key);
+    this.#unlink(slot);
+    this.#free.push(slot);
+  }
+
+  keys(): IterableIterator<BlockKey> {
+    return this.#slots.keys();
+  }
+
+  #unlink(slot: number): void {
+    const older = this.#older[slot]!;
+    const newer = this.#newer[slot]!;
+    if (older === none) this.#oldest = newer;
+    else this.#newer[older] = newer;
+    if (newer === none) this.#newest = older;
+    else this.#older[newer] = older;
+  }
+}
