@@ -46,7 +46,7 @@ const openCharts: readonly LoadChart[] = [
 export function loadSection(panel: Panel): Markup {
   const charts = panel.regime === "open" ? openCharts : saturationCharts;
   const knees = kneesOf(panel);
-  return html`<h4 id="${panel.id}-load">Against load</h4>
+  return html`<h4 id="${panel.id}-load">${panel.demands.length > 1 ? "Against load" : `At demand ${panel.focus}`}</h4>
 <p class="quiet">Bands and whiskers: 95 % interval over seeds. ${rateNote(panel)}</p>
 <div class="charts">${charts.map((chart, index) => loadChart(panel, chart, knees, index))}</div>
 ${panel.demands.length > 1 ? kneeTable(panel, knees) : undefined}`;

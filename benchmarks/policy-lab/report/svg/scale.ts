@@ -24,7 +24,7 @@ export function shareScale(from: number, to: number): Scale {
   return { ticks: [0, 0.25, 0.5, 0.75, 1], at: (value) => from + Math.min(1, value) * (to - from) };
 }
 
-/** Logarithmic, with ticks at 1, 2 and 5 of each decade, or at each decade when there are many. */
+/** Logarithmic, with the more ticks in a decade the fewer decades there are. */
 export function logScale(values: readonly number[], from: number, to: number): Scale {
   const finite = values.filter((value) => Number.isFinite(value) && value > 0);
   const low = Math.min(...finite, Number.MAX_VALUE);
@@ -51,9 +51,17 @@ export function sweepScale(values: readonly number[], from: number, to: number):
   };
 }
 
+/** Digits that get a tick in each decade, by the number of decades that are drawn. */
+const logSteps: readonly { readonly decadesMin: number; readonly steps: readonly number[] }[] = [
+  { decadesMin: 4, steps: [1] },
+  { decadesMin: 2, steps: [1, 3] },
+  { decadesMin: 0.8, steps: [1, 2, 5] },
+  { decadesMin: 0, steps: [1, 1.5, 2, 3, 4, 5, 6, 8] },
+];
+
 function logTicks(bottom: number, top: number): number[] {
   const decades = top - bottom;
-  const steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : [1, 2, 5];
+  const steps = logSteps.find(({ decadesMin }) => decades > decadesMin)!.steps;
   const ticks: number[] = [];
   for (let decade = Math.floor(bottom); decade <= Math.ceil(top); decade++) {
     for (const step of steps) {
