@@ -1,7 +1,7 @@
 import type { MachineFacts } from "../../report/machine.ts";
 import type { BenchReport } from "../../report/report.ts";
 import type { ServerComparison } from "./compare-server.ts";
-import { judge } from "./listed.ts";
+import { type Judged, judge } from "./listed.ts";
 import type { Truth } from "./run-truth.ts";
 import { commonFlags, liveServers, notReplayed } from "./vllm-servers.ts";
 
@@ -29,10 +29,6 @@ export function reportOf(
   const requests = sum(comparisons.map((each) => each.requests));
   const steps = sum(comparisons.map((each) => each.eventSteps));
   const batches = sum(comparisons.map((each) => each.eventBatches));
-  const rows = [
-    ...unlisted.map(({ name, what }) => ["DIFFERENT", name, what]),
-    ...listed.map(({ name, what, id }) => [`listed: ${id}`, name, what]),
-  ];
   const servers = comparisons.map(({ server }) => server);
   return {
     unlisted: unlisted.length,
@@ -54,7 +50,8 @@ export function reportOf(
         { name: "event batches", value: batches, unit: "batches" },
       ],
       table: [
-        ...merged(rows).map((row) => row.join("  ")),
+        ...unlistedLines(unlisted),
+        ...listedLines(listed),
         `${requests} requests, ${steps} event steps with ${batches} batches: ` +
           `${unlisted.length} differences that no table lists, ${listed.length} that one does.`,
       ].join("\n"),
@@ -72,19 +69,25 @@ export function reportOf(
   };
 }
 
-/** The same difference of many requests in one row. */
-function merged(rows: readonly (readonly string[])[]): string[][] {
-  const groups = new Map<string, { status: string; names: string[]; what: string }>();
-  for (const [status = "", name = "", what = ""] of rows) {
-    const key = `${status}\n${what}`;
-    const group = groups.get(key) ?? { status, names: [], what };
-    group.names.push(name.replace(".http", ""));
-    groups.set(key, group);
-  }
-  return [...groups.values()].map(({ status, names, what }) => {
-    const more = names.length > 2 ? ` and ${names.length - 2} more` : "";
-    return [status, `${names.slice(0, 2).join(", ")}${more}`, what];
+/** The same difference of many requests in one line. */
+function unlistedLines(unlisted: Judged["unlisted"]): string[] {
+  const groups = Map.groupBy(unlisted, ({ what }) => what);
+  return [...groups].map(([what, all]) => `DIFFERENT  ${namesIn(all)}  ${what}`);
+}
+
+/** One line for each entry of a table, with how often it was needed and for what at first. */
+function listedLines(listed: Judged["listed"]): string[] {
+  const groups = Map.groupBy(listed, ({ id }) => id);
+  return [...groups].map(([id, all]) => {
+    const more = all.length > 1 ? ` and ${all.length - 1} more` : "";
+    return `listed: ${id}  ${namesIn(all)}  ${all[0]?.what}${more}`;
   });
+}
+
+function namesIn(findings: readonly { readonly name: string }[]): string {
+  const names = [...new Set(findings.map(({ name }) => name.replace(".http", "")))];
+  const more = names.length > 2 ? ` and ${names.length - 2} more` : "";
+  return `${names.slice(0, 2).join(", ")}${more}`;
 }
 
 function sum(values: readonly number[]): number {
