@@ -18,7 +18,7 @@ const help = `npm run bench:rivals -- [flags]
   --only A,B     these rivals, beside direct, nginx and warmpath
   --install      install only
   --no-install   do not install: what is missing is absent
-  --quick        eight minutes; too noisy to quote
+  --quick        ten minutes; too noisy to quote
   --tiny         seconds a rival, of those already installed; shows only that the bench works
   --rounds N     other than the plan's (an even number turns the order around evenly)
   --json         one JSON line a figure on stdout instead of tables

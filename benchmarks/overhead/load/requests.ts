@@ -18,8 +18,8 @@ export async function runRequests(order: ClosedOrder | OpenOrder): Promise<Reque
   const request = chatRequest(order, chatBody(order.bodyBytes, { stream: false }));
   const count = order.kind === "closed" ? order.connections : openConnectionsMax;
   const open = () => openConnection(hostname, Number(port), request);
-  // Fresh connections for each pass: an answer that the warm-up still waits for is not taken for one
-  // of the measured requests.
+  // Fresh connections for each pass: an answer that the warm-up still waits for is not taken for
+  // one of the measured requests.
   const drive = async (durationMs: number): Promise<RequestsResult> => {
     const connections = await Promise.all(Array.from({ length: count }, open));
     const endWatch = watchUsage(order);
