@@ -42,7 +42,8 @@ test("random use leaves the pool as a list and a map would have it, and the even
         if (left > 0) references.set(any, left);
         else {
           references.delete(any);
-          free.push(any);
+          if (contents.some(({ block }) => block === any)) free.push(any);
+          else free.unshift(any);
         }
       } else if (any !== undefined && !contents.some(({ block }) => block === any)) {
         pool.store(any, key);

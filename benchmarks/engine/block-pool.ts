@@ -107,17 +107,22 @@ export class BlockPool {
     this.#nextInBucket[last] = block;
   }
 
-  /** Drops one reference; the last one sends the block to the end of the free queue. */
+  /**
+   * Drops one reference; the last one sends the block to the end of the free queue, or to its front
+   * when it holds nothing that could be wanted again (measured on vLLM 0.32).
+   */
   release(block: Block): void {
     const references = this.#references[block]! - 1;
     assert(references >= 0, "a block that nobody refers to is released");
     this.#references[block] = references;
     if (references > 0) return;
-    const last = this.#previousFree[this.size]!;
-    this.#nextFree[last] = block;
-    this.#previousFree[block] = last;
-    this.#nextFree[block] = this.size;
-    this.#previousFree[this.size] = block;
+    const isWanted = this.#isCached[block] === 1;
+    const previous = isWanted ? this.#previousFree[this.size]! : this.size;
+    const next = isWanted ? this.size : this.#nextFree[this.size]!;
+    this.#nextFree[previous] = block;
+    this.#previousFree[block] = previous;
+    this.#nextFree[block] = next;
+    this.#previousFree[next] = block;
     this.#freeCount += 1;
   }
 

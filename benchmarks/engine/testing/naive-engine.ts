@@ -205,7 +205,9 @@ export class NaiveEngine {
   #release(one: NaiveRequest): void {
     for (const block of one.blocks.toReversed()) {
       block.references -= 1;
-      if (block.references === 0) this.#free.push(block);
+      if (block.references > 0) continue;
+      if (block.key === undefined) this.#free.unshift(block);
+      else this.#free.push(block);
     }
     one.blocks = [];
     one.stored = 0;
