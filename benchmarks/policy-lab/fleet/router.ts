@@ -20,6 +20,11 @@ interface HeldTurn {
 
 /** While requests are held, the policy is asked again after so long at the latest. */
 const askAgainMs = 100;
+/**
+ * When a request ends, this many in a row may be refused before the rest is left for the next
+ * scrape or timer: thousands may be held, and asking for all of them at each end takes for ever.
+ */
+const refusedMax = 32;
 /** Longer than any pause that an admission policy could reasonably wait out. */
 const idleHoldMsMax = 30 * 60_000;
 
@@ -219,22 +224,31 @@ export class Router {
     );
   }
 
-  /** Asks for all who are held, once for all that happens at this time. */
+  /** A request ended: asks for those who wait longest, once for all that ends at this time. */
   #askSoon(): void {
     if (this.#willAsk || this.#held.length === 0) return;
     this.#willAsk = true;
     this.#options.queue.at(this.#options.queue.nowMs, () => {
       this.#willAsk = false;
-      this.#askHeld();
+      this.#askHeld(refusedMax);
     });
   }
 
-  #askHeld(): void {
+  /** Asks for the held in the order of their coming, until so many in a row must go on waiting. */
+  #askHeld(inARowMax = Number.POSITIVE_INFINITY): void {
     if (this.#held.length === 0) return;
     const asked = this.#held;
-    this.#held = [];
-    const stillHeld = asked.filter((held) => !this.#tryPlace(held));
+    const stillHeld: HeldTurn[] = [];
     this.#held = stillHeld;
+    let inARow = 0;
+    for (const held of asked) {
+      if (inARow < inARowMax && this.#tryPlace(held)) {
+        inARow = 0;
+      } else {
+        stillHeld.push(held);
+        inARow += 1;
+      }
+    }
     this.#checkProgress();
   }
 

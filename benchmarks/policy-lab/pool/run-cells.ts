@@ -31,6 +31,8 @@ export async function runCells(
   if (options.workers === 0) {
     const run = createJobRunner(options.tracePath);
     for (const [index, job] of jobs.entries()) {
+      // Between cells the process hears of signals.
+      await Bun.sleep(0);
       if (options.signal?.aborted === true) break;
       keep(await run(job), index);
     }
