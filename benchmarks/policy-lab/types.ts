@@ -60,8 +60,8 @@ export interface PolicyContext {
 /** A running policy. All methods are called in the order of virtual time. */
 export interface PolicyRun {
   /**
-   * Index of the replica, or "hold": the lab asks again, in the order of arrival, when a scrape came
-   * or 100 ms passed, and when a request ended for as long as not too many in a row are refused.
+   * Index of the replica, or "hold": the lab asks again, in the order of arrival, when a scrape
+   * came or 100 ms passed, and when a request ended for as long as not many in a row are refused.
    */
   place(request: RoutedRequest, replicas: readonly ReplicaView[], nowMs: number): number | "hold";
   onFirstToken?(requestId: number, nowMs: number): void;
