@@ -30,9 +30,12 @@ const terms: readonly (readonly [string, string])[] = [
   ],
   [
     "oracle",
-    "greedy placement that knows the true caches and the true backlog in seconds. It neither holds nor plans, so session admission can pass it when the cache thrashes.",
+    "places by the true caches and the true backlog in seconds, and admits sessions while their exact blocks fit. The best that this lab knows how to do, not a proof: it trades waiting first turns for throughput.",
   ],
-  ["∞ cache", "the oracle on replicas whose KV cache never fills: the peak with the cache intact."],
+  [
+    "∞ cache",
+    "no policy, but the peak rate with the cache intact: replicas whose KV cache never fills, placed by true work and cache.",
+  ],
   [
     "Virtual time",
     "the engines are a model of vLLM V1 (see the engine’s README for what it leaves out); nothing here ran on a GPU.",
@@ -45,7 +48,7 @@ export function definitionSection(styles: readonly PolicyStyle[]): Markup {
     style,
     heading: policyName(style),
     cells: [
-      html`<span class="prose">${style.facts?.about ?? "The oracle’s placement on replicas whose KV cache never fills."}</span>`,
+      html`<span class="prose">${style.facts?.about ?? "Replicas whose KV cache never fills: the peak rate."}</span>`,
       html`<span class="prose">${style.facts?.source ?? "this lab"}</span>`,
     ],
   }));
