@@ -44,7 +44,8 @@ export interface CellSpec {
   /**
    * KV demand ÷ capacity: distinct tokens that the sessions under way keep, by the workload's plan,
    * over the fleet's KV tokens. Sets the job slots (saturation) or the arrival rate (open: the rate
-   * at which so many sessions are under way on an idle fleet with a full cache).
+   * at which so many sessions are under way on an idle fleet with a full cache). For a trace in the
+   * open regime: how many times faster than it was recorded it is played.
    */
   readonly demand: number;
   readonly seed: number;

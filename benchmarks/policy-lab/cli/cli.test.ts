@@ -42,7 +42,10 @@ describe("parseLabOptions()", () => {
   test("a trace is a workload of its own name", () => {
     const options = parseLabOptions(["--trace", "some/where/day.jsonl", "--tiny"]);
     expect(options.tracePath).toBe("some/where/day.jsonl");
-    expect(options.plan?.jobs[0]?.spec.workload).toBe("trace:day.jsonl");
+    const specs = options.plan?.jobs.map(({ spec }) => spec) ?? [];
+    expect(specs[0]?.workload).toBe("trace:day.jsonl");
+    // Its own pace.
+    expect(specs.find(({ regime }) => regime === "open")?.demand).toBe(1);
   });
 
   test("only the whole default grid has a bar on its time", () => {

@@ -26,7 +26,8 @@ which takes at most 15 minutes on two cores.
   --workload NAME      name of a workload (default: agent-lite)
   --trace FILE         replay a trace in Mooncake's format instead of a workload
   --replicas 4,8       fleet sizes
-  --demand 0.5,1       KV demand ÷ capacity: sets job slots (saturation) or arrivals (open)
+  --demand 0.5,1       KV demand ÷ capacity: sets job slots (saturation) or arrivals (open);
+                       for a trace in the open regime: times its own pace
   --regime R           saturation, open or both (default: both)
   --seeds N            seeds 1 to N (default: 5)
   --profile NAME       engine profile of every replica (default: llama-8b-h100)

@@ -175,6 +175,33 @@ describe("runCell()", () => {
   });
 });
 
+describe("open traces", () => {
+  test("are played at so many times their own pace, from the first request on", () => {
+    const sentAt = (demand: number) => {
+      const times: number[] = [];
+      const policy = policyOf("watching", () => ({
+        place: (_request, _replicas, nowMs) => {
+          times.push(nowMs);
+          return 0;
+        },
+      }));
+      const workload = workloadOf(
+        "trace:paced",
+        [0, 1000, 4000].map((startMs) => ({
+          id: `s${startMs}`,
+          startMs,
+          turns: [{ newTokens: 20, outputTokens: 2 }],
+        })),
+      );
+      const spec = { regime: "open", demand, warmupMs: 0, measuredMs: 60_000 } as const;
+      run({ policy, workload, spec });
+      return times.map(Math.round);
+    };
+    expect(sentAt(1)).toEqual([0, 1000, 4000]);
+    expect(sentAt(2)).toEqual([0, 500, 2000]);
+  });
+});
+
 describe("sessions", () => {
   test("a turn after children waits for the last of them", () => {
     const sentAt = new Map<string, number>();

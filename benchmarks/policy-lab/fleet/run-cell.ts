@@ -108,7 +108,8 @@ class Cell {
     this.#source = createSessionSource({
       workload: means.workload,
       seed,
-      underWay: this.#slots,
+      // An open trace begins as it was recorded: with nobody.
+      underWay: isTrace(spec.workload) && spec.regime === "open" ? 0 : this.#slots,
       startsInside: !isTrace(spec.workload),
       blocks: Math.min(...this.#replicas.map(({ blocks }) => blocks)),
       nominal,
@@ -208,8 +209,8 @@ class Cell {
       this.#arrivalsLeft = false;
       return;
     }
-    const wanted = this.#sessionsPerSecond();
-    const stretch = (this.#means.shape.sessionsPerSecond ?? wanted) / wanted;
+    const own = this.#means.shape.sessionsPerSecond;
+    const stretch = own === undefined ? 1 : own / this.#sessionsPerSecond();
     const { startMs } = plan;
     // Those under way at the start were the first of the workload: its clock starts behind them.
     const atMs = before === undefined ? 0 : before.atMs + (startMs - before.startMs) * stretch;
@@ -219,8 +220,12 @@ class Cell {
     });
   }
 
+  /** The wanted rate of arrivals: a trace is played at a multiple of its own pace. */
   #sessionsPerSecond(): number {
-    return (this.#slots * 1000) / this.#means.shape.jobMs;
+    const { jobMs, sessionsPerSecond } = this.#means.shape;
+    const { workload, demand } = this.#spec;
+    if (isTrace(workload) && sessionsPerSecond !== undefined) return demand * sessionsPerSecond;
+    return (this.#slots * 1000) / jobMs;
   }
 
   #createReplicas(): readonly Replica[] {

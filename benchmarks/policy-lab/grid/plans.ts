@@ -1,5 +1,6 @@
 import { defaultPolicies } from "../policies/index.ts";
 import { infiniteCache, type Scenario } from "../result.ts";
+import { isTrace } from "../workload-named.ts";
 import { type CellJob, cellsOf, type GridAxes } from "./axes.ts";
 
 /** What a person may set; absent: the plan's own. */
@@ -81,8 +82,8 @@ function axesOf(settings: GridSettings): GridAxes {
     workload: "agent-lite",
     replicas: [8],
     demands: [1],
-    // Below the saturation of every policy, round robin and random included.
-    loads: [0.25],
+    // Agents: below the saturation of every policy, random included. Traces: their own pace.
+    loads: [isTrace(axes.workload ?? "") ? 1 : 0.25],
     regimes: ["saturation", "open"],
     scenarios: [baseline(settings)],
     seeds: 5,
