@@ -32,27 +32,30 @@ export interface ChatShape {
   readonly goesOn: { readonly first: number; readonly later: number };
 }
 
-/** Input lengths of the Mooncake conversation trace (12,031 requests), computed from it. */
-export const conversationInput: Quantiles = {
+/**
+ * Lengths of first prompts in the Mooncake conversation trace (12,031 requests, 8,233 sessions as
+ * guessed from prefixes), computed from it.
+ */
+export const conversationFirstPrompt: Quantiles = {
   points: [
     [0, 891],
-    [0.05, 901],
-    [0.1, 964],
-    [0.2, 1_662],
-    [0.3, 3_263],
-    [0.4, 4_993],
-    [0.5, 6_909],
-    [0.6, 9_570],
-    [0.7, 13_196],
-    [0.8, 17_869],
-    [0.9, 27_367],
-    [0.95, 39_552],
-    [0.99, 85_401],
+    [0.05, 898],
+    [0.1, 908],
+    [0.2, 1_178],
+    [0.3, 2_161],
+    [0.4, 4_381],
+    [0.5, 5_961],
+    [0.6, 8_619],
+    [0.7, 12_171],
+    [0.8, 17_071],
+    [0.9, 26_593],
+    [0.95, 38_538],
+    [0.99, 87_169],
     [1, 126_195],
   ],
 };
 
-/** Its output lengths. */
+/** Lengths of all its answers. */
 export const conversationOutput: Quantiles = {
   points: [
     [0, 1],
@@ -87,7 +90,7 @@ export const conversationShape: ChatShape = {
   sloClass: "interactive",
   systemTokens: conversationSystemTokens,
   firstMessage: {
-    points: conversationInput.points.map(([share, tokens]) => [
+    points: conversationFirstPrompt.points.map(([share, tokens]) => [
       share,
       tokens - conversationSystemTokens,
     ]),

@@ -1,202 +1,220 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { seededRandom } from "@warmpath/runtime/base";
-import { quantileOf } from "../report/statistics.ts";
 import { tokensOf } from "./contents.ts";
 import {
-  CacheBoundCounter,
-  describeSessions,
-  loadTrace,
-  readTrace,
-  traceWorkload,
+  describeWorkload,
+  kvDemandOf,
+  type SessionPlan,
+  type TurnPlan,
+  type Workload,
   workloadOf,
   workloads,
 } from "./index.ts";
-import { gammaGap, logNormal, zipf } from "./samplers.ts";
-import { callTool } from "./tools.ts";
-import type { SessionPlan } from "./types.ts";
 
-const tracePath = join(import.meta.dir, "testdata/mooncake_fast25_conversation_trace.jsonl.gz");
-
-function take(name: string, count: number, seed = 1): SessionPlan[] {
+function take(workload: Workload, count: number, seed = 1): SessionPlan[] {
   const taken: SessionPlan[] = [];
-  for (const session of workloadOf(name).sessions(seed)) {
+  for (const session of workload.sessions(seed)) {
     taken.push(session);
     if (taken.length === count) break;
   }
   return taken;
 }
 
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+function withChildren(session: SessionPlan): SessionPlan[] {
+  const children = session.turns.flatMap((turn) => turn.children ?? []);
+  return [session, ...children.flatMap(withChildren)];
 }
 
-describe("samplers", () => {
-  const count = 40_000;
-  const draws = (draw: (random: ReturnType<typeof seededRandom>) => number) => {
-    const random = seededRandom("samplers");
-    return Array.from({ length: count }, () => draw(random)).toSorted((a, b) => a - b);
-  };
-  test("a lognormal has its median, and the quantiles of its sigma", () => {
-    const drawn = draws((random) => logNormal(random, { median: 100, sigma: 1.15 }));
-    expect(quantileOf(drawn, 0.5) / 100).toBeCloseTo(1, 1);
-    expect(quantileOf(drawn, 0.9) / (100 * Math.exp(1.2816 * 1.15))).toBeCloseTo(1, 1);
-  });
-  test("gamma gaps have their mean and coefficient of variation, also above 1", () => {
-    for (const variation of [0.5, 1, 2]) {
-      const drawn = draws((random) => gammaGap(random, 10, variation));
-      const mean = meanOf(drawn);
-      const deviation = Math.sqrt(meanOf(drawn.map((value) => (value - mean) ** 2)));
-      expect(mean / 10).toBeCloseTo(1, 1);
-      expect(Math.abs(deviation / mean / variation - 1)).toBeLessThan(0.05);
-    }
-  });
-  test("Zipf ranks come by their weights", () => {
-    const rank = zipf(20, 1);
-    const drawn = draws((random) => rank(random));
-    const first = drawn.filter((each) => each === 0).length / count;
-    expect(Math.abs(first * 3.5977 - 1)).toBeLessThan(0.05);
-    expect(drawn.at(-1)).toBe(19);
-  });
-  test("tools keep the overall latency, and each has its own", () => {
-    const random = seededRandom("tools");
-    const calls = Array.from({ length: count }, () =>
-      callTool(random, { median: 300, sigma: 2.98 }),
-    );
-    const all = calls.map(({ latencyMs }) => latencyMs).toSorted((a, b) => a - b);
-    expect(Math.abs(quantileOf(all, 0.5) / 300 - 1)).toBeLessThan(0.1);
-    const medianOfTool = (name: string) =>
-      quantileOf(
-        calls
-          .filter(({ toolName }) => toolName === name)
-          .map(({ latencyMs }) => latencyMs)
-          .toSorted((a, b) => a - b),
-        0.5,
-      );
-    expect(medianOfTool("read_file")).toBeLessThan(medianOfTool("run_tests") / 10);
-  });
-});
+function turnsOf(sessions: readonly SessionPlan[]): readonly TurnPlan[] {
+  return sessions.flatMap(withChildren).flatMap(({ turns }) => turns);
+}
+
+function startsBetween(sessions: readonly SessionPlan[], fromMs: number, toMs: number): number {
+  return sessions.filter(({ startMs }) => startMs >= fromMs && startMs < toMs).length;
+}
 
 describe.each(workloads.map(({ name }) => name))("%s", (name) => {
-  const sessions = take(name, 300);
+  const workload = workloadOf(name);
+  const sessions = take(workload, 200);
   test("the same seed gives the same sessions, another seed others", () => {
-    expect(JSON.stringify(take(name, 40))).toBe(JSON.stringify(sessions.slice(0, 40)));
-    expect(JSON.stringify(take(name, 40, 2))).not.toBe(JSON.stringify(sessions.slice(0, 40)));
+    expect(JSON.stringify(take(workload, 40))).toBe(JSON.stringify(sessions.slice(0, 40)));
+    expect(JSON.stringify(take(workload, 40, 2))).not.toBe(JSON.stringify(sessions.slice(0, 40)));
   });
-  test("sessions come in order, and each turn's tokens are those of its runs", () => {
+  test("two runs at once do not disturb each other", () => {
+    const one = workload.sessions(1)[Symbol.iterator]();
+    const other = workload.sessions(1)[Symbol.iterator]();
+    for (let index = 0; index < 20; index += 1) {
+      expect(JSON.stringify(one.next().value)).toBe(JSON.stringify(other.next().value));
+    }
+  });
+  test("sessions come in the order of their starts, with ids of their own", () => {
     const starts = sessions.map(({ startMs }) => startMs);
-    expect(starts).toEqual(starts.toSorted((a, b) => a - b));
-    const turns = sessions.flatMap(function all(session): SessionPlan["turns"] {
-      return session.turns.flatMap((turn) => [turn, ...(turn.children ?? []).flatMap(all)]);
-    });
-    for (const { segments, promptSegments, promptTokens, outputTokens, ...turn } of turns) {
+    expect(starts).toEqual(starts.toSorted((left, right) => left - right));
+    const ids = sessions.flatMap(withChildren).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+  test("each turn's tokens are those of its runs", () => {
+    for (const session of sessions.flatMap(withChildren)) {
+      expect(session.turns.length).toBeGreaterThan(0);
+    }
+    for (const { segments, promptSegments, promptTokens, outputTokens, ...turn } of turnsOf(
+      sessions,
+    )) {
       expect(tokensOf(segments.slice(0, promptSegments))).toBe(promptTokens);
       expect(segments[promptSegments]?.tokens).toBe(outputTokens);
       expect(outputTokens).toBeGreaterThanOrEqual(1);
       expect(turn.gapBeforeMs).toBeGreaterThanOrEqual(0);
       expect(turn.abortAfterTokens ?? 1).toBeLessThanOrEqual(outputTokens);
+      expect(turn.toolName === undefined).toBe(turn.gapKind !== "tool");
     }
-    for (const session of sessions) expect(session.turns.length).toBeGreaterThan(0);
   });
   test("a turn continues the one before with its answer, unless the context was rewritten", () => {
     for (const { turns } of sessions) {
       for (const [index, turn] of turns.entries()) {
         const before = turns[index - 1];
+        expect(turn.gapKind === "start").toBe(before === undefined);
         if (before === undefined || before.segments !== turn.segments) continue;
         expect(turn.promptSegments).toBe(before.promptSegments + 2);
       }
     }
   });
+  test("the rate and the size can be said otherwise, and nothing else changes", () => {
+    const own = describeWorkload(workload, { seed: 1, sessions: 200 });
+    const other = describeWorkload(workloadOf(name, { sessionsPerSecond: 0.01, scale: 1 / 2 }), {
+      seed: 1,
+      sessions: 200,
+    });
+    const median = ({ spreads }: typeof own) => spreads["prompt tokens"]?.p50 ?? Number.NaN;
+    expect(median(other) / median(own)).toBeWithin(0.45, 0.56);
+    expect(other.sessionsPerSecond).toBeLessThan(own.sessionsPerSecond / 5);
+    // A context of other size is rewritten elsewhere; without one, draws are the same.
+    if (own.rewrittenTurns === 0) expect(other.turns).toBe(own.turns);
+  });
 });
 
 describe("agent-lite", () => {
-  const facts = describeSessions(workloadOf("agent-lite").sessions(1), 4_000);
-  const near = (value: number | undefined, wanted: number, share: number) =>
-    expect(Math.abs((value ?? 0) / wanted - 1)).toBeLessThan(share);
-  test("has the quantiles of its samplers", () => {
-    near(facts.spreads["output tokens"]?.p50, 60, 0.1);
-    near(facts.spreads["tool gap, ms"]?.p50, 300, 0.15);
-    expect(facts.tenants).toBe(20);
-    near(facts.sessionsPerSecond, 1, 0.1);
-  });
-  test("is made of prefixes: nearly all of a prompt was there before", () => {
-    expect(facts.infiniteCacheHits).toBeGreaterThan(0.85);
-  });
-  test("has subagents, clients that leave, and contexts that were rewritten", () => {
-    expect(facts.children).toBeGreaterThan(100);
-    near(facts.abandonedTurns / facts.sessions, 0.02 * 2.9, 0.5);
-    const sessions = take("agent-lite", 2_000);
-    const rewritten = sessions.filter(({ turns }) =>
-      turns.some((turn, index) => index > 0 && turn.segments !== turns[index - 1]?.segments),
+  const sessions = take(workloadOf("agent-lite"), 1_500);
+  const contextTokensMax = 22_500;
+  const isRewritten = (session: SessionPlan) =>
+    session.turns.some(({ segments }, index) => {
+      const before = session.turns[index - 1];
+      const last = (before?.promptSegments ?? 0) - 1;
+      return before !== undefined && before.segments[last]?.content !== segments[last]?.content;
+    });
+  test("no context is larger than a window, and some are rewritten to fit", () => {
+    const largest = Math.max(
+      ...turnsOf(sessions).map(({ promptTokens, outputTokens }) => promptTokens + outputTokens),
     );
-    expect(rewritten.length).toBeGreaterThan(0);
+    expect(largest).toBeLessThanOrEqual(contextTokensMax);
+    expect(largest).toBeGreaterThan(0.9 * contextTokensMax);
+    expect(sessions.filter(isRewritten).length).toBeGreaterThan(20);
   });
-});
-
-test("chat has the Mooncake conversation trace's lengths divided by eight", () => {
-  const { spreads } = describeSessions(workloadOf("chat").sessions(1), 6_000);
-  const first = take("chat", 6_000).map(({ turns }) => turns[0]?.promptTokens ?? 0);
-  const sorted = first.toSorted((a, b) => a - b);
-  expect(Math.abs(quantileOf(sorted, 0.5) / (6_909 / 8) - 1)).toBeLessThan(0.1);
-  expect(Math.abs(quantileOf(sorted, 0.9) / (27_367 / 8) - 1)).toBeLessThan(0.1);
-  expect(Math.abs((spreads["output tokens"]?.p50 ?? 0) / (350 / 8) - 1)).toBeLessThan(0.1);
-  expect(Math.abs((spreads["turns per session"]?.mean ?? 0) / 1.5 - 1)).toBeLessThan(0.05);
-});
-
-test("a burst is ten times as many arrivals for half a minute", () => {
-  const starts = take("burst", 1_500).map(({ startMs }) => startMs);
-  const between = (from: number, to: number) =>
-    starts.filter((at) => at >= from && at < to).length / ((to - from) / 1000);
-  expect(between(270_000, 300_000) / between(0, 270_000)).toBeGreaterThan(5);
-});
-
-describe("a Mooncake trace", () => {
-  test("has the published bound with an infinite cache: 36.6 % of blocks, 37.4 % of tokens", async () => {
-    const infinite = new CacheBoundCounter();
-    const small = new CacheBoundCounter(1.5e6);
-    for await (const request of readTrace(tracePath)) {
-      infinite.add(request);
-      small.add(request);
-    }
-    const { bound } = infinite;
-    expect(bound).toMatchObject({ requests: 12_031, blocks: 288_500, uniqueBlocks: 182_790 });
-    expect((100 * bound.blockHits).toFixed(1)).toBe("36.6");
-    expect((100 * bound.tokenHits).toFixed(1)).toBe("37.4");
-    expect(small.bound.tokenHits).toBeLessThan(bound.tokenHits / 2);
+  test("without compaction sessions end where their context is full", () => {
+    const whole = take(workloadOf("agent-lite", { compacts: false }), 1_500);
+    expect(whole.filter(isRewritten)).toEqual([]);
+    const largest = Math.max(...turnsOf(whole).map(({ promptTokens }) => promptTokens));
+    expect(largest).toBeLessThanOrEqual(contextTokensMax);
   });
-  test("becomes sessions whose shared prefixes are those of its ids", async () => {
-    const requests = (await loadTrace(tracePath)).slice(0, 2_000);
-    const bound = new CacheBoundCounter();
-    for (const request of requests) bound.add(request);
-    const facts = describeSessions(traceWorkload("t", requests).sessions(1), requests.length);
-    expect(facts.sessions).toBe(2_000);
-    expect(facts.infiniteCacheHits).toBeCloseTo(bound.bound.tokenHits, 3);
-  });
-  test("with a bad line is refused with the line and the field", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "warmpath-trace-"));
-    const good = '{"timestamp":0,"input_length":600,"output_length":5,"hash_ids":[1,2]}';
-    const cases = [
-      ["{", "not a JSON object"],
-      ['{"timestamp":0,"input_length":0,"output_length":5,"hash_ids":[]}', "input_length"],
-      ['{"timestamp":0,"input_length":9,"output_length":5,"hash_ids":["a"]}', "hash_ids"],
-      ['{"timestamp":0,"input_length":900,"output_length":5,"hash_ids":[1]}', "needs 2"],
-    ] as const;
-    try {
-      for (const [index, [line, why]] of cases.entries()) {
-        const path = join(folder, `${index}.jsonl`);
-        writeFileSync(path, `${good}\n\n${line}\n`);
-        const refused = await loadTrace(path).then(() => "", String);
-        expect(refused).toContain(`${path}:3: `);
-        expect(refused).toContain(why);
+  test("subagents go on from their parent's context, and the parent waits for them", () => {
+    let parents = 0;
+    for (const { turns } of sessions) {
+      for (const [index, { children, segments, promptSegments }] of turns.entries()) {
+        if (children === undefined) continue;
+        parents += 1;
+        expect(children.length).toBeWithin(2, 5);
+        expect(turns[index + 1]?.gapKind).toBe("join");
+        for (const child of children) {
+          const inherited = child.turns[0]?.segments.slice(0, promptSegments + 1);
+          if (child.turns[0]?.gapKind === "start" && inherited?.at(-1) !== undefined) {
+            const isSame = inherited.every((run, at) => run.content === segments[at]?.content);
+            // A parent with a full context has children that begin with a summary.
+            expect(isSame || inherited.length < promptSegments + 1).toBe(true);
+          }
+        }
       }
-    } finally {
-      rmSync(folder, { recursive: true });
     }
+    expect(parents).toBeGreaterThan(100);
   });
-  test("that is not there is an error, not an empty trace", async () => {
-    const missing = await loadTrace("/nowhere/trace.jsonl.gz").then(() => "", String);
-    expect(missing).toContain("ENOENT");
+  test("a client that left comes back without the answer it dropped", () => {
+    let came = 0;
+    for (const { turns } of sessions) {
+      for (const [index, { abortAfterTokens, segments, promptSegments }] of turns.entries()) {
+        const next = turns[index + 1];
+        if (abortAfterTokens === undefined || next === undefined) continue;
+        came += 1;
+        const dropped = segments[promptSegments]?.content;
+        expect(next.gapKind).toBe("human");
+        expect(next.segments.some(({ content }) => content === dropped)).toBe(false);
+      }
+    }
+    expect(came).toBeGreaterThan(20);
+  });
+  test("sessions of a noisy tenant come in runs", () => {
+    const runs = sessions.filter(
+      ({ tenant }, index) => tenant === "tenant-0" && sessions[index - 1]?.tenant !== tenant,
+    ).length;
+    const all = sessions.filter(({ tenant }) => tenant === "tenant-0").length;
+    expect(all / runs).toBeGreaterThan(6);
+  });
+});
+
+test("a burst is ten times as many arrivals for half a minute, again and again", () => {
+  const sessions = take(workloadOf("burst", { sessionsPerSecond: 4 }), 7_600);
+  for (const period of [0, 1, 2]) {
+    const from = period * 300_000;
+    const calm = startsBetween(sessions, from, from + 270_000) / 270;
+    const burst = startsBetween(sessions, from + 270_000, from + 300_000) / 30;
+    expect(calm).toBeWithin(3.4, 4.6);
+    expect(burst / calm).toBeWithin(8, 12);
+  }
+});
+
+describe("rag", () => {
+  const sessions = take(workloadOf("rag"), 1_500);
+  const promptOf = ({ turns: [turn] }: SessionPlan) =>
+    turn?.segments
+      .slice(0, turn.promptSegments)
+      .map(({ content }) => content)
+      .join();
+  test("asks 750 prompts of 150 customers round and round", () => {
+    const prompts = sessions.map(promptOf);
+    expect(new Set(prompts).size).toBe(750);
+    expect(prompts.slice(0, 750)).toEqual(prompts.slice(750));
+    expect(new Set(sessions.map(({ tenant }) => tenant)).size).toBe(150);
+    expect(promptOf(take(workloadOf("rag"), 1, 2)[0]!)).not.toBe(prompts[0]);
+  });
+  test("its prompts are 73 % of the published fleet's KV cache", () => {
+    const { sharedTokens } = kvDemandOf(workloadOf("rag"), { sampleSessions: 1_500 });
+    expect(sharedTokens).toBe(1_800_000);
+    expect(((100 * sharedTokens) / (8 * 307_328)).toFixed(0)).toBe("73");
+  });
+});
+
+test("cache-thrash goes round in a working set that is given", () => {
+  const workload = workloadOf("cache-thrash", { workingSetTokens: 200_000 });
+  const groups = take(workload, 120).map(({ tenant }) => tenant);
+  expect(new Set(groups).size).toBe(50);
+  expect(groups.slice(0, 50)).toEqual(groups.slice(50, 100));
+  expect(kvDemandOf(workload).sharedTokens).toBe(200_000);
+});
+
+test("a noisy neighbour has ten times the sessions, and shares no prompt", () => {
+  const sessions = take(workloadOf("noisy-neighbour"), 2_000);
+  const noisy = sessions.filter(({ tenant }) => tenant === "noisy");
+  const quiet = sessions.filter(({ tenant }) => tenant === "quiet");
+  expect(noisy.length / quiet.length).toBeWithin(8, 12);
+  expect(quiet[0]?.sloClass).toBe("interactive");
+  expect(quiet[0]?.cacheSalt).not.toBe(noisy[0]?.cacheSalt);
+});
+
+describe("names and settings", () => {
+  test("an unknown name is an error that lists those there are", () => {
+    expect(() => workloadOf("agnt")).toThrow(/"agnt": agent-lite, agent, chat/);
+  });
+  test.each([
+    ["sessionsPerSecond", 0],
+    ["scale", -1],
+    ["workingSetTokens", Number.NaN],
+  ] as const)("%s of %p is refused", (option, value) => {
+    expect(() => workloadOf("agent-lite", { [option]: value })).toThrow(`${option} must be`);
   });
 });

@@ -15,14 +15,21 @@ export interface KvDemand {
   sessions(tokens: number): number;
 }
 
+/** Time of one turn on a fleet that is not full, in ms. */
+export type TurnTime = (
+  uncachedTokens: number,
+  outputTokens: number,
+  promptTokens: number,
+) => number;
+
 /** How the sample is drawn, and how long a turn takes. */
 export interface KvDemandOptions {
   /** Default 1. */
   readonly seed?: number;
   /** Sessions looked at; default 1,000: the tail of a session's length is heavy. */
   readonly sampleSessions?: number;
-  /** Time of one turn on a fleet that is not full, in ms; default `nominalTurnMs`. */
-  turnMs?(uncachedTokens: number, outputTokens: number): number;
+  /** Default `nominalTurnMs`. */
+  turnMs?: TurnTime;
 }
 
 /**
@@ -98,11 +105,11 @@ interface Start {
 class Ledger {
   readonly #tree = new PrefixTree();
   readonly #holdings = new Map<PrefixNode, Holding>();
-  readonly #turnMs: (uncachedTokens: number, outputTokens: number) => number;
+  readonly #turnMs: TurnTime;
   #totalMs = 0;
   #root = 0;
 
-  constructor(turnMs: (uncachedTokens: number, outputTokens: number) => number) {
+  constructor(turnMs: TurnTime) {
     this.#turnMs = turnMs;
   }
 
@@ -147,10 +154,11 @@ class Ledger {
     let nowMs = fromMs;
     for (const turn of session.turns) {
       nowMs += turn.gapBeforeMs;
-      const { nodes } = this.#tree.walk(turn.segments, turn.promptSegments + 1, salt);
+      const { nodes } = this.#tree.walk(turn.segments, turn.promptSegments + 1, { salt });
       const cachedTokens = this.#keep(kept, nodes, turn.promptSegments + 1, nowMs);
       const answered = turn.abortAfterTokens ?? turn.outputTokens;
-      nowMs += this.#turnMs(Math.max(1, turn.promptTokens - cachedTokens), answered);
+      const { promptTokens } = turn;
+      nowMs += this.#turnMs(Math.max(1, promptTokens - cachedTokens), answered, promptTokens);
       nowMs = this.#playChildren(turn, { fromMs: nowMs, salt, parent: kept });
     }
     this.#drop(kept, 0, nowMs);

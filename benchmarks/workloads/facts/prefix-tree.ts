@@ -5,6 +5,16 @@ export interface PrefixNode {
   readonly tokens: number;
   /** Tokens from the very beginning up to the end of the run. */
   readonly endTokens: number;
+  /** Who walked here first. */
+  readonly walker: number;
+}
+
+/** Who walks, and where nobody else does. */
+export interface WalkOptions {
+  /** Default 0. */
+  readonly walker?: number;
+  /** Under another salt nothing is equal. */
+  readonly salt?: string;
 }
 
 /** What `PrefixTree.walk` found. */
@@ -18,11 +28,13 @@ export interface Walk {
 class Node implements PrefixNode {
   readonly tokens: number;
   readonly endTokens: number;
+  readonly walker: number;
   readonly successors = new Map<number, Node>();
 
-  constructor(tokens: number, startTokens: number) {
+  constructor(tokens: number, startTokens: number, walker: number) {
     this.tokens = tokens;
     this.endTokens = startTokens + tokens;
+    this.walker = walker;
   }
 }
 
@@ -32,8 +44,9 @@ export class PrefixTree {
   // Turns share one growing array, so that a long session costs its new runs only.
   readonly #paths = new WeakMap<readonly Segment[], Node[]>();
 
-  /** Walks the first `count` runs. Under another `salt` nothing is equal. */
-  walk(segments: readonly Segment[], count: number, salt = ""): Walk {
+  /** Walks the first `count` runs. */
+  walk(segments: readonly Segment[], count: number, options: WalkOptions = {}): Walk {
+    const { walker = 0, salt = "" } = options;
     const nodes = this.#pathOf(segments);
     let known = Math.min(nodes.length, count);
     let isKnown = known === nodes.length;
@@ -44,7 +57,7 @@ export class PrefixTree {
       const found = parent.successors.get(segment.content);
       isKnown &&= found !== undefined;
       if (isKnown) known += 1;
-      nodes.push(found ?? grow(parent, segment));
+      nodes.push(found ?? grow(parent, segment, walker));
     }
     return { nodes, known };
   }
@@ -56,14 +69,14 @@ export class PrefixTree {
   }
 
   #rootOf(salt: string): Node {
-    const root = this.#roots.get(salt) ?? new Node(0, 0);
+    const root = this.#roots.get(salt) ?? new Node(0, 0, 0);
     this.#roots.set(salt, root);
     return root;
   }
 }
 
-function grow(parent: Node, { content, tokens }: Segment): Node {
-  const node = new Node(tokens, parent.endTokens);
+function grow(parent: Node, { content, tokens }: Segment, walker: number): Node {
+  const node = new Node(tokens, parent.endTokens, walker);
   parent.successors.set(content, node);
   return node;
 }
