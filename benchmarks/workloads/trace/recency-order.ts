@@ -1,15 +1,18 @@
 /**
  * Ids in the order of their last use, each with how many were used after it. A Fenwick tree
  * (Fenwick, 1994) counts the uses that are still somebody's last; both operations take the
- * logarithm of the number of ids.
+ * logarithm of the number of ids. About 100 bytes for each id.
  */
 export class RecencyOrder {
-  /** When each was last used, in uses. */
-  #lastUse = new Map<number, number>();
+  /** When each was last used, in uses; the first use is 1. */
+  readonly #lastUse = new Map<number, number>();
+  /** Which id each use was of. */
+  #idOfUse: Float64Array;
   #tree: Int32Array;
   #uses = 0;
 
   constructor(initialUses = 2 ** 16) {
+    this.#idOfUse = new Float64Array(initialUses + 1);
     this.#tree = new Int32Array(initialUses + 1);
   }
 
@@ -25,22 +28,31 @@ export class RecencyOrder {
   }
 
   use(id: number): void {
+    if (this.#uses === this.#tree.length - 1) this.#makeRoom();
     const last = this.#lastUse.get(id);
     if (last !== undefined) this.#change(last, -1);
-    if (this.#uses === this.#tree.length - 1) this.#renumber(id);
     this.#uses += 1;
+    this.#idOfUse[this.#uses] = id;
     this.#lastUse.set(id, this.#uses);
     this.#change(this.#uses, 1);
   }
 
-  /** Numbers last uses from 1 again, with room for as many more; `gone` is about to be used. */
-  #renumber(gone: number): void {
-    this.#lastUse.delete(gone);
-    const order = [...this.#lastUse].sort((left, right) => left[1] - right[1]);
-    this.#tree = new Int32Array(Math.max(this.#tree.length, 2 * order.length + 2));
-    this.#lastUse = new Map(order.map(([id], index) => [id, index + 1]));
-    this.#uses = order.length;
-    for (let use = 1; use <= order.length; use += 1) this.#change(use, 1);
+  /** Forgets the uses that are nobody's last, and leaves room for half as many as are kept. */
+  #makeRoom(): void {
+    const roomy = Math.max(this.#tree.length, Math.ceil(1.5 * this.#lastUse.size) + 2);
+    const idOfUse = new Float64Array(roomy);
+    let kept = 0;
+    for (let use = 1; use <= this.#uses; use += 1) {
+      const id = this.#idOfUse[use] ?? 0;
+      if (this.#lastUse.get(id) !== use) continue;
+      kept += 1;
+      idOfUse[kept] = id;
+      this.#lastUse.set(id, kept);
+    }
+    this.#idOfUse = idOfUse;
+    this.#tree = new Int32Array(roomy);
+    this.#uses = kept;
+    for (let use = 1; use <= kept; use += 1) this.#change(use, 1);
   }
 
   #countUntil(use: number): number {
