@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { type BenchReport, formatReport, saveReport } from "../report/report.ts";
+import { barOf, exitCodeOf, formatBars } from "../report/bars.ts";
+import { type BenchReport, type Figure, formatReport, saveReport } from "../report/report.ts";
 
 /** What a command of this harness needs. */
 export interface CommandLine<Plan extends { readonly rounds: number }> {
@@ -62,18 +63,25 @@ export async function runCommandLine<Plan extends { readonly rounds: number }>(
   }
 }
 
+/** The one bar of these benches: nothing fails. Figures without a bar are printed as they are. */
 function print(report: BenchReport, asJson: boolean): 0 | 1 {
   const path = saveReport(report, new Date());
+  const isFailures = ({ name }: Figure) => name.endsWith("failures");
+  const bars = report.figures
+    .filter(isFailures)
+    .map(({ name, value }) => barOf(name, value, "<=", 0));
   if (asJson) {
-    for (const figure of report.figures) process.stdout.write(`${JSON.stringify(figure)}\n`);
+    for (const figure of report.figures.filter((each) => !isFailures(each))) {
+      process.stdout.write(`${JSON.stringify(figure)}\n`);
+    }
+    process.stdout.write(`${formatBars(bars, { json: true })}\n`);
   } else {
     process.stdout.write(`${formatReport(report)}\nRaw rounds: ${path}\n`);
   }
-  const failed = report.figures.filter(
-    ({ name, value }) => name.endsWith(".failures") && value > 0,
-  );
-  for (const { name, value } of failed) process.stderr.write(`${name}: ${value}\n`);
-  return failed.length === 0 ? 0 : 1;
+  for (const { name, value } of bars.filter(({ ok }) => !ok)) {
+    process.stderr.write(`${name}: ${value}\n`);
+  }
+  return exitCodeOf(bars);
 }
 
 function fail(sentence: string): never {

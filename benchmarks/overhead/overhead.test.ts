@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { formatReport } from "../report/report.ts";
 import { type Contender, direct } from "./contenders.ts";
+import { answerBodyOf } from "./load/answer-body.ts";
 import { chatBody } from "./load/chat-body.ts";
 import { completeStatus } from "./load/http-connection.ts";
 import { measureOverhead } from "./measure.ts";
@@ -150,6 +151,52 @@ describe("the mock upstream's eye for requests", () => {
       ]);
     });
   }
+});
+
+describe("the frame of a streamed answer is taken off, however it is cut", () => {
+  const text = "data: one\n\ndata: two\n\n";
+  const inChunks = (bytes: number) => {
+    let framed = "";
+    for (let at = 0; at < text.length; at += bytes) {
+      const part = text.slice(at, at + bytes);
+      framed += `${part.length.toString(16).toUpperCase()};x=1\r\n${part}\r\n`;
+    }
+    return `${framed}0\r\nTrailer: x\r\n\r\n`;
+  };
+  const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+  for (const [chunkBytes, pieceBytes] of [
+    [1, 1],
+    [3, 2],
+    [11, 5],
+    [100, 7],
+    [100, 1000],
+  ] as const) {
+    test(`chunks of ${chunkBytes}, read in pieces of ${pieceBytes}`, () => {
+      const body = answerBodyOf(chunked);
+      const bytes = Buffer.from(inChunks(chunkBytes));
+      let seen = "";
+      const ends: boolean[] = [];
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const piece = bytes.subarray(at, at + pieceBytes);
+        ends.push(body.read(piece, (payload) => (seen += payload.toString())));
+      }
+      expect(seen).toBe(text);
+      expect(ends.indexOf(true)).toBe(ends.length - 1);
+    });
+  }
+
+  test("by length, and until the connection closes", () => {
+    const seen: string[] = [];
+    const keep = (payload: Buffer) => seen.push(payload.toString());
+    const byLength = answerBodyOf("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n");
+    expect([byLength.read(Buffer.from("ab"), keep), byLength.read(Buffer.from("c"), keep)]).toEqual(
+      [false, true],
+    );
+    const untilClose = answerBodyOf("HTTP/1.1 200 OK\r\n");
+    expect(untilClose.read(Buffer.from("d"), keep)).toBe(false);
+    expect(untilClose.endsWithConnection).toBe(true);
+    expect(seen).toEqual(["ab", "c", "d"]);
+  });
 });
 
 describe("the load generator's eye for the end of an answer", () => {

@@ -1,5 +1,6 @@
 import { machineNowUs } from "../clock.ts";
 import { readMarks } from "../token-mark.ts";
+import { type AnswerBody, answerBodyOf } from "./answer-body.ts";
 
 /** Who listens to one stream. */
 export interface StreamListener {
@@ -18,10 +19,10 @@ export interface StreamConnection {
 }
 
 const statusOk = "HTTP/1.1 200";
-const doneMark = Buffer.from("[DONE]");
-const lastChunk = Buffer.from("0\r\n\r\n");
-/** Bytes kept back, so that an end that arrives in two pieces is seen. */
-const keptBytes = lastChunk.length;
+const headEnd = "\r\n\r\n";
+const doneMark = "[DONE]";
+/** Characters of a refusal that are kept for the report. */
+const refusalCharsMax = 600;
 
 /** Opens a connection that sends `request` for each stream. */
 export async function openStreamConnection(
@@ -29,43 +30,22 @@ export async function openStreamConnection(
   port: number,
   request: Uint8Array,
 ): Promise<StreamConnection> {
-  let listener: StreamListener | undefined;
+  let current: Stream | undefined;
   let isOpen = true;
-  let hasHead = false;
-  let isDone = false;
-  let tail: Buffer = Buffer.alloc(0);
 
-  const end = (fault?: string) => {
-    const ended = listener;
-    listener = undefined;
-    ended?.onEnd(fault);
+  const onData = (fresh: Buffer) => {
+    const end = current?.read(fresh, machineNowUs());
+    if (end === undefined) return;
+    const { listener } = current ?? {};
+    current = undefined;
+    if (end.isRefusal) socket.terminate();
+    listener?.onEnd(end.fault);
   };
   const onClose = () => {
     isOpen = false;
-    end(isDone ? undefined : "the connection closed before the end of the stream");
-  };
-  const onData = (fresh: Buffer) => {
-    if (listener === undefined) return;
-    const nowUs = machineNowUs();
-    const bytes = tail.length === 0 ? fresh : Buffer.concat([tail, fresh]);
-    if (!hasHead) {
-      hasHead = true;
-      const status = bytes.toString("latin1", 0, statusOk.length);
-      if (status !== statusOk) {
-        end(bytes.toString("latin1", 0, 600));
-        socket.terminate();
-        return;
-      }
-    }
-    const { onToken } = listener;
-    const read = readMarks(bytes, (number, madeUs) => onToken(number, madeUs, nowUs));
-    isDone ||= bytes.includes(doneMark);
-    if (isDone && bytes.subarray(-lastChunk.length).equals(lastChunk)) {
-      tail = Buffer.alloc(0);
-      end();
-      return;
-    }
-    tail = Buffer.from(bytes.subarray(Math.max(0, Math.min(read, bytes.length - keptBytes))));
+    const cut = current;
+    current = undefined;
+    cut?.listener.onEnd(cut.faultWhenClosed());
   };
   const socket = await Bun.connect({
     hostname: host,
@@ -74,15 +54,67 @@ export async function openStreamConnection(
   });
   socket.setNoDelay(true);
   return {
-    start(next) {
-      listener = next;
-      hasHead = false;
-      isDone = false;
-      tail = Buffer.alloc(0);
+    start(listener) {
+      current = createStream(listener);
       // Requests of streams are small enough for the socket's own buffer.
-      if (socket.write(request) < request.length) end("the request was not taken whole");
+      if (socket.write(request) === request.length) return;
+      current = undefined;
+      listener.onEnd("the request was not taken whole");
     },
-    isFree: () => isOpen && listener === undefined,
+    isFree: () => isOpen && current === undefined,
     leave: () => socket.terminate(),
+  };
+}
+
+/** One answer as it arrives. */
+interface Stream {
+  readonly listener: StreamListener;
+  /** Takes bytes; says so when the stream is over. */
+  read(bytes: Buffer, nowUs: number): StreamEnd | undefined;
+  faultWhenClosed(): string | undefined;
+}
+
+interface StreamEnd {
+  readonly fault?: string;
+  readonly isRefusal: boolean;
+}
+
+function createStream(listener: StreamListener): Stream {
+  let head = "";
+  let body: AnswerBody | undefined;
+  /** Payload that may be the beginning of something that is not whole yet. */
+  let tail: Buffer = Buffer.alloc(0);
+  let isDone = false;
+
+  const onPayload = (payload: Buffer, nowUs: number) => {
+    const bytes = tail.length === 0 ? payload : Buffer.concat([tail, payload]);
+    const read = readMarks(bytes, (number, madeUs) => listener.onToken(number, madeUs, nowUs));
+    isDone ||= bytes.includes(doneMark);
+    tail = Buffer.from(bytes.subarray(Math.min(read, Math.max(0, bytes.length - doneMark.length))));
+  };
+  const faultAtEnd = () => (isDone ? undefined : "the stream ended without saying so");
+  return {
+    listener,
+    read(bytes, nowUs) {
+      let rest = bytes;
+      if (body === undefined) {
+        head += bytes.toString("latin1");
+        const end = head.indexOf(headEnd);
+        if (end === -1) return undefined;
+        if (!head.startsWith(statusOk)) {
+          return { fault: head.slice(0, refusalCharsMax), isRefusal: true };
+        }
+        rest = Buffer.from(head.slice(end + headEnd.length), "latin1");
+        body = answerBodyOf(head.slice(0, end + 2));
+      }
+      const hasEnded = body.read(rest, (payload) => onPayload(payload, nowUs));
+      if (!hasEnded) return undefined;
+      const fault = faultAtEnd();
+      return { isRefusal: false, ...(fault === undefined ? {} : { fault }) };
+    },
+    faultWhenClosed: () =>
+      body?.endsWithConnection === true
+        ? faultAtEnd()
+        : "the connection closed before the end of the stream",
   };
 }

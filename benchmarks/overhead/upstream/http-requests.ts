@@ -14,8 +14,13 @@ export function createRequestReader(
   onRequest: (request: MockRequest) => void,
 ): (bytes: Buffer) => void {
   let head: Buffer = Buffer.alloc(0);
-  let path: string | undefined;
+  let path = "";
   let body: BodyReader | undefined;
+  /**
+   * The head before this one: a proxy mostly sends the same again, and then it is known already.
+   */
+  let knownHead: Buffer = Buffer.alloc(0);
+  let framing: Framing = 0;
 
   return (bytes) => {
     let rest = bytes;
@@ -28,15 +33,20 @@ export function createRequestReader(
           head = Buffer.from(all);
           return;
         }
-        const text = all.toString("latin1", 0, end + 2);
-        path = text.slice(text.indexOf(" ") + 1, text.indexOf(" HTTP/"));
-        body = bodyReader(text, keepsBody(path));
+        const headBytes = all.subarray(0, end + 2);
+        if (!headBytes.equals(knownHead)) {
+          knownHead = Buffer.from(headBytes);
+          const text = headBytes.toString("latin1");
+          path = text.slice(text.indexOf(" ") + 1, text.indexOf(" HTTP/"));
+          framing = framingOf(text);
+        }
+        body = bodyReader(framing, keepsBody(path));
         head = Buffer.alloc(0);
         rest = all.subarray(end + 4);
       }
       const left = body.read(rest);
       if (left === undefined) return;
-      const request = { path: path ?? "", body: body.text() };
+      const request = { path, body: body.text() };
       body = undefined;
       onRequest(request);
       if (left.length === 0) return;
@@ -51,14 +61,22 @@ interface BodyReader {
   text(): string;
 }
 
-function bodyReader(head: string, keeps: boolean): BodyReader {
+/** Bytes of a body, or that it comes in chunks. */
+type Framing = number | "chunked";
+
+function framingOf(head: string): Framing {
+  if (/\r\ntransfer-encoding: *chunked\r\n/i.test(head)) return "chunked";
+  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+}
+
+function bodyReader(framing: Framing, keeps: boolean): BodyReader {
   const kept: Buffer[] = [];
   const keep = (bytes: Buffer) => {
     if (keeps) kept.push(Buffer.from(bytes));
   };
-  const text = () => Buffer.concat(kept).toString("utf8");
-  if (/\r\ntransfer-encoding: *chunked\r\n/i.test(head)) return { read: chunksReader(keep), text };
-  let missing = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+  const text = () => (kept.length === 0 ? "" : Buffer.concat(kept).toString("utf8"));
+  if (framing === "chunked") return { read: chunksReader(keep), text };
+  let missing = framing;
   const read = (bytes: Buffer) => {
     const take = Math.min(missing, bytes.length);
     if (take > 0) keep(bytes.subarray(0, take));

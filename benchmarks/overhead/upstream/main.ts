@@ -25,8 +25,9 @@ function createPhase(plan: MockPlan) {
     finished += 1;
   };
   const streams = createTokenStreams(plan, end);
-  const answer = (peer: PeerSocket, body: string) => {
-    if (peer.isClosed()) return;
+  const answer = (peer: Peer, body: string) => {
+    // Gone, or already ended with its plan.
+    if (peer.isClosed() || !underWay.has(peer)) return;
     if (plan.kind === "stream") {
       streams.start(peer, body.includes('"include_usage"'));
       return;
@@ -36,19 +37,23 @@ function createPhase(plan: MockPlan) {
   };
   return {
     plan,
-    /** Nothing of this plan goes on under the next one: whoever still waits is hung up on. */
-    drop() {
-      streams.drop();
-      for (const peer of underWay) peer.hangUp();
-      underWay.clear();
+    /**
+     * Nothing of this plan goes on under the next one: whoever still waits gets a proper end at
+     * once, so that its connection is as good as before.
+     */
+    endAll() {
+      streams.endAll();
+      // Those that have not begun: they begin, and end.
+      for (const peer of [...underWay]) answer(peer, "");
+      streams.endAll();
     },
-    take(peer: PeerSocket, body: string) {
+    take(peer: Peer, body: string) {
       requests += 1;
       underWay.add(peer);
       if (plan.firstMs === 0) answer(peer, body);
       else setTimeout(() => answer(peer, body), plan.firstMs);
     },
-    onClose(peer: PeerSocket) {
+    onClose(peer: Peer) {
       if (underWay.delete(peer)) cut += 1;
     },
     counts: (): MockCounts => ({ requests, finished, cut, tokens: streams.tokensMade() }),
@@ -61,7 +66,7 @@ function answer(peer: PeerSocket, request: MockRequest): void {
   if (request.path === chatPath) {
     phase.take(peer, request.body);
   } else if (request.path === planPath) {
-    phase.drop();
+    phase.endAll();
     // The bench's own order.
     phase = createPhase(JSON.parse(request.body) as MockPlan);
     peer.write(jsonAnswer({}));

@@ -5,8 +5,6 @@ export interface Peer {
   /** Bytes may be reused by the caller as soon as this returns. */
   write(bytes: Uint8Array): void;
   isClosed(): boolean;
-  /** Closes at once, whatever is under way. */
-  hangUp(): void;
 }
 
 /** A peer, and what the socket has to tell it. */
@@ -26,7 +24,6 @@ export function createPeer(socket: Socket<unknown>): PeerSocket {
       if (written < bytes.length) unsent.push(Uint8Array.from(bytes.subarray(written)));
     },
     isClosed: () => closed,
-    hangUp: () => socket.terminate(),
     onDrain() {
       const waiting = unsent;
       unsent = [];

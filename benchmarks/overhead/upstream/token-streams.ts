@@ -10,8 +10,8 @@ import type { MockPlan } from "./plan.ts";
 export interface TokenStreams {
   start(peer: Peer, wantsUsage: boolean): void;
   tokensMade(): number;
-  /** Ends all that is under way without a further byte. */
-  drop(): void;
+  /** Ends all that is under way, properly and without a further token. */
+  endAll(): void;
 }
 
 interface Stream {
@@ -28,10 +28,13 @@ export function createTokenStreams(plan: MockPlan, onEnd: (peer: Peer) => void):
   let queue: Stream[] = [];
   let first = 0;
   let isTicking = false;
-  let isDropped = false;
   let made = 0;
   const intervalUs = plan.intervalMs * 1000;
 
+  const finish = ({ peer, wantsUsage }: Stream) => {
+    peer.write(wantsUsage ? closingWithUsage : closing);
+    onEnd(peer);
+  };
   const write = (stream: Stream, nowUs: number) => {
     const { peer, next } = stream;
     peer.write(next === 0 ? openingBytes(nowUs) : tokenBytes(next, nowUs));
@@ -42,12 +45,10 @@ export function createTokenStreams(plan: MockPlan, onEnd: (peer: Peer) => void):
       queue.push(stream);
       return;
     }
-    peer.write(stream.wantsUsage ? closingWithUsage : closing);
-    onEnd(peer);
+    finish(stream);
   };
   const tick = () => {
     isTicking = false;
-    if (isDropped) return;
     for (;;) {
       const stream = queue[first];
       if (stream === undefined) break;
@@ -75,8 +76,11 @@ export function createTokenStreams(plan: MockPlan, onEnd: (peer: Peer) => void):
       schedule();
     },
     tokensMade: () => made,
-    drop: () => {
-      isDropped = true;
+    endAll() {
+      const streams = queue.slice(first).filter(({ peer }) => !peer.isClosed());
+      queue = [];
+      first = 0;
+      for (const stream of streams) finish(stream);
     },
   };
 }
