@@ -16,7 +16,7 @@ const budgets: Readonly<Record<string, number>> = {
   "inference-proxy": 150,
   orchestrator: 180,
   gateway: 150,
-  benchmarks: 240,
+  benchmarks: 360,
   mesh: 120,
 };
 
