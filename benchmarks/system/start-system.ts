@@ -48,7 +48,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
     try {
       return await tryStartSystem(options);
     } catch (error) {
-      const isPortTaken = error instanceof Error && / is in use:/.test(error.message);
+      const isPortTaken = error instanceof Error && /port \d+ on \S+ is in use/.test(error.message);
       if (!isPortTaken || tries === triesMax) throw error;
     }
   }

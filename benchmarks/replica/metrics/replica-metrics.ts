@@ -97,7 +97,7 @@ export class ReplicaMetrics {
   onFinished(sequence: Sequence, times: SequenceTimes): void {
     const outputCount = sequence.output.length;
     const promptCount = sequence.prompt.length;
-    const { arrivedMs, admittedMs, firstMs, endedMs } = times;
+    const { arrivedMs, queuedMs, admittedMs, firstMs, lastMs, apiAfterMs } = times;
     this.#add("vllm:request_success_total", 1, { finished_reason: sequence.finishReason });
     this.#observe("vllm:request_prompt_tokens", promptCount);
     this.#observe("vllm:request_generation_tokens", outputCount);
@@ -106,16 +106,17 @@ export class ReplicaMetrics {
     this.#observe("vllm:request_params_max_tokens", sequence.maxTokens);
     this.#observe("vllm:request_num_preemptions", times.preemptions);
     this.#observe("vllm:request_prefill_kv_computed_tokens", promptCount - times.cachedTokens);
-    this.#observeMs("vllm:time_to_first_token_seconds", firstMs - arrivedMs);
+    // As in vLLM, what a caller waits for is stamped at the API server, the rest in the engine.
+    this.#observeMs("vllm:time_to_first_token_seconds", firstMs + apiAfterMs - arrivedMs);
     if (outputCount > 1) {
-      const gapMs = (endedMs - firstMs) / (outputCount - 1);
+      const gapMs = (lastMs - firstMs) / (outputCount - 1);
       this.#observeMs("vllm:request_time_per_output_token_seconds", gapMs);
     }
-    this.#observeMs("vllm:e2e_request_latency_seconds", endedMs - arrivedMs);
-    this.#observeMs("vllm:request_queue_time_seconds", admittedMs - arrivedMs);
-    this.#observeMs("vllm:request_inference_time_seconds", endedMs - admittedMs);
+    this.#observeMs("vllm:e2e_request_latency_seconds", lastMs + apiAfterMs - arrivedMs);
+    this.#observeMs("vllm:request_queue_time_seconds", admittedMs - queuedMs);
+    this.#observeMs("vllm:request_inference_time_seconds", lastMs - admittedMs);
     this.#observeMs("vllm:request_prefill_time_seconds", firstMs - admittedMs);
-    this.#observeMs("vllm:request_decode_time_seconds", endedMs - firstMs);
+    this.#observeMs("vllm:request_decode_time_seconds", lastMs - firstMs);
   }
 
   /** The exposition text. */

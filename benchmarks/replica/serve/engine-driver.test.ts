@@ -54,6 +54,28 @@ describe("an engine in wall time", () => {
     driver.close();
   });
 
+  test("tells callers' times with the API server's share, and the engine's own without", async () => {
+    const clock = lateClock(0);
+    const metrics = metricsOf(clock, 1);
+    const profile = { ...tiny, apiBeforeUs: 100_000, apiAfterUs: 50_000 };
+    const driver = driverOf({ clock, speed: 1, profile, metrics });
+    await finished(driver, sequence({ output: 10 }));
+    driver.close();
+    const text = metrics.text({ running: 0, waiting: 0, kvUsage: 0 });
+    const msOf = (name: string) =>
+      1000 * Number(new RegExp(`^vllm:${name}_seconds_sum\\S* (\\S+)$`, "m").exec(text)?.[1]);
+    const queueMs = msOf("request_queue_time");
+    const prefillMs = msOf("request_prefill_time");
+    const decodeMs = msOf("request_decode_time");
+    // A first step and nine more of 3.5 ms, give or take their jitter; alone, nobody waits.
+    expect(queueMs).toBeLessThan(1);
+    expect(prefillMs).toBeWithin(3, 5);
+    expect(decodeMs).toBeWithin(9 * 3, 9 * 5);
+    expect(msOf("request_inference_time")).toBeCloseTo(prefillMs + decodeMs, 6);
+    expect(msOf("time_to_first_token")).toBeCloseTo(100 + queueMs + prefillMs + 50, 6);
+    expect(msOf("e2e_request_latency")).toBeCloseTo(100 + queueMs + prefillMs + decodeMs + 50, 6);
+  });
+
   test("holds what comes while it is paused, and shows it in no gauge", async () => {
     const driver = driverOf({ clock: systemClock, speed: 0 });
     driver.setPaused(true);
@@ -95,17 +117,13 @@ function driverOf({
   clock,
   speed,
   profile = tiny,
+  metrics = metricsOf(clock, speed),
 }: {
   clock: Clock;
   speed: number;
   profile?: typeof tiny;
+  metrics?: ReplicaMetrics;
 }): EngineDriver {
-  const metrics = new ReplicaMetrics({
-    model: "tiny",
-    cache: { blockTokens: 16, blocks: 1000, maxModelLen: 4096 },
-    clock,
-    secondsPerMs: speed === 0 ? 0 : 1 / (1000 * speed),
-  });
   return new EngineDriver({
     profile,
     blocks: 1000,
@@ -118,6 +136,15 @@ function driverOf({
     speed,
     clock,
     metrics,
+  });
+}
+
+function metricsOf(clock: Clock, speed: number): ReplicaMetrics {
+  return new ReplicaMetrics({
+    model: "tiny",
+    cache: { blockTokens: 16, blocks: 1000, maxModelLen: 4096 },
+    clock,
+    secondsPerMs: speed === 0 ? 0 : 1 / (1000 * speed),
   });
 }
 

@@ -38,6 +38,7 @@ interface Live {
   readonly tokens: readonly number[];
   listener: SequenceListener | undefined;
   arrivedMs: number;
+  queuedMs: number;
   admittedMs: number | undefined;
   firstMs: number;
   lastMs: number;
@@ -123,6 +124,7 @@ export class EngineDriver {
       tokens: [...sequence.prompt, ...sequence.output],
       listener,
       arrivedMs: this.#nowMs(),
+      queuedMs: 0,
       admittedMs: undefined,
       firstMs: 0,
       lastMs: 0,
@@ -203,6 +205,8 @@ export class EngineDriver {
 
   #add(live: Live): void {
     const { sequence, tokens } = live;
+    const nowMs = this.#nowMs();
+    live.queuedMs = nowMs + this.#options.profile.apiBeforeUs / 1000;
     this.#engine.add(
       {
         id: live.id,
@@ -211,7 +215,7 @@ export class EngineDriver {
         outputTokens: sequence.output.length,
         priority: sequence.priority,
       },
-      this.#nowMs(),
+      nowMs,
     );
   }
 
@@ -322,11 +326,15 @@ export class EngineDriver {
     live.isEnded = true;
     this.#touch(live);
     if (reason === "aborted") return;
+    // The engine tells when the client has a token; its own intervals end before that.
+    const lastMs = atMs - this.#lagMs;
     this.#options.metrics.onFinished(live.sequence, {
       arrivedMs: live.arrivedMs,
-      admittedMs: live.admittedMs ?? atMs,
-      firstMs: live.firstMs + this.#lagMs,
-      endedMs: atMs + this.#lagMs,
+      queuedMs: live.queuedMs,
+      admittedMs: live.admittedMs ?? lastMs,
+      firstMs: live.firstMs - this.#lagMs,
+      lastMs,
+      apiAfterMs: this.#lagMs,
       cachedTokens: live.cachedTokens,
       preemptions: live.preemptions,
     });

@@ -25,10 +25,15 @@ export interface SequenceListener {
 
 /** When the parts of a finished sequence happened, in engine milliseconds. */
 export interface SequenceTimes {
+  /** At the API server. */
   readonly arrivedMs: number;
+  /** In the engine's queue, and out of it for the first time. */
+  readonly queuedMs: number;
   readonly admittedMs: number;
+  /** First and last token out of the engine; the client gets them `apiAfterMs` later. */
   readonly firstMs: number;
-  readonly endedMs: number;
+  readonly lastMs: number;
+  readonly apiAfterMs: number;
   readonly cachedTokens: number;
   readonly preemptions: number;
 }
