@@ -7,8 +7,11 @@ import type { SessionSource } from "./scenarios.ts";
 export function drawSessions(source: SessionSource, seed: number): readonly PlannedSession[] {
   const workload: Workload = workloadOf(source.workload);
   const drawn: PlannedSession[] = [];
+  const tenants = new Set<string>();
   for (const session of workload.sessions(seed)) {
     if (drawn.length === source.count) break;
+    if (tenants.size < (source.tenantsMax ?? Number.POSITIVE_INFINITY)) tenants.add(session.tenant);
+    if (!tenants.has(session.tenant)) continue;
     drawn.push(plannedSession(session, source.outputTokensMax));
   }
   return drawn;

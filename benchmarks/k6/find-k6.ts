@@ -21,7 +21,11 @@ const builtPath = join(import.meta.dir, "../.bin/k6");
  * `$K6_BIN`, else k6 on the PATH, else one built here before, else a build from the pinned Go
  * module.
  */
-export async function findK6(options: { readonly mayBuild: boolean }): Promise<K6> {
+export async function findK6(options: {
+  readonly mayBuild: boolean;
+  /** Ends a build under way. */
+  readonly signal?: AbortSignal;
+}): Promise<K6> {
   const given = process.env["K6_BIN"];
   if (given !== undefined && given !== "") {
     if (existsSync(given)) return program(given, "K6_BIN");
@@ -35,13 +39,13 @@ export async function findK6(options: { readonly mayBuild: boolean }): Promise<K
   if (go === null) {
     return {
       absent:
-        "not run: no k6 and no Go. Install k6 (https://grafana.com/docs/k6/latest/set-up/install-k6/), or Go 1.25 or " +
+        "not run: no k6 and no Go. Install k6 (https://grafana.com/docs/k6/latest/set-up/install-k6/), or Go 1.26 or " +
         "later, with which k6 is built here once; or set K6_BIN.",
     };
   }
   if (!options.mayBuild)
     return { absent: "not run: k6 is not built yet (npm run bench:k6 builds it)" };
-  return buildK6(go);
+  return buildK6(go, options.signal);
 }
 
 async function program(path: string, origin: string): Promise<K6> {
@@ -51,7 +55,7 @@ async function program(path: string, origin: string): Promise<K6> {
   return { path, origin, hasSse: said.includes("k6/x/sse") };
 }
 
-async function buildK6(go: string): Promise<K6> {
+async function buildK6(go: string, signal: AbortSignal | undefined): Promise<K6> {
   process.stderr.write(
     `k6: building ${pinnedVersion} from its Go module, one to three minutes, once …\n`,
   );
@@ -62,6 +66,8 @@ async function buildK6(go: string): Promise<K6> {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
+    killSignal: "SIGINT",
+    ...(signal === undefined ? {} : { signal }),
   });
   let packages = 0;
   let said = "";

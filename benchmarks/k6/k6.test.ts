@@ -54,6 +54,18 @@ test("planned sessions continue: a turn's new runs are those after the answer be
   }
 });
 
+test("few tenants give sessions that share a prefix", () => {
+  const source = { workload: "rag-lite", count: 60, outputTokensMax: 50 };
+  const prefixes = (tenantsMax?: number) =>
+    new Set(
+      drawSessions({ ...source, ...(tenantsMax === undefined ? {} : { tenantsMax }) }, 1).map(
+        ({ turns }) => JSON.stringify(turns[0]?.fresh[0]),
+      ),
+    ).size;
+  expect(prefixes(5)).toBe(5);
+  expect(prefixes()).toBeGreaterThan(20);
+});
+
 describe("a streamed chat completion", () => {
   const piece = (ms: number, content: string, finish_reason: string | null = null) => ({
     ms,
@@ -72,6 +84,7 @@ describe("a streamed chat completion", () => {
     const cases = [
       { events: [error, { ms: 2, data: "[DONE]" }], fault: "full" },
       { events: [piece(1, "a"), { ms: 2, data: "[DONE]" }], fault: "finish reason" },
+      { events: [piece(1, "a"), { ms: 2, data: '{"cho' }], fault: "no JSON" },
       { events: [], fault: "without content" },
     ];
     for (const { events, fault } of cases) {
@@ -128,6 +141,49 @@ test("memory that keeps growing breaks its bar, and a warm-up does not", () => {
   const leak = [50, 80, 100, 120, 140, 160, 180, 200];
   expect(memoryBar("soak", warm).ok).toBe(true);
   expect(memoryBar("soak", leak).ok).toBe(false);
+});
+
+test.each([
+  ["--rate", "0", "--rate must be a number from 0.02 to 100"],
+  ["--replicas", "1.5", "--replicas must be a whole number"],
+  ["--duration", "", "--duration must be a number"],
+  ["--nope", "1", "Unknown option '--nope'"],
+])("a wrong call is refused in one line: %s %s", async (flag, value, why) => {
+  const run = join(import.meta.dir, "run.ts");
+  const child = Bun.spawn([process.execPath, run, "chat", flag, value], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const said = await new Response(child.stderr).text();
+  expect(said).toStartWith(`bench:k6: ${why}`);
+  expect(said.trimEnd()).not.toContain("\n");
+  expect(await child.exited).toBe(2);
+});
+
+test("a run that is stopped already boots no system", async () => {
+  const [setup] = scenarios;
+  if (setup === undefined) throw new Error("there are no scenarios");
+  const said: string[] = [];
+  const outFolder = mkdtempSync(join(tmpdir(), "warmpath-k6-out-"));
+  const run = runScenario(
+    { path: "k6", origin: "never run", hasSse: false },
+    {
+      setup,
+      durationSeconds: 1,
+      sessionsPerSecond: 1,
+      thinkSeconds: 0,
+      replicas: 1,
+      withLatencyBars: false,
+      seed: 1,
+      outFolder,
+    },
+    (text) => said.push(text),
+    AbortSignal.abort(new Error("stopped")),
+  );
+  await expect(run).rejects.toThrow("stopped");
+  rmSync(outFolder, { recursive: true });
+  expect(said).toEqual([]);
 });
 
 const k6 = await findK6({ mayBuild: false });

@@ -39,11 +39,15 @@ const sessionsMax = 500;
  */
 const inventedPrices = "warmpath-sim=200/20/600";
 
-/** Boots the system on simulated replicas, runs a scenario against it, stops everything. */
+/**
+ * Boots the system on simulated replicas, runs a scenario against it, stops everything; with
+ * `signal` sooner, and rejects then.
+ */
 export async function runScenario(
   k6: K6Program,
   plan: ScenarioPlan,
   onProgress: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<ScenarioRun> {
   const machine = machineFacts();
   const { setup } = plan;
@@ -54,6 +58,7 @@ export async function runScenario(
     setup.batchMax === undefined ? [] : ["--max-num-seqs", String(setup.batchMax)],
   );
   try {
+    signal?.throwIfAborted();
     onProgress(`booting the system on ${plan.replicas} simulated replicas`);
     const system = await startSystem({
       upstreamUrls: replicas.urls,
@@ -65,13 +70,19 @@ export async function runScenario(
       },
     });
     try {
+      signal?.throwIfAborted();
       const k6Plan = await writePlan(plan, k6, system, folder);
       onProgress(`running ${setup.name} for ${plan.durationSeconds} s`);
       const memory = watchMemory(system.pid);
       const trouble = setup.killsReplica === true ? scheduleFailure(k6Plan, replicas) : undefined;
-      const status = await runK6(k6, k6Plan, folder, plan.durationSeconds);
-      memory.stop();
-      await trouble?.();
+      let status: number;
+      try {
+        status = await runK6(k6, k6Plan, folder, signal);
+      } finally {
+        memory.stop();
+        await trouble?.();
+      }
+      signal?.throwIfAborted();
       // k6 writes this file through handleSummary, also when thresholds break.
       const summary = readSummary(join(plan.outFolder, "summary.json"), status);
       const bars: Bar[] = thresholdResults(summary).map(({ metric, expression, value, ok }) => ({
@@ -80,8 +91,12 @@ export async function runScenario(
         bar: expression,
         ok,
       }));
-      if (setup.watchesMemory === true) bars.push(memoryBar(setup.name, memory.samplesMib));
-      return scenarioReport({ plan, k6, k6Plan, summary, machine, status, bars });
+      const absent: string[] = [];
+      if (setup.watchesMemory === true) {
+        if (memory.samplesMib.length > 0) bars.push(memoryBar(setup.name, memory.samplesMib));
+        else absent.push("memory: not watched, there is no /proc here");
+      }
+      return scenarioReport({ plan, k6, k6Plan, summary, machine, status, bars, absent });
     } finally {
       await system.stop();
     }
@@ -128,22 +143,19 @@ async function writePlan(
 /** Kills a replica at its time and brings it back later; returns what ends the schedule. */
 function scheduleFailure(plan: K6Plan, replicas: Replicas): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
-  const then = (work: () => Promise<void>) => () => {
-    last = last.then(work);
-  };
+  const failures: unknown[] = [];
+  const after = (seconds: number, work: () => Promise<void>) =>
+    setTimeout(() => {
+      last = last.then(work).catch((error: unknown) => void failures.push(error));
+    }, seconds * 1000);
   const timers = [
-    setTimeout(
-      then(() => replicas.kill(0)),
-      plan.killAfterSeconds * 1000,
-    ),
-    setTimeout(
-      then(() => replicas.restart(0)),
-      plan.killAfterSeconds * 2000,
-    ),
+    after(plan.killAfterSeconds, () => replicas.kill(0)),
+    after(plan.killAfterSeconds * 2, () => replicas.restart(0)),
   ];
   return async () => {
     for (const timer of timers) clearTimeout(timer);
     await last;
+    if (failures.length > 0) throw failures[0];
   };
 }
 
@@ -151,7 +163,7 @@ async function runK6(
   k6: K6Program,
   plan: K6Plan,
   folder: string,
-  durationSeconds: number,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   const entry = join(folder, "entry.ts");
   writeFileSync(entry, entryFile(plan));
@@ -162,12 +174,14 @@ async function runK6(
       stdout: "inherit",
       stderr: "inherit",
       env: { ...process.env, WARMPATH_K6_PLAN: JSON.stringify(plan) },
+      killSignal: "SIGKILL",
+      ...(signal === undefined ? {} : { signal }),
     },
   );
   // A run that is interrupted leaves no load behind.
   const onExit = () => child.kill("SIGKILL");
   process.once("exit", onExit);
-  const killer = setTimeout(onExit, (durationSeconds + slackSeconds) * 1000);
+  const killer = setTimeout(onExit, (plan.durationSeconds + slackSeconds) * 1000);
   const status = await child.exited;
   clearTimeout(killer);
   process.off("exit", onExit);
@@ -178,12 +192,13 @@ async function runK6(
 function entryFile({ scenario, transport }: K6Plan): string {
   const from = (path: string) => JSON.stringify(join(import.meta.dir, path));
   return `import { callModel } from ${from(`lib/transports/${transport}.ts`)};
+import { guarded } from ${from("lib/scenario.ts")};
 import { define } from ${from(`scenarios/${scenario}.ts`)};
 export { handleSummary } from ${from("lib/handle-summary.ts")};
 const scenario = define(callModel);
 export const options = scenario.options;
-export const play = scenario.play;
-export const playOthers = scenario.playOthers;
+export const play = guarded(scenario.play);
+export const playOthers = guarded(scenario.playOthers ?? scenario.play);
 `;
 }
 

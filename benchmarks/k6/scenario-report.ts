@@ -28,6 +28,7 @@ export function scenarioReport(run: {
   readonly machine: MachineFacts;
   readonly status: number;
   readonly bars: readonly Bar[];
+  readonly absent: readonly string[];
 }): ScenarioRun {
   const { plan, summary } = run;
   const { setup } = plan;
@@ -61,7 +62,7 @@ export function scenarioReport(run: {
       `${plan.replicas} simulated replicas (8B on one H100)${sessionsPath === "" ? ", over native gRPC" : `; model calls over ${how[transport]}`}.`,
     notMeasured:
       "a real engine, a network, and saturation. k6 and the system share the machine; gRPC stamps are whole milliseconds.",
-    absent: [],
+    absent: run.absent,
   };
   return { report, bars: run.bars, ok: run.status === 0 && run.bars.every(({ ok }) => ok) };
 }

@@ -21,6 +21,8 @@ export interface ScenarioSetup {
 export interface SessionSource {
   readonly workload: string;
   readonly count: number;
+  /** Only sessions of the first so many tenants, so that a short run meets each more than once. */
+  readonly tenantsMax?: number;
   /** Longest answer kept, so that a run ends in its time. */
   readonly outputTokensMax: number;
 }
@@ -48,7 +50,7 @@ export const scenarios: readonly ScenarioSetup[] = [
   {
     name: "rag",
     about: "questions over documents that many share (proxy)",
-    workloads: [{ workload: "rag-lite", count: 200, outputTokensMax: 120 }],
+    workloads: [{ workload: "rag-lite", count: 200, tenantsMax: 12, outputTokensMax: 120 }],
     sessionsPerSecond: 2,
     durationSeconds: 30,
     replicas: 3,
@@ -60,7 +62,7 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 1,
     durationSeconds: 30,
     replicas: 2,
-    batchMax: 16,
+    batchMax: 8,
   },
   {
     name: "noisy-neighbour",
@@ -69,7 +71,7 @@ export const scenarios: readonly ScenarioSetup[] = [
     sessionsPerSecond: 0.5,
     durationSeconds: 30,
     replicas: 2,
-    batchMax: 16,
+    batchMax: 8,
     hasNoisyTenant: true,
   },
   {

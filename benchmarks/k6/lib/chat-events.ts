@@ -31,7 +31,8 @@ interface Chunk {
 
 /**
  * Reads the events of a chat completion. A fault where no content came, the engine sent an error
- * inside the stream, or it ended without a finish reason: `[DONE]` alone does not mean success.
+ * inside the stream or something unreadable, or it ended without a finish reason: `[DONE]` alone
+ * does not mean success.
  */
 export function readChatEvents(
   events: readonly TimedEvent[],
@@ -44,7 +45,8 @@ export function readChatEvents(
   let isFinished = false;
   for (const { ms, data } of events) {
     if (data === "[DONE]") continue;
-    const chunk = JSON.parse(data) as Chunk;
+    const chunk = chunkOf(data);
+    if (chunk === undefined) return { fault: `an event that is no JSON: ${data.slice(0, 80)}` };
     if (chunk.error !== undefined) return { fault: `error event: ${chunk.error.message}` };
     const choice = chunk.choices?.[0];
     if (choice?.delta?.content) {
@@ -65,4 +67,12 @@ export function readChatEvents(
   if (!isFinished && !hasLeft) return { fault: "the stream ended without a finish reason" };
   const gapsMs = stampsMs.slice(1).map((atMs, index) => atMs - (stampsMs[index] ?? 0));
   return { text, timeToFirstTokenMs: firstMs, gapsMs, endMs, usage };
+}
+
+function chunkOf(data: string): Chunk | undefined {
+  try {
+    return JSON.parse(data) as Chunk;
+  } catch {
+    return undefined;
+  }
 }

@@ -4,8 +4,8 @@ import { playSession } from "../lib/play-session.ts";
 import { type DefineScenario, nextSession, optionsOf } from "../lib/scenario.ts";
 import { thresholdsOf } from "../lib/slo.ts";
 
-/** Batch jobs under way at once: more than the replicas' batches are wide. */
-const batchJobs = 40;
+/** Batch jobs under way at once: more than fit into the batches of all replicas. */
+const batchJobs = 24;
 
 export const define: DefineScenario = (callModel) => ({
   options: optionsOf(

@@ -5,8 +5,8 @@ import { type DefineScenario, nextSession, optionsOf } from "../lib/scenario.ts"
 import { slos } from "../lib/slo.ts";
 import type { CallModel } from "../lib/transports/call-model.ts";
 
-/** Sessions of the noisy tenant at once: more than the replicas' batches are wide. */
-const noisySessions = 24;
+/** Sessions of the noisy tenant at once: twice as many as fit into the batches of all replicas. */
+const noisySessions = 32;
 
 export const define: DefineScenario = (callModel) => ({
   options: optionsOf(
