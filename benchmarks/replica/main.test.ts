@@ -33,6 +33,22 @@ describe("the replica as a child process", () => {
     expect(await child.exited).toBe(0);
   });
 
+  test("refuses a flag that it does not know in one line", async () => {
+    const child = Bun.spawn([process.execPath, script, "--rain"], { stderr: "pipe" });
+    const said = await new Response(child.stderr).text();
+    expect(said).toStartWith("replica: Unknown option '--rain'");
+    expect(said.trimEnd()).not.toContain("\n");
+    expect(await child.exited).toBe(1);
+  });
+
+  test("says which address it cannot listen on", async () => {
+    // Of a block kept for documentation: nobody has it.
+    const command = [process.execPath, script, "--port", "0", "--host", "203.0.113.9"];
+    const child = Bun.spawn(command, { stderr: "pipe" });
+    expect(await child.exited).toBe(1);
+    expect(await new Response(child.stderr).text()).toMatch(/^replica: .*listen.*\n$/i);
+  });
+
   test("refuses faults that it does not know before it listens", async () => {
     const child = Bun.spawn([process.execPath, script, "--port", "0", "--faults", '{"rain": 1}'], {
       stderr: "pipe",

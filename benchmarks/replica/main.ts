@@ -5,7 +5,7 @@
  */
 import { fstatSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { loadConfig, renderOptionsHelp, WarmpathError } from "@warmpath/runtime/base";
+import { loadConfig, messageOf, renderOptionsHelp } from "@warmpath/runtime/base";
 import { replicaOptions } from "./config.ts";
 import { createReplica } from "./replica.ts";
 
@@ -25,16 +25,7 @@ const flagTypes = Object.values(replicaOptions).flatMap(({ flag, kind }) =>
     ? []
     : [[flag, { type: kind === "bool" ? ("boolean" as const) : ("string" as const) }] as const],
 );
-const { values } = parseArgs({
-  // A switch that is on by default is switched off by its name after --no-.
-  allowNegative: true,
-  options: {
-    ...Object.fromEntries(flagTypes),
-    help: { type: "boolean" },
-    // Keep running when stdin closes, whatever it is.
-    detached: { type: "boolean" },
-  },
-});
+const values = readFlags();
 if (values["help"] === true) {
   process.stdout.write(
     `bun benchmarks/replica/main.ts [flags]\n\n${renderOptionsHelp(replicaOptions)}\n\n${otherFlags}`,
@@ -65,6 +56,25 @@ if (detached === true || !isStdinPipe()) {
   process.on("SIGINT", () => undefined);
 }
 
+function readFlags(): Record<string, string | boolean | undefined> {
+  try {
+    const { values: read } = parseArgs({
+      // A switch that is on by default is switched off by its name after --no-.
+      allowNegative: true,
+      options: {
+        ...Object.fromEntries(flagTypes),
+        help: { type: "boolean" },
+        // Keep running when stdin closes, whatever it is.
+        detached: { type: "boolean" },
+      },
+    });
+    return read;
+  } catch (error) {
+    process.stderr.write(`replica: ${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
 /** A parent holds a pipe's other end; a terminal, a file and /dev/null are nobody's life line. */
 function isStdinPipe(): boolean {
   try {
@@ -86,8 +96,7 @@ async function start() {
     const { onSigterm, shutdownTimeoutMs } = config;
     return { replica: await createReplica({ config }), onSigterm, shutdownTimeoutMs };
   } catch (error) {
-    const { message } = WarmpathError.from(error);
-    process.stderr.write(`replica: ${portFault(error) ?? message}\n`);
+    process.stderr.write(`replica: ${portFault(error) ?? messageOf(error)}\n`);
     process.exit(1);
   }
 }

@@ -62,6 +62,7 @@ class RunningReplica implements Replica {
   #context: ReplicaContext | undefined;
   #goingDown: ApiError | undefined;
   #isEngineDead = false;
+  #isRestarting = false;
 
   constructor(deps: ReplicaDeps) {
     this.#config = checkedConfig({ ...defaultConfig(), port: 0, ...deps.config });
@@ -103,7 +104,17 @@ class RunningReplica implements Replica {
 
   async restart(kind: RestartKind, downMs: number): Promise<void> {
     const life = this.#life;
-    if (life === undefined) return;
+    // Who asks while it goes down gets the restart that is under way.
+    if (life === undefined || this.#isRestarting) return;
+    this.#isRestarting = true;
+    try {
+      await this.#restart(life, kind, downMs);
+    } finally {
+      this.#isRestarting = false;
+    }
+  }
+
+  async #restart(life: Life, kind: RestartKind, downMs: number): Promise<void> {
     if (kind === "engine-death") {
       // The API server notices, says so to everybody, and goes.
       this.#goingDown = engineDead();

@@ -1,8 +1,10 @@
 /**
  * `npm run bench:engine-validate`: the engine model beside measured vLLM, and its speed. Progress
- * goes to stderr, the report or the bars to stdout; the status is 1 when a bar is missed.
+ * goes to stderr, the report or the bars to stdout; the status is 1 when a bar is missed, 2 for a
+ * wrong call.
  */
 import { parseArgs } from "node:util";
+import { messageOf } from "@warmpath/runtime/base";
 import { exitCodeOf, formatBars } from "../../report/bars.ts";
 import { formatReport, saveReport } from "../../report/report.ts";
 import { fullPlan, quickPlan, tinyPlan, validate } from "./validate.ts";
@@ -17,14 +19,7 @@ const help = `npm run bench:engine-validate -- [flags]
 Raw rounds are kept in benchmarks/results/local/.
 `;
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: "boolean" },
-    tiny: { type: "boolean" },
-    json: { type: "boolean" },
-    help: { type: "boolean" },
-  },
-});
+const values = readFlags();
 if (values.help === true) {
   process.stdout.write(help);
 } else {
@@ -37,4 +32,21 @@ if (values.help === true) {
   process.stdout.write(`${formatBars(bars, { json: asJson })}\n`);
   onProgress(`raw rounds: ${path}`);
   process.exitCode = exitCodeOf(bars);
+}
+
+function readFlags() {
+  try {
+    const { values: read } = parseArgs({
+      options: {
+        quick: { type: "boolean" },
+        tiny: { type: "boolean" },
+        json: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    });
+    return read;
+  } catch (error) {
+    process.stderr.write(`bench:engine-validate: ${messageOf(error)}\n`);
+    process.exit(2);
+  }
 }

@@ -37,6 +37,7 @@ export class ChoiceRuns {
   #cachedTokens = 0;
   #unfinished: number;
   #stall: "ahead" | "now" | "over";
+  #stallTimer: { cancel(): void } | undefined;
   #isOver = false;
 
   constructor(exchange: Exchange, call: Call, faults: AnswerFaults, listener: AnswerListener) {
@@ -133,7 +134,7 @@ export class ChoiceRuns {
     } else if (stall !== undefined) {
       this.#stall = "now";
       const { clock } = this.#call.context;
-      after(clock, stall.ms, () => {
+      this.#stallTimer = after(clock, stall.ms, () => {
         this.#stall = "over";
         this.#tell();
         this.#endIfTold();
@@ -155,6 +156,7 @@ export class ChoiceRuns {
 
   #abort(): void {
     this.#isOver = true;
+    this.#stallTimer?.cancel();
     for (const id of this.#ids) this.#call.context.engine.abort(id);
   }
 

@@ -15,7 +15,8 @@ export class FaultState {
   readonly #random: Random;
   readonly #onChange: (settings: FaultSettings) => void;
   #settings: FaultSettings = {};
-  #timers: { cancel(): void }[] = [];
+  /** What ends a fault by itself, by the fault's name. */
+  readonly #timers = new Map<string, { cancel(): void }>();
 
   /** `onChange` is told what is wrong from now on. */
   constructor(clock: Clock, random: Random, onChange: (settings: FaultSettings) => void) {
@@ -31,18 +32,22 @@ export class FaultState {
   /** Replaces the faults that `changes` names, for `forMs` or for good. */
   set(changes: FaultSettings, forMs?: number): void {
     this.#replace({ ...this.#settings, ...changes });
-    if (forMs === undefined) return;
-    const names = new Set(Object.keys(changes));
-    const heal = () =>
-      this.#replace(
-        Object.fromEntries(Object.entries(this.#settings).filter(([name]) => !names.has(name))),
+    for (const name of Object.keys(changes)) {
+      // What was to end the fault that was here before must not end this one.
+      this.#timers.get(name)?.cancel();
+      this.#timers.delete(name);
+      if (forMs === undefined) continue;
+      this.#timers.set(
+        name,
+        after(this.#clock, forMs, () => this.#heal(name)),
       );
-    this.#timers.push(after(this.#clock, forMs, heal));
+    }
   }
 
   /** Everything is well again. */
   clear(): void {
-    for (const timer of this.#timers.splice(0)) timer.cancel();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
     this.#replace({});
   }
 
@@ -77,6 +82,13 @@ export class FaultState {
   isEventLost(): boolean {
     const { lostEvents } = this.#settings;
     return lostEvents !== undefined && this.#random.next() < lostEvents;
+  }
+
+  #heal(name: string): void {
+    this.#timers.delete(name);
+    this.#replace(
+      Object.fromEntries(Object.entries(this.#settings).filter(([each]) => each !== name)),
+    );
   }
 
   #replace(settings: FaultSettings): void {

@@ -166,6 +166,15 @@ describe("a restart", () => {
     await until(async () => (await health(replica)) === 200);
   });
 
+  test("that is asked for twice happens once", async () => {
+    const replica = await start();
+    const first = replica.restart("engine-death", 50);
+    // Were it to happen too, the port would be closed for longer than a test may take.
+    await replica.restart("kill", 3_600_000);
+    await first;
+    expect(await health(replica)).toBe(200);
+  });
+
   test("by SIGTERM as vLLM takes it leaves those in flight without a word", async () => {
     const replica = await start({ profile: "tiny", speed: 0.5 });
     const streaming = await openStream(replica);
