@@ -3,10 +3,10 @@
  * does not say. Progress goes to stderr, the report to stdout; the status is not 0 when a bench
  * fails or a request did.
  */
-import { parseArgs } from "node:util";
 import * as durable from "./durable/durable.ts";
 import * as nativeGrpc from "./native-grpc/native-grpc.ts";
 import * as overhead from "./overhead/overhead.ts";
+import { readFlags } from "./report/flags.ts";
 import { type BenchReport, formatReport, saveReport } from "./report/report.ts";
 
 const help = `npm run bench -- [overhead|durable|native-grpc] [flags]
@@ -46,7 +46,7 @@ interface Flags {
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readFlags("bench", {
     allowPositionals: true,
     options: {
       quick: { type: "boolean" },

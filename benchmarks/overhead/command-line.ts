@@ -1,5 +1,5 @@
-import { parseArgs } from "node:util";
 import { barOf, exitCodeOf, formatBars } from "../report/bars.ts";
+import { readFlags } from "../report/flags.ts";
 import { type BenchReport, type Figure, formatReport, saveReport } from "../report/report.ts";
 
 /** What a command of this harness needs. */
@@ -24,7 +24,7 @@ export interface RunFlags {
 export async function runCommandLine<Plan extends { readonly rounds: number }>(
   command: CommandLine<Plan>,
 ): Promise<never> {
-  const { values } = parseArgs({
+  const { values } = readFlags(command.name, {
     options: {
       quick: { type: "boolean" },
       tiny: { type: "boolean" },

@@ -3,9 +3,8 @@
  * goes to stderr, the report or the bars to stdout; the status is 1 when a bar is missed, 2 for a
  * wrong call.
  */
-import { parseArgs } from "node:util";
-import { messageOf } from "@warmpath/runtime/base";
 import { exitCodeOf, formatBars } from "../../report/bars.ts";
+import { readFlags } from "../../report/flags.ts";
 import { formatReport, saveReport } from "../../report/report.ts";
 import { fullPlan, quickPlan, tinyPlan, validate } from "./validate.ts";
 
@@ -19,7 +18,14 @@ const help = `npm run bench:engine-validate -- [flags]
 Raw rounds are kept in benchmarks/results/local/.
 `;
 
-const values = readFlags();
+const values = readFlags("bench:engine-validate", {
+  options: {
+    quick: { type: "boolean" },
+    tiny: { type: "boolean" },
+    json: { type: "boolean" },
+    help: { type: "boolean" },
+  },
+}).values;
 if (values.help === true) {
   process.stdout.write(help);
 } else {
@@ -32,21 +38,4 @@ if (values.help === true) {
   process.stdout.write(`${formatBars(bars, { json: asJson })}\n`);
   onProgress(`raw rounds: ${path}`);
   process.exitCode = exitCodeOf(bars);
-}
-
-function readFlags() {
-  try {
-    const { values: read } = parseArgs({
-      options: {
-        quick: { type: "boolean" },
-        tiny: { type: "boolean" },
-        json: { type: "boolean" },
-        help: { type: "boolean" },
-      },
-    });
-    return read;
-  } catch (error) {
-    process.stderr.write(`bench:engine-validate: ${messageOf(error)}\n`);
-    process.exit(2);
-  }
 }
