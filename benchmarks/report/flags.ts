@@ -1,7 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { messageOf } from "@warmpath/runtime/base";
 
-/** Reads a command's flags; a wrong one ends the process with a line that names it, and status 2. */
+/** Reads a command's flags; a wrong one ends the process with a line about it, and status 2. */
 export function readFlags<Config extends ParseArgsConfig>(
   command: string,
   config: Config,
