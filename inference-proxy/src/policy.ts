@@ -3,10 +3,13 @@
  * proxy and the policy lab run these same files.
  */
 export {
+  type Claim,
   createWaitQueue,
   type Lane,
   lanes,
   type Place,
+  type Service,
+  serviceTokens,
   type Waiting,
   type WaitLimits,
   type WaitQueue,

@@ -1,22 +1,34 @@
 import {
+  type Booking,
   type Bookings,
+  type Claim,
   createBookings,
   createPrefixMemory,
   createWaitQueue,
   type Endpoint,
   type Lane,
+  type Service,
+  serviceTokens,
   type WaitQueue,
 } from "@warmpath/inference-proxy/policy";
 import type { SloClass } from "../../workloads/types.ts";
-import type { Policy, PolicyContext, PolicyRun, ReplicaView, RoutedRequest } from "../types.ts";
+import type {
+  Policy,
+  PolicyContext,
+  PolicyRun,
+  ReplicaView,
+  RoutedRequest,
+  RoutedUsage,
+} from "../types.ts";
 
 // The proxy's defaults (inference-proxy/src/config.ts): WARMPATH_REPLICA_IN_FLIGHT_MAX,
-// WARMPATH_PROXY_QUEUE_REQUESTS_MAX, WARMPATH_PROXY_LANE_PASSED_OVER_MAX and
-// WARMPATH_PROXY_PREFIX_ENTRIES_MAX.
+// WARMPATH_PROXY_QUEUE_REQUESTS_MAX, WARMPATH_PROXY_LANE_PASSED_OVER_MAX,
+// WARMPATH_PROXY_PREFIX_ENTRIES_MAX and WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED.
 const inFlightMax = 256;
 const queueRequestsMax = 1024;
 const lanePassedOverMax = 8;
 const prefixEntriesMax = 65_536;
+const answerTokensExpected = 512;
 
 const model = "lab";
 const models: ReadonlySet<string> = new Set([model]);
@@ -44,7 +56,7 @@ interface Call {
   /** The chained hashes of the prompt, up to and including each of its full blocks. */
   readonly chain: readonly bigint[];
   isWaiting: boolean;
-  booking: { readonly endpoint: string; release(): void } | undefined;
+  seat: { readonly booking: Booking; readonly service: Service } | undefined;
 }
 
 class WarmpathRun implements PolicyRun {
@@ -66,33 +78,34 @@ class WarmpathRun implements PolicyRun {
     this.#endpoints = replicas.map(endpointOf);
     const call = this.#calls.get(request.id) ?? this.#open(request);
     // Its turn came while another was asked for, and the replica died before it left.
-    if (call.booking !== undefined && replicas[Number(call.booking.endpoint)]?.healthy !== true) {
-      call.booking.release();
-      call.booking = undefined;
+    if (call.seat !== undefined && replicas[Number(call.seat.booking.endpoint)]?.healthy !== true) {
+      leaveSeat(call, 0);
     }
     if (call.isWaiting) this.#queue.pump((waiting) => this.#start(waiting));
     // A newcomer never overtakes those who wait.
-    else if (call.booking === undefined && (this.#queue.hasWaiting(model) || !this.#start(call))) {
-      const { sloClass } = request;
-      const waiting = { lane: laneOf[sloClass], group: model, bytes: 0, item: call };
+    else if (call.seat === undefined && (this.#queue.hasWaiting(model) || !this.#start(call))) {
       // A full queue refuses, and the client tries again: here, when the lab next asks.
+      const waiting = { ...claimOf(request), bytes: 0, item: call };
       call.isWaiting = this.#queue.join(waiting) !== undefined;
     }
-    return call.booking === undefined ? "hold" : Number(call.booking.endpoint);
+    return call.seat === undefined ? "hold" : Number(call.seat.booking.endpoint);
   }
 
   onFirstToken(requestId: number): void {
     const call = this.#calls.get(requestId);
-    if (call?.booking !== undefined) this.#prefixes.remember(call.chain, call.booking.endpoint);
+    if (call?.seat !== undefined) this.#prefixes.remember(call.chain, call.seat.booking.endpoint);
   }
 
-  onEnded(requestId: number): void {
-    this.#calls.get(requestId)?.booking?.release();
+  onEnded(requestId: number, _nowMs: number, usage: RoutedUsage | undefined): void {
+    const call = this.#calls.get(requestId);
+    if (call === undefined) return;
+    const { promptTokens, cachedTokens, outputTokens } = usage ?? nothingUsed;
+    leaveSeat(call, serviceTokens(promptTokens - cachedTokens, outputTokens));
     this.#calls.delete(requestId);
   }
 
   #open(request: RoutedRequest): Call {
-    const call: Call = { request, chain: chainOf(request), isWaiting: false, booking: undefined };
+    const call: Call = { request, chain: chainOf(request), isWaiting: false, seat: undefined };
     this.#calls.set(request.id, call);
     return call;
   }
@@ -104,10 +117,24 @@ class WarmpathRun implements PolicyRun {
       warmOn: this.#prefixes.recall(call.chain)?.replica,
     });
     if (!("booking" in picked)) return false;
-    call.booking = picked.booking;
+    const expected = serviceTokens(call.request.promptTokens, answerTokensExpected);
+    const service = this.#queue.serve(claimOf(call.request), expected);
+    call.seat = { booking: picked.booking, service };
     call.isWaiting = false;
     return true;
   }
+}
+
+const nothingUsed: RoutedUsage = { promptTokens: 0, cachedTokens: 0, outputTokens: 0 };
+
+function leaveSeat(call: Call, tokensServed: number): void {
+  call.seat?.booking.release();
+  call.seat?.service.settle(tokensServed);
+  call.seat = undefined;
+}
+
+function claimOf({ sloClass, tenant }: RoutedRequest): Claim {
+  return { lane: laneOf[sloClass], group: model, tenant };
 }
 
 function endpointOf({ index, healthy, running, waiting }: ReplicaView): Endpoint {

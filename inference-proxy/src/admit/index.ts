@@ -1,3 +1,12 @@
 /** Who may start, and who waits in which order. */
-export { type Lane, lanes, type Place, type Waiting, type WaitLimits } from "./types.ts";
+export { serviceTokens } from "./service-tokens.ts";
+export {
+  type Claim,
+  type Lane,
+  lanes,
+  type Place,
+  type Service,
+  type Waiting,
+  type WaitLimits,
+} from "./types.ts";
 export { createWaitQueue, type WaitQueue } from "./wait-queue.ts";

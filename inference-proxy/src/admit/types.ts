@@ -14,11 +14,17 @@ export interface WaitLimits {
   readonly passedOverMax: number;
 }
 
-/** One waiting request. */
-export interface Waiting<T> {
+/** What decides about the order. */
+export interface Claim {
   readonly lane: Lane;
   /** Requests of one group wait for the same thing: if the first cannot start, no other can. */
   readonly group: string;
+  /** Those of one lane share it evenly between tenants. */
+  readonly tenant: string;
+}
+
+/** One waiting request. */
+export interface Waiting<T> extends Claim {
   readonly bytes: number;
   readonly item: T;
 }
@@ -27,6 +33,10 @@ export interface Waiting<T> {
 export interface Place {
   /** Leaves the queue; true if it was still waiting. */
   leave(): boolean;
-  /** How many of the same group and lane go first. */
-  position(): number;
+}
+
+/** A request that is being served, on its tenant's account. */
+export interface Service {
+  /** Ends it, and replaces what was charged at its start; later calls do nothing. */
+  settle(serviceTokens: number): void;
 }

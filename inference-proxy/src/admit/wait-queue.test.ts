@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { createWaitQueue, type Lane } from "./index.ts";
 
 const limits = { requestsMax: 100, bytesMax: 1000, passedOverMax: 3 };
+const claim = { group: "m", tenant: "t" };
 
 function queueOf(names: readonly (readonly [Lane, string])[]) {
   const queue = createWaitQueue<string>(limits);
-  const places = names.map(([lane, item]) => queue.join({ lane, group: "m", bytes: 1, item }));
+  const places = names.map(([lane, item]) => queue.join({ ...claim, lane, bytes: 1, item }));
   return { queue, places };
 }
 
@@ -27,7 +28,7 @@ function drain(queue: ReturnType<typeof createWaitQueue<string>>): string[] {
 }
 
 describe("createWaitQueue()", () => {
-  test("serves lanes in order, and each lane first come first served", () => {
+  test("serves lanes in order, and each tenant of a lane first come first served", () => {
     const { queue } = queueOf([
       ["batch", "b1"],
       ["standard", "s1"],
@@ -45,10 +46,37 @@ describe("createWaitQueue()", () => {
     expect(drain(queue)).toEqual(["i0", "i1", "i2", "b1", "i3", "i4", "i5"]);
   });
 
+  test("one who comes to a tenant's backlog waits for one request of it, not for all", () => {
+    const queue = createWaitQueue<string>(limits);
+    const join = (tenant: string, item: string) =>
+      queue.join({ lane: "standard", group: "m", tenant, bytes: 1, item });
+    queue.serve({ lane: "standard", group: "m", tenant: "noisy" }, 500);
+    for (const item of ["n1", "n2", "n3", "n4"]) {
+      join("noisy", item);
+    }
+    join("quiet", "q1");
+    const order: string[] = [];
+    while (queue.length > 0) {
+      let isTaken = false;
+      queue.pump((item) => {
+        if (isTaken) {
+          return false;
+        }
+        isTaken = true;
+        const tenant = item.startsWith("n") ? "noisy" : "quiet";
+        queue.serve({ lane: "standard", group: "m", tenant }, 500);
+        order.push(item);
+        return true;
+      });
+    }
+    expect(order.indexOf("q1")).toBeLessThanOrEqual(1);
+    expect(order.filter((item) => item !== "q1")).toEqual(["n1", "n2", "n3", "n4"]);
+  });
+
   test("refuses what does not fit, in requests and in bytes", () => {
     const small = createWaitQueue<number>({ requestsMax: 2, bytesMax: 10, passedOverMax: 3 });
     const join = (bytes: number) =>
-      small.join({ lane: "standard", group: "m", bytes, item: bytes }) !== undefined;
+      small.join({ ...claim, lane: "standard", bytes, item: bytes }) !== undefined;
     expect([join(8), join(3), join(2), join(0)]).toEqual([true, false, true, false]);
     expect([small.length, small.bytes]).toEqual([2, 10]);
   });
@@ -58,20 +86,20 @@ describe("createWaitQueue()", () => {
       ["standard", "a"],
       ["standard", "b"],
     ]);
-    expect(places[1]?.position()).toBe(1);
     expect([places[0]?.leave(), places[0]?.leave()]).toEqual([true, false]);
-    expect(places[1]?.position()).toBe(0);
+    expect(queue.length).toBe(1);
     expect(drain(queue)).toEqual(["b"]);
   });
 
   test("a group that cannot start does not hold up another", () => {
     const queue = createWaitQueue<string>(limits);
-    queue.join({ lane: "interactive", group: "full", bytes: 1, item: "x" });
-    queue.join({ lane: "batch", group: "free", bytes: 1, item: "y" });
+    queue.join({ ...claim, lane: "interactive", group: "full", bytes: 1, item: "x" });
+    queue.join({ ...claim, lane: "batch", group: "free", bytes: 1, item: "y" });
     const started: string[] = [];
     queue.pump((item) => item === "y" && started.push(item) > 0);
     expect(started).toEqual(["y"]);
     expect([queue.hasWaiting("full"), queue.hasWaiting("free")]).toEqual([true, false]);
     expect(queue.clear()).toEqual(["x"]);
+    expect([queue.length, queue.bytes, queue.hasWaiting("full")]).toEqual([0, 0, false]);
   });
 });

@@ -1,14 +1,28 @@
 import { assert } from "@warmpath/runtime/base";
-import { type Lane, lanes, type Place, type Waiting, type WaitLimits } from "./types.ts";
+import { createFairLane, type FairLane } from "./fair-lane.ts";
+import {
+  type Claim,
+  type Lane,
+  lanes,
+  type Place,
+  type Service,
+  type Waiting,
+  type WaitLimits,
+} from "./types.ts";
 
-/** A bounded queue: first come first served within a lane, lanes in order, no lane starved. */
+/** A bounded queue: lanes in order, no lane starved, each lane shared evenly between tenants. */
 export interface WaitQueue<T> {
   readonly length: number;
   readonly bytes: number;
-  /** Joins at the end of the lane; undefined when the queue is full. */
+  /** Joins the line of its lane; undefined when the queue is full. */
   join(waiting: Waiting<T>): Place | undefined;
   /** True when someone of the group waits: a newcomer must then queue up behind. */
   hasWaiting(group: string): boolean;
+  /**
+   * Charges the tenant for a request that starts now, whether it waited or not. `serviceTokens` is
+   * a guess, made good when the service is settled.
+   */
+  serve(claim: Claim, serviceTokens: number): Service;
   /**
    * Offers the waiting to `start` in fair order for as long as it accepts them; runs now,
    * synchronously.
@@ -19,34 +33,36 @@ export interface WaitQueue<T> {
 }
 
 interface Group<T> {
-  /** A Set keeps the order of arrival and forgets anyone in constant time. */
-  readonly waiting: Readonly<Record<Lane, Set<Waiting<T>>>>;
+  readonly lines: Readonly<Record<Lane, FairLane<Waiting<T>>>>;
   readonly passedOver: Record<Lane, number>;
 }
 
 /** Makes the queue. Pure: whoever owns it brings deadlines and cancellation, by leaving. */
 export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
+  /** Groups are the models served, so they are few and stay. */
   const groups = new Map<string, Group<T>>();
   let length = 0;
   let bytes = 0;
 
+  const groupOf = (name: string): Group<T> => {
+    const group = groups.get(name) ?? createGroup<T>();
+    groups.set(name, group);
+    return group;
+  };
+
   const remove = (waiting: Waiting<T>): boolean => {
-    const group = groups.get(waiting.group);
-    if (group?.waiting[waiting.lane].delete(waiting) !== true) {
+    if (groups.get(waiting.group)?.lines[waiting.lane].leave(waiting) !== true) {
       return false;
     }
     length -= 1;
     bytes -= waiting.bytes;
     assert(length >= 0 && bytes >= 0, "a queue never holds less than nothing");
-    if (lanes.every((lane) => group.waiting[lane].size === 0)) {
-      groups.delete(waiting.group);
-    }
     return true;
   };
 
   const pumpGroup = (group: Group<T>, start: (item: T) => boolean): void => {
     for (let lane = nextLane(group, limits); lane !== undefined; lane = nextLane(group, limits)) {
-      const [first] = group.waiting[lane];
+      const first = group.lines[lane].next();
       if (first === undefined || !start(first.item)) {
         return;
       }
@@ -66,25 +82,25 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
       if (length >= limits.requestsMax || bytes + waiting.bytes > limits.bytesMax) {
         return undefined;
       }
-      const group = groups.get(waiting.group) ?? createGroup<T>();
-      groups.set(waiting.group, group);
-      group.waiting[waiting.lane].add(waiting);
+      groupOf(waiting.group).lines[waiting.lane].join(waiting);
       length += 1;
       bytes += waiting.bytes;
-      return {
-        leave: () => remove(waiting),
-        position: () => [...group.waiting[waiting.lane]].indexOf(waiting),
-      };
+      return { leave: () => remove(waiting) };
     },
-    hasWaiting: (group) => groups.has(group),
+    hasWaiting: (name) => {
+      const group = groups.get(name);
+      return group !== undefined && lanes.some((lane) => group.lines[lane].size > 0);
+    },
+    serve: ({ group, lane, tenant }, serviceTokens) =>
+      groupOf(group).lines[lane].serve(tenant, serviceTokens),
     pump: (start) => {
-      for (const group of [...groups.values()]) {
+      for (const group of groups.values()) {
         pumpGroup(group, start);
       }
     },
     clear: () => {
-      const all = [...groups.values()].flatMap((group) =>
-        lanes.flatMap((lane) => [...group.waiting[lane]]),
+      const all = [...groups.values()].flatMap(({ lines }) =>
+        lanes.flatMap((lane) => lines[lane].everyone()),
       );
       for (const waiting of all) {
         remove(waiting);
@@ -96,7 +112,11 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
 
 function createGroup<T>(): Group<T> {
   return {
-    waiting: { interactive: new Set(), standard: new Set(), batch: new Set() },
+    lines: {
+      interactive: createFairLane(),
+      standard: createFairLane(),
+      batch: createFairLane(),
+    },
     passedOver: { interactive: 0, standard: 0, batch: 0 },
   };
 }
@@ -110,18 +130,18 @@ function nextLane<T>(group: Group<T>, limits: WaitLimits): Lane | undefined {
     const lane = lanes[index];
     if (
       lane !== undefined &&
-      group.waiting[lane].size > 0 &&
+      group.lines[lane].size > 0 &&
       group.passedOver[lane] >= limits.passedOverMax
     ) {
       return lane;
     }
   }
-  return lanes.find((lane) => group.waiting[lane].size > 0);
+  return lanes.find((lane) => group.lines[lane].size > 0);
 }
 
 function countPassedOver<T>(group: Group<T>, served: Lane): void {
   for (const lane of lanes) {
-    const isPassed = lane !== served && group.waiting[lane].size > 0;
+    const isPassed = lane !== served && group.lines[lane].size > 0;
     group.passedOver[lane] = isPassed ? group.passedOver[lane] + 1 : 0;
   }
 }

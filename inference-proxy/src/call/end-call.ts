@@ -1,12 +1,13 @@
 import type { OpenSpan } from "@warmpath/runtime";
 import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
+import { serviceTokens } from "../admit/index.ts";
 import type { Reservation } from "../pace/index.ts";
-import type { Booking } from "../pick/index.ts";
 import type { Attempt } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import { parseUsage, usageBytes } from "../upstream/usage.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
+import type { Seat } from "./placement.ts";
 import type { CallRequest } from "./types.ts";
 
 /** How far a call has got. */
@@ -37,7 +38,7 @@ export interface OpenCall {
 /** An attempt that opened, with all that has to be given back at its end. */
 export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
   readonly replica: Replica;
-  readonly booking: Booking;
+  readonly seat: Seat;
   readonly span: OpenSpan;
   readonly sentAtMs: number;
   readonly attempt: Extract<Attempt, { readonly kind: "stream" | "whole" }>;
@@ -79,10 +80,11 @@ export function createOpenCall(
     };
     // Whoever ends the call, its line in the log belongs to the call's trace.
     report = opened.span.run(() => accountCall(means, request, ended));
-    opened.reservation.settle(report.usage.inputTokens + report.usage.outputTokens);
+    const { inputTokens, cachedInputTokens, outputTokens } = report.usage;
+    opened.reservation.settle(inputTokens + outputTokens);
     opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
     opened.span.end(error);
-    opened.booking.release();
+    opened.seat.release(serviceTokens(inputTokens - cachedInputTokens, outputTokens));
     return report;
   };
   const onAbort = () => {

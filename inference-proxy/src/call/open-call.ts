@@ -1,7 +1,7 @@
 import { attributes, type Tracing } from "@warmpath/runtime";
 import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
+import { serviceTokens } from "../admit/index.ts";
 import type { KeyPaces, Reservation } from "../pace/index.ts";
-import type { Booking } from "../pick/index.ts";
 import type { PrefixMemory } from "../prefix/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
@@ -15,7 +15,7 @@ import {
   type OpenCall,
   outcomeOfError,
 } from "./end-call.ts";
-import type { Placement } from "./placement.ts";
+import type { Placement, Seat } from "./placement.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What a call needs of the process. */
@@ -47,7 +47,7 @@ export interface CallFault {
 
 /**
  * The life of a call up to its first event: pace, place, try; retried elsewhere while nothing was
- * handed on. Every way out but an open call has given its booking back and settled its account.
+ * handed on. Every way out but an open call has given its seat back and settled its account.
  */
 export async function openCall(
   means: CallMeans,
@@ -91,6 +91,13 @@ function reserveTokens(means: CallMeans, request: CallRequest): Reservation {
   return taken.reservation;
 }
 
+/** Nothing is known of the cache yet, and what an answer may have is not what it will have. */
+function serviceTokensExpected({ ratios, limits }: CallMeans, request: CallRequest): number {
+  const { model, bodyBytes, answerTokensMax = limits.answerTokensExpected } = request;
+  const answerTokens = Math.min(answerTokensMax, limits.answerTokensExpected);
+  return serviceTokens(ratios.estimate(model, bodyBytes), answerTokens);
+}
+
 async function tryReplicas(
   means: CallMeans,
   request: CallRequest,
@@ -101,17 +108,17 @@ async function tryReplicas(
   let deaths = 0;
   let failure: AttemptFailure | undefined;
   for (;;) {
-    let booking = await placeCall(means, request, excluded);
-    if (booking === undefined && failure?.kind === "died") {
+    let seat = await placeCall(means, request, excluded);
+    if (seat === undefined && failure?.kind === "died") {
       // The only replica left is the one that broke: perhaps just an old connection did. Once more,
       // on a new one.
-      booking = await placeCall(means, request, new Set());
+      seat = await placeCall(means, request, new Set());
     }
-    if (booking !== undefined) {
+    if (seat !== undefined) {
       progress.attempts += 1;
-      progress.replica = booking.endpoint;
-      excluded.add(booking.endpoint);
-      const outcome = await tryReplica(means, request, progress, booking);
+      progress.replica = seat.endpoint;
+      excluded.add(seat.endpoint);
+      const outcome = await tryReplica(means, request, progress, seat);
       if (outcome.kind === "open" || outcome.kind === "fault") {
         return outcome;
       }
@@ -120,7 +127,7 @@ async function tryReplicas(
     }
     assert(failure !== undefined, "the first attempt excludes no replica");
     const mayRetry =
-      booking !== undefined &&
+      seat !== undefined &&
       failure.kind !== "refused" &&
       deaths < deathsMax &&
       progress.attempts < attemptsMax;
@@ -134,29 +141,31 @@ async function placeCall(
   means: CallMeans,
   request: CallRequest,
   excluded: ReadonlySet<string>,
-): Promise<Booking | undefined> {
-  const { model, lane, bodyBytes, signal, chain } = request;
+): Promise<Seat | undefined> {
+  const { model, lane, bodyBytes, signal, chain, caller } = request;
   const fromMs = means.clock.monotonicMs();
-  const booking = await means.placement.place({
+  const seat = await means.placement.place({
     model,
     excluded,
     warmOn: means.prefixes.recall(chain)?.replica,
     lane,
+    tenant: caller.tenant,
+    serviceTokensExpected: serviceTokensExpected(means, request),
     bodyBytes,
     waitMsMax: means.limits.queueWaitMsMax,
     signal,
   });
   means.metrics.placementSeconds.observe({ lane }, (means.clock.monotonicMs() - fromMs) / 1000);
-  return booking;
+  return seat;
 }
 
 async function tryReplica(
   means: CallMeans,
   request: CallRequest,
   progress: CallProgress,
-  booking: Booking,
+  seat: Seat,
 ): Promise<OpenCall | CallFault | AttemptFailure> {
-  const replica = means.pool.find(booking.endpoint);
+  const replica = means.pool.find(seat.endpoint);
   assert(replica !== undefined, "placement only picks replicas of the pool");
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
@@ -171,19 +180,19 @@ async function tryReplica(
         usesFreshConnection: progress.attempts > 1,
       }),
     );
-    means.metrics.attempts.inc({ replica: booking.endpoint, outcome: outcomeOf(attempt) });
+    means.metrics.attempts.inc({ replica: seat.endpoint, outcome: outcomeOf(attempt) });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
-      means.prefixes.remember(request.chain, booking.endpoint);
+      means.prefixes.remember(request.chain, seat.endpoint);
       return createOpenCall(means, request, {
         ...progress,
         replica,
-        booking,
+        seat,
         span,
         sentAtMs,
         attempt,
       });
     }
-    booking.release();
+    seat.release(0);
     if (attempt.kind === "fault") {
       const { status, error } = attempt;
       span.end(new WarmpathError("failed-upstream-rejected", error.message));
@@ -191,15 +200,15 @@ async function tryReplica(
         kind: "fault",
         status,
         error,
-        replica: booking.endpoint,
+        replica: seat.endpoint,
         attempts: progress.attempts,
       };
     }
-    noteFailure(means, request, booking.endpoint, attempt.failure);
-    span.end(errorOfFailure(attempt.failure, booking.endpoint, means.limits.retryAfterMs));
+    noteFailure(means, request, seat.endpoint, attempt.failure);
+    span.end(errorOfFailure(attempt.failure, seat.endpoint, means.limits.retryAfterMs));
     return attempt.failure;
   } catch (error) {
-    booking.release();
+    seat.release(0);
     span.end(error);
     throw error;
   }

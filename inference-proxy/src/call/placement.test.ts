@@ -4,6 +4,7 @@ import {
   done,
   type FakeEngine,
   helloStream,
+  otherTenantKey,
   startFakeEngine,
   startTestProxy,
   streamOf,
@@ -95,6 +96,33 @@ describe("placement", () => {
     expect([late.status, Number(late.headers.get("retry-after")) > 0]).toEqual([503, true]);
     held.abort();
     expect(holder).rejects.toThrow();
+  });
+
+  test("a tenant that queues ten at once does not keep another waiting behind them", async () => {
+    const { engines, proxy } = await setUp(1, { replicaInFlightMax: 1 });
+    proxy.keys.set(otherTenantKey, 0);
+    const engine = engines[0] as FakeEngine;
+    const order: string[] = [];
+    engine.answer = (request) => {
+      order.push(JSON.parse(request.body).user);
+      return streamOf([chunk({ content: "x" }, "stop"), done], { pauseMs: 50 });
+    };
+    const post = async (user: string, key: string) => {
+      const headers = { authorization: `Bearer ${key}` };
+      const response = await proxy.post("/v1/chat/completions", { ...ask, user }, { headers });
+      await response.text();
+      return response.status;
+    };
+    // One round for each key, so that nobody's first look-up decides about the order.
+    expect([await post("warm", testKey), await post("warm", otherTenantKey)]).toEqual([200, 200]);
+    const noisy = Array.from({ length: 10 }, () => post("noisy", testKey));
+    while (!(await proxy.metrics.text()).includes('queue_requests{service="inference-proxy"} 9')) {
+      await Bun.sleep(1);
+    }
+    const quiet = post("quiet", otherTenantKey);
+    expect(new Set(await Promise.all([...noisy, quiet]))).toEqual(new Set([200]));
+    expect(order.indexOf("quiet")).toBeLessThanOrEqual(5);
+    expect(engine.seen.length).toBe(13);
   });
 
   test("with no healthy replica the answer is 503, and readiness says so", async () => {

@@ -1,5 +1,5 @@
 import { WarmpathError } from "@warmpath/runtime/base";
-import { createWaitQueue, type Lane, type WaitLimits } from "../admit/index.ts";
+import { createWaitQueue, type Lane, type Service, type WaitLimits } from "../admit/index.ts";
 import { type Booking, type Bookings, pickEndpoint, type RequestSummary } from "../pick/index.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
@@ -7,19 +7,29 @@ import type { Watchdog } from "../upstream/watchdog.ts";
 /** What placement needs of a request beyond what the policy sees. */
 export interface PlaceRequest extends RequestSummary {
   readonly lane: Lane;
+  readonly tenant: string;
+  /** What its tenant is charged while it is served; see `serviceTokens`. */
+  readonly serviceTokensExpected: number;
   readonly bodyBytes: number;
   readonly waitMsMax: number;
   readonly signal: AbortSignal;
 }
 
+/** A place at a replica, on the tenant's account. */
+export interface Seat {
+  readonly endpoint: string;
+  /** Gives the place back and charges what was served; later calls do nothing. */
+  release(serviceTokens: number): void;
+}
+
 /** Gives requests a place at a replica, at once or in their turn. */
 export interface Placement {
   /**
-   * Resolves with a booking, or with undefined when all replicas that could serve it are excluded.
+   * Resolves with a seat, or with undefined when all replicas that could serve it are excluded.
    * Rejects when nobody serves the model, nobody is healthy, the queue is full, or the wait is
    * over.
    */
-  place(request: PlaceRequest): Promise<Booking | undefined>;
+  place(request: PlaceRequest): Promise<Seat | undefined>;
   readonly waiting: number;
   readonly waitingBytes: number;
   /** Refuses everybody who waits and everybody who comes from now on, with this error. */
@@ -31,7 +41,7 @@ interface Waiter {
   readonly settle: (outcome: Outcome) => void;
 }
 
-type Outcome = { readonly booking: Booking | undefined } | { readonly error: unknown };
+type Outcome = { readonly seat: Seat | undefined } | { readonly error: unknown };
 
 /**
  * Joins the bounded queue with the pool; whenever a place comes free or the pool changes, the next
@@ -64,20 +74,22 @@ export function createPlacement(options: {
   const tryPlace = (request: PlaceRequest): Outcome | undefined => {
     const picked = bookings.pickAndBook(pool.endpoints, request);
     if ("booking" in picked) {
-      return { booking: releasing(picked.booking, pump) };
+      const { model: group, lane, tenant, serviceTokensExpected } = request;
+      const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
+      return { seat: createSeat(picked.booking, service, pump) };
     }
     switch (picked.reason) {
       case "unknown-model":
         return { error: unknownModel(request.model) };
       case "excluded":
-        return { booking: undefined };
+        return { seat: undefined };
       case "unhealthy":
       case "saturated":
         return undefined;
     }
   };
 
-  const wait = (request: PlaceRequest): Promise<Booking | undefined> =>
+  const wait = (request: PlaceRequest): Promise<Seat | undefined> =>
     new Promise((resolve, reject) => {
       const leave = (error: unknown) => {
         place?.leave();
@@ -90,15 +102,15 @@ export function createPlacement(options: {
         if ("error" in outcome) {
           reject(outcome.error);
         } else {
-          resolve(outcome.booking);
+          resolve(outcome.seat);
         }
       };
       const watch = watchdog.watch(request.waitMsMax, () =>
         leave(waitedTooLong(request.waitMsMax, options.retryAfterMs)),
       );
-      const { lane, model, bodyBytes } = request;
+      const { lane, model, tenant, bodyBytes } = request;
       const item: Waiter = { request, settle };
-      const place = queue.join({ lane, group: model, bytes: bodyBytes, item });
+      const place = queue.join({ lane, group: model, tenant, bytes: bodyBytes, item });
       if (place === undefined) {
         settle({ error: queueFull(options.retryAfterMs) });
         return;
@@ -117,7 +129,7 @@ export function createPlacement(options: {
       if (isRetry || !queue.hasWaiting(request.model)) {
         const outcome = tryPlace(request);
         if (outcome !== undefined) {
-          return bookingOf(outcome);
+          return seatOf(outcome);
         }
       }
       const { reason } = pickEndpoint(pool.endpoints, bookings, request, 0);
@@ -141,19 +153,20 @@ export function createPlacement(options: {
   };
 }
 
-function bookingOf(outcome: Outcome): Booking | undefined {
+function seatOf(outcome: Outcome): Seat | undefined {
   if ("error" in outcome) {
     throw outcome.error;
   }
-  return outcome.booking;
+  return outcome.seat;
 }
 
-/** A booking whose release lets the next one in. */
-function releasing(booking: Booking, pump: () => void): Booking {
+/** A booking whose release charges the tenant and lets the next one in. */
+function createSeat(booking: Booking, service: Service, pump: () => void): Seat {
   return {
     endpoint: booking.endpoint,
-    release: () => {
+    release: (serviceTokens) => {
       booking.release();
+      service.settle(serviceTokens);
       pump();
     },
   };

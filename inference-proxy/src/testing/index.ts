@@ -10,4 +10,4 @@ export {
   usageChunk,
 } from "./fake-engine.ts";
 export { type Recording, readRecording, readTestdata } from "./recordings.ts";
-export { startTestProxy, type TestProxy, testKey } from "./start-proxy.ts";
+export { otherTenantKey, startTestProxy, type TestProxy, testKey } from "./start-proxy.ts";

@@ -32,7 +32,7 @@ export interface TestProxy {
   readonly metrics: Metrics;
   /** Its InferenceService, in this process. */
   readonly inference: ServiceClient<typeof InferenceService>;
-  /** Keys that are valid now, and their requests per minute. */
+  /** Keys that are valid now, and their requests per minute: all are one tenant's but one. */
   readonly keys: Map<string, number>;
   /** Look-ups that reached the key service; while `held` is set, they wait for it to answer. */
   readonly lookUps: { count: number; held?: Promise<void> | undefined };
@@ -43,6 +43,9 @@ export interface TestProxy {
 
 /** A key that every test proxy accepts. */
 export const testKey = "wp-test-key";
+
+/** A key that is another tenant's once it is put among the valid ones. */
+export const otherTenantKey = "wp-other-tenant-key";
 
 /** Starts a proxy with the default settings but for those given; probes run every 20 ms. */
 export async function startTestProxy(
@@ -135,7 +138,8 @@ function keyServer(keys: ReadonlyMap<string, number>, lookUps: TestProxy["lookUp
           await lookUps.held;
           if (found !== undefined) {
             const limits = { requestsPerMinute: found[1] };
-            return { key: { keyId: "key_test", tenant: "acme", user: "alice", limits } };
+            const tenant = found[0] === otherTenantKey ? "globex" : "acme";
+            return { key: { keyId: "key_test", tenant, user: "alice", limits } };
           }
           throw new WarmpathError("rejected-not-found", "no such key");
         },

@@ -1,0 +1,154 @@
+import { assert } from "@warmpath/runtime/base";
+import type { Service } from "./types.ts";
+
+/**
+ * The line of one lane, shared evenly between tenants: each is charged for its service in tokens,
+ * and of those who wait the one who had least goes first. Within a tenant it is first come first
+ * served.
+ *
+ * The virtual token counter of Sheng et al., Fairness in Serving Large Language Models, OSDI 2024
+ * (arXiv:2401.00588): a tenant that comes back rises to the least counter of those who are there,
+ * so nobody saves up service by being idle, and nobody pays for having been alone. What is being
+ * served counts in the order, by a guess, but not in that level: who comes to a full house goes
+ * first until it holds as much of it as the others.
+ */
+export interface FairLane<W extends { readonly tenant: string }> {
+  /** How many wait. */
+  readonly size: number;
+  /** How many tenants are remembered. */
+  readonly tenants: number;
+  join(waiting: W): void;
+  /** True if it was still waiting. */
+  leave(waiting: W): boolean;
+  /** Who goes next. */
+  next(): W | undefined;
+  /** All who wait, tenant by tenant. */
+  everyone(): readonly W[];
+  /** Charges a tenant for a request that starts now. */
+  serve(tenant: string, serviceTokens: number): Service;
+}
+
+interface Tenant<W> {
+  /** Tokens of service that have ended, beginning at the level at which the tenant came. */
+  counter: number;
+  /** Tokens of service under way, as guessed. */
+  guessed: number;
+  /** A Set keeps the order of arrival and forgets anyone in constant time. */
+  readonly waiting: Set<W>;
+  inService: number;
+}
+
+/** Tenants held before idle ones are first looked for. */
+const sweptSizeMin = 64;
+
+/** Makes the line of one lane. */
+export function createFairLane<W extends { readonly tenant: string }>(): FairLane<W> {
+  const tenants = new Map<string, Tenant<W>>();
+  let size = 0;
+  let sweepAtSize = sweptSizeMin;
+
+  /** The least counter of those who wait or are served; undefined when nobody is there. */
+  const level = (): number | undefined => {
+    let least: number | undefined;
+    for (const tenant of tenants.values()) {
+      if (isThere(tenant) && (least === undefined || tenant.counter < least)) {
+        least = tenant.counter;
+      }
+    }
+    return least;
+  };
+
+  /**
+   * Forgets those who are gone and not ahead of the level: they are as good as new. While nobody
+   * waits, nobody is behind, and those ahead are forgiven. Looks only when the tenants have
+   * doubled, so that a request pays for a constant number.
+   */
+  const forgetGone = (levelNow: number): void => {
+    if (tenants.size < sweepAtSize) {
+      return;
+    }
+    for (const [name, tenant] of tenants) {
+      const isAhead = size > 0 && tenant.counter > levelNow;
+      if (!isThere(tenant) && !isAhead) {
+        tenants.delete(name);
+      }
+    }
+    sweepAtSize = Math.max(sweptSizeMin, 2 * tenants.size);
+  };
+
+  /** The tenant, who is about to wait or to be served. */
+  const enter = (name: string): Tenant<W> => {
+    const known = tenants.get(name);
+    if (known !== undefined && isThere(known)) {
+      return known;
+    }
+    const levelNow = level();
+    if (levelNow === undefined) {
+      // The lane was empty: whatever anyone had, nobody went short for it.
+      tenants.clear();
+    } else {
+      forgetGone(levelNow);
+    }
+    const counter = Math.max(tenants.get(name)?.counter ?? 0, levelNow ?? 0);
+    const tenant = { counter, guessed: 0, waiting: new Set<W>(), inService: 0 };
+    tenants.set(name, tenant);
+    return tenant;
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    get tenants() {
+      return tenants.size;
+    },
+    join: (waiting) => {
+      enter(waiting.tenant).waiting.add(waiting);
+      size += 1;
+    },
+    leave: (waiting) => {
+      if (tenants.get(waiting.tenant)?.waiting.delete(waiting) !== true) {
+        return false;
+      }
+      size -= 1;
+      return true;
+    },
+    next: () => {
+      let least: Tenant<W> | undefined;
+      for (const tenant of tenants.values()) {
+        if (tenant.waiting.size > 0 && (least === undefined || hadLess(tenant, least))) {
+          least = tenant;
+        }
+      }
+      const [first] = least?.waiting ?? [];
+      return first;
+    },
+    everyone: () => [...tenants.values()].flatMap(({ waiting }) => [...waiting]),
+    serve: (name, serviceTokens) => {
+      const tenant = enter(name);
+      tenant.guessed += serviceTokens;
+      tenant.inService += 1;
+      let isSettled = false;
+      return {
+        settle: (tokens) => {
+          if (isSettled) {
+            return;
+          }
+          isSettled = true;
+          tenant.guessed -= serviceTokens;
+          tenant.counter += tokens;
+          tenant.inService -= 1;
+          assert(tenant.inService >= 0, "nothing is settled that was not served");
+        },
+      };
+    },
+  };
+}
+
+function isThere<W>({ waiting, inService }: Tenant<W>): boolean {
+  return waiting.size > 0 || inService > 0;
+}
+
+function hadLess<W>(one: Tenant<W>, other: Tenant<W>): boolean {
+  return one.counter + one.guessed < other.counter + other.guessed;
+}
