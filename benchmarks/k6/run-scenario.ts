@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bar } from "../report/bars.ts";
 import { machineFacts } from "../report/machine.ts";
 import { type RunningSystem, startSystem } from "../system/start-system.ts";
+import { temporaryFolder } from "../system/temporary-folder.ts";
 import { createKey } from "./create-key.ts";
 import { drawSessions } from "./draw-sessions.ts";
 import type { K6Program } from "./find-k6.ts";
@@ -51,7 +51,8 @@ export async function runScenario(
 ): Promise<ScenarioRun> {
   const machine = machineFacts();
   const { setup } = plan;
-  const folder = mkdtempSync(join(tmpdir(), "warmpath-k6-"));
+  const temporary = temporaryFolder("warmpath-k6-");
+  const folder = temporary.path;
   mkdirSync(plan.outFolder, { recursive: true });
   const replicas = await startReplicas(
     plan.replicas,
@@ -102,7 +103,7 @@ export async function runScenario(
     }
   } finally {
     await replicas.stop();
-    rmSync(folder, { recursive: true, force: true });
+    temporary.remove();
   }
 }
 

@@ -66,7 +66,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     say("stopping");
     stopped.abort();
-    // Who insists is obeyed: what runs is killed, its data stays in the temporary directory.
+    // Who insists is obeyed: what runs is killed.
     process.once(signal, () => process.exit(130));
   });
 }

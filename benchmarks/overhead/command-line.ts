@@ -18,6 +18,8 @@ export interface RunFlags {
   /** Stop after the installation. */
   readonly installOnly: boolean;
   readonly onProgress: (text: string) => void;
+  /** Comes with Ctrl-C: the run ends with what is finished. */
+  readonly signal: AbortSignal;
 }
 
 /** Reads the flags, runs, prints, saves, and ends the process with the bench's status. */
@@ -40,9 +42,18 @@ export async function runCommandLine<Plan extends { readonly rounds: number }>(
     process.stdout.write(command.help);
     process.exit(0);
   }
-  // Exiting runs the handlers that kill the children.
-  process.once("SIGINT", () => process.exit(130));
-  process.once("SIGTERM", () => process.exit(143));
+  const onProgress = (text: string) => void process.stderr.write(`${command.name}: ${text}\n`);
+  const stopped = new AbortController();
+  let stoppedStatus = 0;
+  for (const [signal, status] of stopStatuses) {
+    process.on(signal, () => {
+      // Who insists is obeyed: exiting runs the handlers that kill the children.
+      if (stopped.signal.aborted) process.exit(status);
+      stoppedStatus = status;
+      onProgress("stopping; what is finished is kept");
+      stopped.abort();
+    });
+  }
   const size = values.tiny ? "tiny" : values.quick ? "quick" : "full";
   const plan = command.plans[size];
   const rounds = values.rounds === undefined ? plan.rounds : Number(values.rounds);
@@ -54,14 +65,30 @@ export async function runCommandLine<Plan extends { readonly rounds: number }>(
         mayInstall: values["no-install"] !== true && size !== "tiny",
         only: values.only?.split(",").filter((name) => name !== ""),
         installOnly: values.install === true,
-        onProgress: (text) => process.stderr.write(`${command.name}: ${text}\n`),
+        onProgress,
+        signal: stopped.signal,
       },
     );
-    process.exit(print(report, values.json === true));
+    if (report.interrupted !== undefined && report.rounds.length === 0) {
+      onProgress(report.interrupted);
+      process.exit(stoppedStatus);
+    }
+    const status = print(report, values.json === true);
+    process.exit(report.interrupted === undefined ? status : stoppedStatus);
   } catch (error) {
+    if (stopped.signal.aborted) {
+      onProgress("interrupted before anything was measured");
+      process.exit(stoppedStatus);
+    }
     fail(`${command.name}: ${error instanceof Error ? error.message : error}`);
   }
 }
+
+/** As shells report a program that a signal ended. */
+const stopStatuses = [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const;
 
 /** The one bar of these benches: nothing fails. Figures without a bar are printed as they are. */
 function print(report: BenchReport, asJson: boolean): 0 | 1 {
@@ -78,6 +105,7 @@ function print(report: BenchReport, asJson: boolean): 0 | 1 {
   } else {
     process.stdout.write(`${formatReport(report)}\nRaw rounds: ${path}\n`);
   }
+  if (report.interrupted !== undefined) process.stderr.write(`${report.interrupted}\n`);
   for (const { name, value } of bars.filter(({ ok }) => !ok)) {
     process.stderr.write(`${name}: ${value}\n`);
   }

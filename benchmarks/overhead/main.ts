@@ -17,12 +17,12 @@ const help = `npm run bench:overhead -- [flags]
   --no-install   do not fetch nginx where it is missing
   --help         this text
 
-Raw rounds are kept in benchmarks/results/local/.
+Raw rounds are kept in benchmarks/results/local/; Ctrl-C keeps and reports the finished ones (status 130).
 `;
 
 await runCommandLine({
   name: "overhead",
   help,
   plans: { full: fullPlan, quick: quickPlan, tiny: tinyPlan },
-  run: (plan, { mayInstall, onProgress }) => runOverhead(plan, { mayInstall, onProgress }),
+  run: runOverhead,
 });

@@ -1,4 +1,5 @@
 import { type Contender, startMockUpstream } from "./contenders.ts";
+import { isStopped, unlessStopped } from "./interrupt.ts";
 import type {
   IdleResult,
   LeaveMoment,
@@ -58,26 +59,30 @@ export interface Measured {
 
 /**
  * Measures every contender in every round, each started afresh, the order turned around each time.
- * One that breaks is left out of that round; the others go on.
+ * One that breaks is left out of that round; the others go on. With `signal` it ends sooner, with
+ * what is finished; a contender that was being started then ends with the process.
  */
 export async function measureOverhead(
   contenders: readonly Contender[],
   plan: OverheadPlan,
   onProgress: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<Measured> {
   const rounds: ContenderRound[] = [];
   const faults: Fault[] = [];
   for (let round = 1; round <= plan.rounds; round++) {
     const order = round % 2 === 1 ? contenders : contenders.toReversed();
     for (const [index, contender] of order.entries()) {
+      if (isStopped(signal)) return { rounds, faults };
       const at = { round, place: index + 1, contender: contender.name };
       const tell = (phase: string) =>
         onProgress(
           `round ${round} of ${plan.rounds}, ${index + 1} of ${order.length}: ${contender.name}: ${phase}`,
         );
       try {
-        rounds.push({ ...at, ...(await measureOne(contender, plan, tell)) });
+        rounds.push({ ...at, ...(await measureOne(contender, plan, tell, signal)) });
       } catch (error) {
+        if (isStopped(signal)) break;
         const reason = error instanceof Error ? error.message : String(error);
         faults.push({ round, contender: contender.name, reason });
         tell(`failed: ${reason}`);
@@ -93,13 +98,15 @@ async function measureOne(
   contender: Contender,
   plan: OverheadPlan,
   tell: (phase: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<Results> {
   const { bodies, streams, leave, ...sizes } = plan;
-  if (!plan.freshParts || streams.length === 0) return measureParts(contender, plan, tell);
+  if (!plan.freshParts || streams.length === 0) return measureParts(contender, plan, tell, signal);
   // What one part leaves behind, memory or work, is not charged to the other.
   const withoutStreams = { ...plan, streams: [] };
-  const requests = await measureParts(contender, withoutStreams, tell);
-  const rest = await measureParts(contender, { ...sizes, bodies: [], streams }, tell);
+  const requests = await measureParts(contender, withoutStreams, tell, signal);
+  const onlyStreams = { ...sizes, bodies: [], streams };
+  const rest = await measureParts(contender, onlyStreams, tell, signal);
   return { ...requests, streams: rest.streams };
 }
 
@@ -108,14 +115,16 @@ async function measureParts(
   contender: Contender,
   plan: OverheadPlan,
   tell: (phase: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<Results> {
+  signal?.throwIfAborted();
   const upstream = await startMockUpstream();
   try {
     tell("starting");
     const startMs = performance.now();
-    const started = await contender.start(upstream.url);
+    const started = await unlessStopped(contender.start(upstream.url), signal);
     const readyMs = performance.now() - startMs;
-    const load = startLoadGenerator();
+    const load = startLoadGenerator(signal);
     try {
       const target: LoadTarget = {
         url: started.url,

@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { formatReport } from "../report/report.ts";
 import { type Contender, direct } from "./contenders.ts";
+import { interruptionOf } from "./interrupt.ts";
 import { answerBodyOf } from "./load/answer-body.ts";
 import { chatBody } from "./load/chat-body.ts";
 import { completeStatus } from "./load/http-connection.ts";
@@ -102,6 +103,27 @@ test("a contender that does not start is a fault with its own words; the others 
   const { rounds, faults } = await measureOverhead([direct, broken], plan, onProgress);
   expect(rounds.map(({ contender }) => contender)).toEqual(["direct"]);
   expect(faults).toEqual([{ round: 1, contender: "broken", reason: "the port is on fire" }]);
+});
+
+test("an interruption keeps what is finished, waits for nobody and blames nobody", async () => {
+  const stopped = new AbortController();
+  const endless: Contender = {
+    name: "endless",
+    what: "never ready",
+    start: () => {
+      stopped.abort();
+      return Promise.withResolvers<never>().promise;
+    },
+  };
+  const { leave: _, ...plan } = { ...tinyPlan, rounds: 2, bodies: [], streams: [] };
+  const contenders = [direct, endless, direct];
+  const { rounds, faults } = await measureOverhead(contenders, plan, onProgress, stopped.signal);
+  expect(rounds.map(({ contender, round }) => [contender, round])).toEqual([["direct", 1]]);
+  expect(faults).toEqual([]);
+  expect(interruptionOf(stopped.signal, rounds.length, 6)).toEqual({
+    interrupted: "interrupted: 1 of 6 measurements were finished",
+  });
+  expect(interruptionOf(undefined, 6, 6)).toEqual({});
 });
 
 test("a body has exactly the bytes asked for, in messages of an agent's size", () => {

@@ -32,8 +32,8 @@ export interface LoadGenerator {
 /** Beyond what an order itself takes: to connect, to drain, on a busy machine. */
 const slackMs = 40_000;
 
-/** Starts a load generator on the load's core. */
-export function startLoadGenerator(): LoadGenerator {
+/** Starts a load generator on the load's core; with `signal` it ends at once, and its order fails. */
+export function startLoadGenerator(signal?: AbortSignal): LoadGenerator {
   const pin = canPin() ? ["taskset", "-c", String(loadCore)] : [];
   const child = Bun.spawn([...pin, process.execPath, join(import.meta.dir, "load/main.ts")], {
     stdin: "pipe",
@@ -43,6 +43,8 @@ export function startLoadGenerator(): LoadGenerator {
   const kill = () => child.kill("SIGKILL");
   // A bench that is interrupted leaves no process behind.
   process.once("exit", kill);
+  if (signal?.aborted === true) kill();
+  signal?.addEventListener("abort", kill, { once: true });
   const results = linesOf(child.stdout);
   const run = async (order: LoadOrder) => {
     await child.stdin.write(`${JSON.stringify(order)}\n`);
@@ -60,6 +62,7 @@ export function startLoadGenerator(): LoadGenerator {
       await child.stdin.end();
       await child.exited;
       process.off("exit", kill);
+      signal?.removeEventListener("abort", kill);
     },
   };
 }

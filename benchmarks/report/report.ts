@@ -24,6 +24,8 @@ export interface BenchReport {
   readonly notMeasured: string;
   /** Contenders that did not run, each with its reason. */
   readonly absent: readonly string[];
+  /** How far it came before it was interrupted; absent: to its end. */
+  readonly interrupted?: string;
 }
 
 /** The report as text for a terminal. */
@@ -35,6 +37,7 @@ export function formatReport(report: BenchReport): string {
     report.table,
     "",
     ...report.absent.map(wrap),
+    ...(report.interrupted === undefined ? [] : [wrap(report.interrupted)]),
     wrap(`Measured: ${report.measured}`),
     wrap(`Not measured: ${report.notMeasured}`),
   ].join("\n");

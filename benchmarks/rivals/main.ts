@@ -24,7 +24,7 @@ const help = `npm run bench:rivals -- [flags]
   --json         one JSON line a figure on stdout instead of tables
   --help         this text
 
-Raw rounds are kept in benchmarks/results/local/.
+Raw rounds are kept in benchmarks/results/local/; Ctrl-C keeps and reports the finished ones (status 130).
 `;
 
 await runCommandLine({

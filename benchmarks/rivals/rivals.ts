@@ -1,4 +1,5 @@
 import { type Contender, direct, warmpath } from "../overhead/contenders.ts";
+import { interruptionOf, unlessStopped } from "../overhead/interrupt.ts";
 import { measureOverhead } from "../overhead/measure.ts";
 import type { OverheadPlan } from "../overhead/plan.ts";
 import { describePlan, summarise } from "../overhead/summarise.ts";
@@ -40,6 +41,8 @@ export interface RivalsOptions {
   readonly only: readonly string[] | undefined;
   readonly installOnly: boolean;
   readonly onProgress: (text: string) => void;
+  /** Ends the run with what is finished. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs the bench: what others add to a request and to a stream, in the same harness as ours. */
@@ -47,7 +50,7 @@ export async function runRivals(plan: OverheadPlan, options: RivalsOptions): Pro
   const machine = machineFacts();
   const { contenders, versions, absent } = await findContenders(options);
   const running = options.installOnly ? [] : contenders;
-  const measured = await measureOverhead(running, plan, options.onProgress);
+  const measured = await measureOverhead(running, plan, options.onProgress, options.signal);
   const summary = summarise(running, measured, plan, "rivals");
   const versionLines = versions.map(([name, version]) => `${name} ${version}`).join(", ");
   return {
@@ -71,6 +74,7 @@ export async function runRivals(plan: OverheadPlan, options: RivalsOptions): Pro
       "metrics of rivals are off where they can be. Many replicas, TLS, HTTP/2, prompts that differ. Bifrost is its core " +
       "behind a front of this repository.",
     absent: [...absent, ...summary.faults],
+    ...interruptionOf(options.signal, measured.rounds.length, plan.rounds * running.length),
   };
 }
 
@@ -89,7 +93,7 @@ async function findContenders(options: RivalsOptions): Promise<{
   for (const rival of rivals) {
     const isWanted = options.only === undefined || options.only.includes(rival.name);
     if (!isWanted && rival !== nginx) continue;
-    const found = await findRival(rival, options);
+    const found = await unlessStopped(findRival(rival, options), options.signal);
     if ("absent" in found) absent.push(found.absent);
     else {
       contenders.push(found.contender);

@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { contenderCore, type StartedContender } from "../overhead/contenders.ts";
 import { freePort } from "../system/free-port.ts";
 import { spawnBackground } from "../system/spawn-process.ts";
+import { temporaryFolder } from "../system/temporary-folder.ts";
 
 /** What to run once a port and a folder of its own are known. */
 export interface ProgramStart {
@@ -54,7 +54,8 @@ export async function startProgram(
   name: string,
   prepare: (place: ProgramPlace) => ProgramStart,
 ): Promise<StartedContender> {
-  const folder = mkdtempSync(join(tmpdir(), `warmpath-bench-${name}-`));
+  const temporary = temporaryFolder(`warmpath-bench-${name}-`);
+  const folder = temporary.path;
   const port = await freePort();
   const config = (file: string, values: Readonly<Record<string, string>>) => {
     const template = readFileSync(join(configFolder, file), "utf8");
@@ -75,7 +76,7 @@ export async function startProgram(
   });
   const stop = async () => {
     await child.stop(8_000);
-    rmSync(folder, { recursive: true, force: true });
+    temporary.remove();
   };
   const url = `http://127.0.0.1:${port}`;
   try {

@@ -39,8 +39,9 @@ export function spawnBackground(options: SpawnOptions): BenchProcess {
   void eachLine(child.stderr, keep, () => undefined);
   void eachLine(child.stdout, keep, (line) => options.onFirstLine?.(line));
   // A bench that is interrupted leaves no process behind, not even one that ignores its input.
+  // First of all: what was written by the child is removed by those that follow.
   const onExit = () => child.kill("SIGKILL");
-  process.once("exit", onExit);
+  process.prependOnceListener("exit", onExit);
   return {
     pid: child.pid,
     said: () => said.trim() || "nothing",

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePortBlock } from "./free-port.ts";
 import { spawnBackground } from "./spawn-process.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A running Warmpath: all layers in one process, as `warmpath up` starts it. */
 export interface RunningSystem {
@@ -56,7 +55,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
 
 async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
   const base = await freePortBlock(usedOffsets);
-  const dataDir = mkdtempSync(join(tmpdir(), "warmpath-bench-"));
+  const folder = temporaryFolder("warmpath-bench-");
+  const dataDir = folder.path;
   const key = `wp_${randomBytes(32).toString("base64url")}`;
   const flags = [
     ["--port", String(base)],
@@ -76,7 +76,7 @@ async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
   });
   const stop = async () => {
     await child.stop(drainMs + 5_000);
-    rmSync(dataDir, { recursive: true, force: true });
+    folder.remove();
   };
   const gatewayUrl = `http://127.0.0.1:${base}`;
   const proxyUrl = `http://127.0.0.1:${base + 10}`;

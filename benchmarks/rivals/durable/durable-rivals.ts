@@ -1,3 +1,4 @@
+import { interruptionOf, isStopped, unlessStopped } from "../../overhead/interrupt.ts";
 import { machineFacts } from "../../report/machine.ts";
 import type { BenchReport } from "../../report/report.ts";
 import { cpuMsOfTree } from "../../system/cpu-time.ts";
@@ -29,6 +30,8 @@ export interface DurableOptions {
   /** Names of systems; undefined: all. */
   readonly only: readonly string[] | undefined;
   readonly onProgress: (text: string) => void;
+  /** Ends the run with what is finished. */
+  readonly signal?: AbortSignal;
 }
 
 const sums = [1, 2, 3, 4].map((number) => `${number} + ${number}`);
@@ -43,17 +46,20 @@ export async function runDurableRivals(
   options: DurableOptions,
 ): Promise<BenchReport> {
   const machine = machineFacts();
-  const found = await findSystems(options);
+  const { signal } = options;
+  const found = await unlessStopped(findSystems(options), signal);
   const systems = found.flatMap((each) => ("system" in each ? [each.system] : []));
   const absent = found.flatMap((each) => ("absent" in each ? [each.absent] : []));
   const rounds: DurableRound[] = [];
   for (let round = 1; round <= plan.rounds; round++) {
     for (const system of round % 2 === 1 ? systems : systems.toReversed()) {
+      if (isStopped(signal)) break;
       const tell = (phase: string) =>
         options.onProgress(`round ${round} of ${plan.rounds}: ${system.name}: ${phase}`);
       try {
-        rounds.push(...(await measureSystem(system, plan, round, tell)));
+        rounds.push(...(await unlessStopped(measureSystem(system, plan, round, tell), signal)));
       } catch (error) {
+        if (isStopped(signal)) break;
         const reason = error instanceof Error ? error.message : String(error);
         tell(`failed: ${reason}`);
         rounds.push(...plan.levels.map((inFlight) => broken(system.name, round, inFlight, reason)));
@@ -61,7 +67,7 @@ export async function runDurableRivals(
     }
   }
   const summaries = summarise(
-    systems.map(({ name }) => name),
+    systems.map(({ name }) => name).filter((name) => rounds.some(({ system }) => system === name)),
     plan.levels,
     rounds,
   );
@@ -84,6 +90,7 @@ export async function runDurableRivals(
       "limits and a watch at the gateway, streaming through the inference proxy, leases, tool calls recorded before and " +
       "after, an outbox to live watchers.",
     absent,
+    ...interruptionOf(signal, rounds.length, plan.rounds * systems.length * plan.levels.length),
   };
 }
 

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../../system/free-port.ts";
 import { type BenchProcess, spawnBackground } from "../../system/spawn-process.ts";
+import { temporaryFolder } from "../../system/temporary-folder.ts";
 import { askProgram, installedFolder, installNpm } from "../install/packages.ts";
 import { supervised } from "../start-program.ts";
 import { callForEnd, startApp } from "./app.ts";
@@ -50,7 +50,8 @@ export async function findRestate(mayInstall: boolean): Promise<FoundSystem> {
 }
 
 async function startRestate(program: string, folder: string, model: Model): Promise<StartedSystem> {
-  const data = mkdtempSync(join(tmpdir(), "warmpath-bench-restate-"));
+  const temporary = temporaryFolder("warmpath-bench-restate-");
+  const data = temporary.path;
   const ports = {
     INGRESS_PORT: String(await freePort()),
     ADMIN_PORT: String(await freePort()),
@@ -68,7 +69,7 @@ async function startRestate(program: string, folder: string, model: Model): Prom
   });
   const stopServer = async () => {
     await server.stop(10_000);
-    rmSync(data, { recursive: true, force: true });
+    temporary.remove();
   };
   const ingress = `http://127.0.0.1:${ports.INGRESS_PORT}`;
   const admin = `http://127.0.0.1:${ports.ADMIN_PORT}`;
