@@ -48,6 +48,22 @@ describe("parseLabOptions()", () => {
     expect(specs.find(({ regime }) => regime === "open")?.demand).toBe(1);
   });
 
+  test("demands are for saturation: the open load beside them stays, unless it is meant", () => {
+    const openOf = (...argv: string[]) => [
+      ...new Set(
+        specsOf("--policies", "random", ...argv)
+          .filter(({ regime }) => regime === "open")
+          .map(({ demand }) => demand),
+      ),
+    ];
+    expect(openOf("--demand", "1,3")).toEqual([0.25]);
+    expect(openOf("--demand", "1,3", "--workload", "rag")).toEqual([0.1]);
+    expect(openOf("--demand", "1,3", "--load", "0.5,2")).toEqual([0.5, 2]);
+    expect(openOf("--demand", "1,3", "--regime", "open")).toEqual([1, 3]);
+    expect(openOf("--demand", "1,3", "--sweep", "load")).toEqual([1, 3]);
+    expect(openOf("--sweep", "load", "--workload", "rag-lite").at(0)).toBe(0.025);
+  });
+
   test("only the whole default grid has a bar on its time", () => {
     expect(parseLabOptions([]).isDefaultGrid).toBe(true);
     expect(parseLabOptions(["--seeds", "5"]).isDefaultGrid).toBe(false);

@@ -26,8 +26,10 @@ which takes at most 15 minutes on two cores.
   --workload NAME      name of a workload (default: agent-lite)
   --trace FILE         replay a trace in Mooncake's format instead of a workload
   --replicas 4,8       fleet sizes
-  --demand 0.5,1       KV demand ÷ capacity: sets job slots (saturation) or arrivals (open);
-                       for a trace in the open regime: times its own pace
+  --demand 0.5,1       KV demand ÷ capacity at saturation: sets the job slots. With --regime open and in
+                       the sweep "load" it is the open load
+  --load 0.25          the same in the open regime: sets the arrivals; for a trace: times its own pace
+                       (default: one below saturation, by workload)
   --regime R           saturation, open or both (default: both)
   --seeds N            seeds 1 to N (default: 5)
   --profile NAME       engine profile of every replica (default: llama-8b-h100)
@@ -117,6 +119,7 @@ function parseFlags(argv: readonly string[]) {
         trace: text,
         replicas: text,
         demand: text,
+        load: text,
         regime: text,
         seeds: text,
         profile: text,
@@ -155,7 +158,7 @@ function settingsOf(values: Flags): GridSettings {
         ? undefined
         : values.replicas.split(",").map((part) => wholeOf("replicas", part, 1)),
     demands,
-    loads: demands,
+    loads: loadsOf(values, demands),
     regimes:
       values.regime === undefined || values.regime === "both"
         ? undefined
@@ -170,6 +173,15 @@ function settingsOf(values: Flags): GridSettings {
         : known("profile", Object.keys(profiles), values.profile),
     blocks: values.blocks === undefined ? undefined : wholeOf("blocks", values.blocks, 1),
   });
+}
+
+/** With both regimes in one grid, demands up to 3 are for saturation: the open load stays below it. */
+function loadsOf(
+  { load, regime, sweep }: Flags,
+  demands: readonly number[] | undefined,
+): readonly number[] | undefined {
+  if (load !== undefined) return numbersOf("load", load);
+  return regime === "open" || sweep === "load" ? demands : undefined;
 }
 
 /** The settings without those that nobody set. */

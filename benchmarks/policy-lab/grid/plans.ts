@@ -1,7 +1,7 @@
 import { defaultPolicies } from "../policies/index.ts";
 import { infiniteCache, type Scenario } from "../result.ts";
-import { isTrace } from "../workload-named.ts";
 import { type CellJob, cellsOf, type GridAxes } from "./axes.ts";
+import { loadsToSaturation, openLoadOf } from "./open-load.ts";
 
 /** What a person may set; absent: the plan's own. */
 export type GridSettings = Partial<Omit<GridAxes, "scenarios">> & {
@@ -17,6 +17,8 @@ export interface GridPlan {
 
 /** How much is run; a person's settings win. */
 export type GridSize = "default" | "large" | "quick" | "tiny";
+
+const defaultWorkload = "agent-lite";
 
 type Windows = Pick<GridAxes, "warmupMs" | "measuredMs" | "openMeasuredMs">;
 
@@ -79,11 +81,10 @@ function axesOf(settings: GridSettings): GridAxes {
   const { profile: _profile, blocks: _blocks, ...axes } = settings;
   return {
     policies: [...defaultPolicies.map(({ name }) => name), infiniteCache],
-    workload: "agent-lite",
+    workload: defaultWorkload,
     replicas: [8],
     demands: [1],
-    // Agents: below the saturation of every policy, random included. Traces: their own pace.
-    loads: [isTrace(axes.workload ?? "") ? 1 : 0.25],
+    loads: [openLoadOf(axes.workload ?? defaultWorkload)],
     regimes: ["saturation", "open"],
     scenarios: [baseline(settings)],
     seeds: 5,
@@ -122,7 +123,7 @@ export const sweeps = {
   load: (settings) =>
     axesOf({
       regimes: ["open"],
-      loads: [0.125, 0.25, 0.375, 0.5, 0.75, 1, 1.5, 2, 3],
+      loads: loadsToSaturation(settings.workload ?? defaultWorkload),
       ...settings,
     }),
   staleness: (settings) =>
