@@ -59,6 +59,102 @@ describe("priority", () => {
   });
 });
 
+describe("a stream of several choices", () => {
+  const streamOptions = { include_usage: true, continuous_usage_stats: true };
+  const shape = { max_tokens: 3, ignore_eos: true, stream: true, stream_options: streamOptions };
+  interface Chunk {
+    readonly choices: readonly { readonly index: number; readonly delta?: { role?: string } }[];
+    readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  }
+  const chunksOf = (answer: RawAnswer) =>
+    (eventsOf(answer.body.trim()) ?? []).slice(0, -1).map(({ value }) => value as Chunk);
+
+  test("names all roles first, then goes step by step, with each choice's own usage", async () => {
+    const replica = await start({ speed: 0 });
+    const chunks = chunksOf(await ask(replica, { ...shape, n: 2 }));
+    const told = chunks.map(({ choices: [choice], usage }) => [
+      choice?.index,
+      choice?.delta?.role ?? "",
+      usage.completion_tokens,
+    ]);
+    const roles = [
+      [0, "assistant", 0],
+      [1, "assistant", 0],
+    ];
+    // The first computes the prompt; the second hits its blocks in the same step or the next.
+    const first = told.filter(([index]) => index === 0).map(([, , count]) => count);
+    const second = told.filter(([index]) => index === 1).map(([, , count]) => count);
+    expect(told.slice(0, 2)).toEqual(roles);
+    expect([first, second]).toEqual([
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ]);
+    const lastOfFirst = told.findIndex(([index, , count]) => index === 0 && count === 3);
+    const firstOfSecond = told.findIndex(([index, , count]) => index === 1 && count === 1);
+    expect(firstOfSecond).toBeLessThan(lastOfFirst);
+    expect(told.at(-1)).toEqual([undefined, "", 6]);
+  });
+
+  test("counts each prompt of a batch for itself, and all of them at the end", async () => {
+    const replica = await start({ speed: 0 });
+    const body = { ...shape, prompt: [range(5), range(9)] };
+    const chunks = chunksOf(await post(replica, "/v1/completions", body));
+    const prompts = chunks.map(({ choices, usage }) => [choices[0]?.index, usage.prompt_tokens]);
+    expect(new Set(prompts.map(String))).toEqual(new Set(["0,5", "1,9", ",14"]));
+  });
+});
+
+describe("a field of the wrong type or out of range", () => {
+  const cases: readonly (readonly [object, string | null, string])[] = [
+    [{ temperature: "hot" }, "body.temperature", "Bad Request"],
+    [{ stream: "yes" }, "body.stream", "Bad Request"],
+    [{ stream: true, stream_options: 5 }, "body.stream_options", "Bad Request"],
+    [{ priority: 1.5 }, "body.priority", "Bad Request"],
+    [{ cache_salt: 5 }, "body.cache_salt", "Bad Request"],
+    [{ tools: 5 }, "body.tools", "Bad Request"],
+    [{ tools: [{}] }, "body.tools.0.function", "Bad Request"],
+    [{ tool_choice: "some" }, "body.tool_choice", "Bad Request"],
+    [{ response_format: { type: "prose" } }, "body.response_format.type", "Bad Request"],
+    [{ stop: 5 }, "body.stop", "Bad Request"],
+    [{ messages: [5] }, "body.messages.0", "Bad Request"],
+    [{ messages: [{ content: "x" }] }, "body.messages.0.role", "Bad Request"],
+    [{ messages: [{ role: "user", content: 5 }] }, "body.messages.0.content", "Bad Request"],
+    [{ top_p: 0 }, "top_p", "BadRequestError"],
+    [{ presence_penalty: 3 }, null, "BadRequestError"],
+    [{ top_logprobs: 2 }, "top_logprobs", "BadRequestError"],
+    [{ logprobs: true, top_logprobs: 21 }, "logprobs", "BadRequestError"],
+    [{ max_tokens: 2, min_tokens: 5 }, null, "BadRequestError"],
+  ];
+
+  test("is refused as vLLM refuses it, naming the field", async () => {
+    const replica = await start({ speed: 0 });
+    for (const [fields, param, type] of cases) {
+      const answer = await ask(replica, fields);
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([
+        400,
+        { error: { param, type } },
+      ]);
+    }
+    for (const fields of [{ prompt: [1, "x"] }, { prompt: [1.5] }, { prompt: "x", suffix: "y" }]) {
+      expect((await post(replica, "/v1/completions", fields)).status).toBe(400);
+    }
+    const nothing = { temperature: null, stop: null, tools: null, top_logprobs: 0, max_tokens: 1 };
+    expect((await ask(replica, nothing)).status).toBe(200);
+  });
+});
+
+test("/tokenize names the texts of a conversation's tokens where it is asked to", async () => {
+  const replica = await start({ speed: 0 });
+  const body = { messages: [{ role: "user", content: "Good day" }], return_token_strs: true };
+  const answer = await post(replica, "/tokenize", body);
+  const { count, token_strs: texts } = JSON.parse(answer.body) as {
+    count: number;
+    token_strs: string[];
+  };
+  expect(texts).toHaveLength(count);
+  expect(texts.join("")).toContain("Good day");
+});
+
 describe("the limits of the queue", () => {
   test("count every alternative of a request", async () => {
     const replica = await start({ speed: 0, maxNumQueuedReqs: 3 });

@@ -15,6 +15,7 @@ export class ChatStream implements StreamShape {
   readonly #calls: readonly (readonly (DeltaCall | undefined)[] | undefined)[];
   /** What every chunk begins with, up to its choices. */
   readonly #head: string;
+  #hasBegun = false;
 
   constructor(run: ChatRun, context: ReplicaContext) {
     this.#run = run;
@@ -34,7 +35,8 @@ export class ChatStream implements StreamShape {
   tokens(at: number, from: number, to: number, counts: Counts): readonly string[] {
     const choice = this.#run.choices[at];
     if (choice === undefined) return [];
-    const texts = from === 0 ? [this.#roleChunk(choice, counts, to)] : [];
+    const texts = this.#hasBegun ? [] : this.#roleChunks(counts);
+    this.#hasBegun = true;
     const chunk = this.#chunk(choice, this.#calls[at], from, to, counts);
     if (chunk !== undefined) texts.push(chunk);
     return texts;
@@ -50,15 +52,16 @@ export class ChatStream implements StreamShape {
     return [dataEvent(error.body()), doneEvent];
   }
 
-  /** The chunk that names the role; it leaves together with the first token. */
-  #roleChunk({ index }: ChatChoice, counts: Counts, firstTokens: number): string {
+  /** The chunks that name the role of every choice; they leave with the first token of any. */
+  #roleChunks(counts: Counts): string[] {
     const delta = { role: "assistant", content: "" };
-    const choice = { index, delta, logprobs: null, finish_reason: null };
-    const before = { ...counts, completionTokens: counts.completionTokens - firstTokens };
-    return this.#event(JSON.stringify(choice), {
-      ...this.#running(before),
-      prompt_token_ids: this.#run.request.returnTokenIds ? this.#run.prompt : null,
-      prompt_text: null,
+    return this.#run.choices.map(({ index }) => {
+      const choice = { index, delta, logprobs: null, finish_reason: null };
+      return this.#event(JSON.stringify(choice), {
+        ...this.#running({ ...counts, completionTokens: 0 }),
+        prompt_token_ids: this.#run.request.returnTokenIds ? this.#run.prompt : null,
+        prompt_text: null,
+      });
     });
   }
 

@@ -19,7 +19,7 @@ export interface TokensEvent {
   readonly at: number;
   readonly from: number;
   readonly to: number;
-  /** Up to these tokens. */
+  /** Of this choice alone, up to these tokens. */
   readonly counts: Counts;
 }
 
@@ -38,6 +38,7 @@ export class ChoiceRuns {
   #unfinished: number;
   #stall: "ahead" | "now" | "over";
   #stallTimer: { cancel(): void } | undefined;
+  #isTelling = false;
   #isOver = false;
 
   constructor(exchange: Exchange, call: Call, faults: AnswerFaults, listener: AnswerListener) {
@@ -72,7 +73,8 @@ export class ChoiceRuns {
         onTokens: (tokenCount, cachedTokens) => {
           this.#cachedTokens = Math.max(this.#cachedTokens, cachedTokens);
           this.#made[at] = tokenCount;
-          this.#tell();
+          if (choices.length === 1) this.#tell();
+          else this.#tellSoon();
         },
         onFinished: () => {
           this.#unfinished -= 1;
@@ -84,15 +86,29 @@ export class ChoiceRuns {
     }
   }
 
-  /** Tells what can be told now, up to the token at which a fault strikes. */
+  /** Tells once every choice has said what the steps just run brought it. */
+  #tellSoon(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    queueMicrotask(() => {
+      this.#isTelling = false;
+      this.#tell();
+      this.#endIfTold();
+    });
+  }
+
+  /**
+   * Tells what can be told now, up to the token at which a fault strikes: in the order of the
+   * steps, and of the choices within each, as an engine does that never runs behind.
+   */
   #tell(): void {
     if (this.#isOver || this.#stall === "now") return;
     const events: TokensEvent[] = [];
-    for (let at = 0; at < this.#made.length; at++) {
-      while (!this.#isStruck()) {
+    for (let before = -1; before < events.length; ) {
+      before = events.length;
+      for (let at = 0; at < this.#made.length && !this.#isStruck(); at++) {
         const event = this.#nextEvent(at);
-        if (event === undefined) break;
-        events.push(event);
+        if (event !== undefined) events.push(event);
       }
     }
     if (events.length > 0) this.#listener.onTokens(events);
@@ -109,7 +125,7 @@ export class ChoiceRuns {
     if (to > made || to === from) return undefined;
     this.#told[at] = to;
     this.#toldTokens += to - from;
-    return { at, from, to, counts: this.#counts() };
+    return { at, from, to, counts: this.#countsOf(at) };
   }
 
   #hasMore(): boolean {
@@ -158,6 +174,14 @@ export class ChoiceRuns {
     this.#isOver = true;
     this.#stallTimer?.cancel();
     for (const id of this.#ids) this.#call.context.engine.abort(id);
+  }
+
+  /** What a chunk of one choice may say: its own prompt, and its own tokens so far. */
+  #countsOf(at: number): Counts {
+    const counts = this.#counts();
+    if (this.#made.length === 1) return counts;
+    const promptTokens = this.#exchange.choices[at]?.prompt.length ?? 0;
+    return { ...counts, promptTokens, completionTokens: this.#told[at] ?? 0 };
   }
 
   #counts(): Counts {

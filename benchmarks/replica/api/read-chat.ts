@@ -1,6 +1,7 @@
 import { isObject, listAt, objectAt, textAt } from "../json.ts";
 import type { ChatMessage, ChatRequest, JsonObject, Tool, ToolChoice } from "../types.ts";
 import type { Call } from "./call.ts";
+import { checkMessages, checkToolsAndFormat } from "./check-fields.ts";
 import { badRequest } from "./errors.ts";
 import { requireField, wrongType } from "./read-body.ts";
 import { samplingFrom } from "./read-sampling.ts";
@@ -9,6 +10,8 @@ import { samplingFrom } from "./read-sampling.ts";
 export function chatRequestFrom(body: JsonObject, call: Call): ChatRequest {
   requireField(body, "messages");
   if (!Array.isArray(body["messages"])) throw wrongType(body, "messages", "list", "a valid list");
+  checkMessages(listAt(body, "messages"));
+  checkToolsAndFormat(body);
   const sampling = samplingFrom(body, call);
   const messages = listAt(body, "messages").map(messageFrom);
   if (messages.length === 0) {

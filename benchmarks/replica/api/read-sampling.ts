@@ -2,12 +2,14 @@ import { replicaLimits } from "../config.ts";
 import { isObject, objectAt, textAt } from "../json.ts";
 import type { JsonObject, SamplingRequest } from "../types.ts";
 import type { Call } from "./call.ts";
+import { checkRanges, checkTypes, float } from "./check-fields.ts";
 import { ApiError, badRequest } from "./errors.ts";
 import { integerAt } from "./read-body.ts";
 
 /** Checks what chat and completion requests share, in the recorded engine's order. */
 export function samplingFrom(body: JsonObject, call: Call): SamplingRequest {
   const { config } = call.context;
+  checkTypes(body);
   const model = modelFrom(body, call);
   checkRank(call);
   const maxTokens = maxTokensFrom(body, config.maxModelLen);
@@ -18,12 +20,13 @@ export function samplingFrom(body: JsonObject, call: Call): SamplingRequest {
   }
   const temperature = body["temperature"];
   if (typeof temperature === "number" && temperature < 0) {
-    const shown = Number.isInteger(temperature) ? `${temperature}.0` : String(temperature);
+    const shown = float(temperature);
     throw badRequest(
       `temperature must be non-negative, got ${shown}. (parameter=temperature, value=${shown})`,
       "temperature",
     );
   }
+  checkRanges(body, maxTokens);
   if (body["cache_salt"] === "") {
     const message = "Parameter 'cache_salt' must be a non-empty string if provided.";
     throw badRequest(`${message} (parameter=cache_salt)`, "cache_salt");

@@ -1,6 +1,6 @@
 import type { HttpReply } from "../http/types.ts";
 import { listAt, textAt } from "../json.ts";
-import { piecesOf, tokenIdsOf, tokenText } from "../tokenizer.ts";
+import { tokenIdsOf, tokenText } from "../tokenizer.ts";
 import { type Call, json } from "./call.ts";
 import { promptTokensOf } from "./chat-template.ts";
 import { readBody } from "./read-body.ts";
@@ -10,18 +10,16 @@ import { chatRequestFrom } from "./read-chat.ts";
 export function tokenize(call: Call): HttpReply {
   const body = readBody(call.http);
   const prompt = textAt(body, "prompt");
-  const isChat = body["messages"] !== undefined;
-  const request = isChat ? chatRequestFrom(body, call) : undefined;
+  const request = body["messages"] === undefined ? undefined : chatRequestFrom(body, call);
   const tokens =
     request === undefined
       ? tokenIdsOf(prompt)
       : promptTokensOf(request.messages, request.tools, body["add_generation_prompt"] !== false);
-  const wantsTexts = body["return_token_strs"] === true && !isChat;
   return json(call, {
     count: tokens.length,
     max_model_len: call.context.config.maxModelLen,
     tokens,
-    token_strs: wantsTexts ? piecesOf(prompt) : null,
+    token_strs: body["return_token_strs"] === true ? tokens.map(tokenText) : null,
   });
 }
 

@@ -39,10 +39,10 @@ export function faultSettingsFrom(value: unknown): FaultSettings {
     check(member, name);
   }
   const read: { -readonly [name in keyof FaultSettings]: FaultSettings[name] } = { ...value };
-  for (const name of ["stall", "die", "streamError"] as const) {
+  for (const [name, defaults] of Object.entries(strikeDefaults)) {
     const given = value[name];
     // The checks below have seen every member.
-    if (isObject(given)) Object.assign(read, { [name]: { ...strikeDefaults, ...given } });
+    if (isObject(given)) Object.assign(read, { [name]: { ...defaults, ...given } });
   }
   return read;
 }
@@ -56,7 +56,12 @@ export function faultSettingsOf(flag: string): FaultSettings {
   }
 }
 
-const strikeDefaults = { rate: 1, afterTokens: 4, ms: 10_000, status: 500 };
+/** Only what each may have: settings that were shown can be set again. */
+const strikeDefaults = {
+  stall: { rate: 1, afterTokens: 4, ms: 10_000 },
+  die: { rate: 1, afterTokens: 4 },
+  streamError: { rate: 1, afterTokens: 4, status: 500 },
+};
 
 const checks: Readonly<Record<string, (value: unknown, name: string) => void>> = {
   errors(value, name) {

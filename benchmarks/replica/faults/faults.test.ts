@@ -25,6 +25,28 @@ describe("the control endpoint", () => {
     expect([wrong.status, wrong.body]).toEqual([400, expect.stringContaining("stall.afterTokens")]);
   });
 
+  test("shows settings that can be set again as they are", async () => {
+    const replica = await start();
+    const faults = {
+      errors: { 503: 0.1 },
+      stall: {},
+      die: { afterTokens: 900 },
+      streamError: { rate: 0 },
+      hang: false,
+      slowdown: 2,
+      lostEvents: 0.5,
+    };
+    await control(replica, "faults", faults);
+    const settings = await shown(replica);
+    expect(settings).toMatchObject({
+      stall: { rate: 1, afterTokens: 4, ms: 10_000 },
+      streamError: { rate: 0, afterTokens: 4, status: 500 },
+    });
+    expect(settings).toHaveProperty("die", { rate: 1, afterTokens: 900 });
+    expect((await control(replica, "faults", settings)).status).toBe(200);
+    expect(await shown(replica)).toEqual(settings);
+  });
+
   test("shows what is wrong, and heals it at once or by itself", async () => {
     const replica = await start();
     await control(replica, "faults", { errors: { 503: 1 }, slowdown: 2 });

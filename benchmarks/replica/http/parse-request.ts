@@ -12,7 +12,7 @@ export interface RequestHead {
 
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Bytes that a head may have; uvicorn's own parser stops at the same number. */
+/** Bytes that a head may have, however it arrives: the default of uvicorn's h11 parser. */
 const headBytesMax = 65_536;
 
 /** What the bytes so far are: nothing whole yet, a head and where it ends, or no HTTP at all. */
@@ -25,6 +25,7 @@ export type HeadFound =
 export function findHead(received: Buffer): HeadFound {
   const at = received.indexOf(headEnd);
   if (at === -1) return { kind: received.length > headBytesMax ? "malformed" : "incomplete" };
+  if (at > headBytesMax) return { kind: "malformed" };
   const head = parseHead(received.toString("latin1", 0, at));
   if (head === undefined) return { kind: "malformed" };
   return { kind: "head", head, end: at + headEnd.length };

@@ -75,6 +75,12 @@ describe("a connection", () => {
     glutton.send("POST / HTTP/1.1\r\ncontent-length: 2000000\r\n\r\n");
     await glutton.closed;
     expect(glutton.text()).toStartWith("HTTP/1.1 413 ");
+    for (const end of ["", "\r\n\r\n"]) {
+      const talker = await connect(server);
+      talker.send(`GET / HTTP/1.1\r\nx-long: ${"x".repeat(70_000)}${end}`);
+      await talker.closed;
+      expect(talker.text()).toStartWith("HTTP/1.1 400 Bad Request");
+    }
   });
 
   test("whose client leaves aborts the request's signal", async () => {

@@ -4,9 +4,9 @@
  * in something that no table lists, 3 when no vLLM is installed.
  */
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { messageOf } from "@warmpath/runtime/base";
 import { barOf, exitCodeOf, formatBars } from "../../report/bars.ts";
+import { readFlags } from "../../report/flags.ts";
 import { machineFacts } from "../../report/machine.ts";
 import { formatReport, saveReport } from "../../report/report.ts";
 import { defaultVenv, findVllm } from "./find-vllm.ts";
@@ -29,7 +29,7 @@ const help = `npm run bench:replica-truth -- [flags]
   --help           this text
 
 A vLLM is looked for in $VLLM_BIN, on the PATH, and in .deps/vllm. Raw results are kept in
-benchmarks/results/local/. Status: 0 alike, 1 different or failed, 3 no vLLM.
+benchmarks/results/local/. Status: 0 alike, 1 different or failed, 2 a wrong flag, 3 no vLLM.
 
 ${recipe}`;
 
@@ -52,7 +52,7 @@ try {
 process.exit();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values } = readFlags("bench:replica-truth", {
     options: {
       install: { type: "string" },
       servers: { type: "string" },
