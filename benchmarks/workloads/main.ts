@@ -1,7 +1,7 @@
 /**
  * `npm run bench:workloads`: what workloads look like, and how much of a trace any cache can serve.
  */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { exitCodeOf, formatBars } from "../report/bars.ts";
 import { type CliOptions, help, parseOptions, UsageError } from "./cli/options.ts";
@@ -37,7 +37,9 @@ async function look(options: CliOptions): Promise<readonly Shown[]> {
 }
 
 async function lookAtTrace(path: string, options: CliOptions): Promise<Shown> {
-  if (!existsSync(path)) throw new UsageError(`--trace: there is no file ${path}`);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new UsageError(`--trace: there is no file ${path}`);
+  if (found.isDirectory()) throw new UsageError(`--trace: ${path} is a folder`);
   const { blockTokens, isContinued } = options;
   return await showTrace({
     path,

@@ -36,6 +36,9 @@ ${recipe}`;
 const absence = `No vLLM is installed, so nothing was compared. ${recipe}`;
 const second: Truth = { kind: "replica" };
 
+/** A flag that cannot be obeyed. */
+class UsageError extends Error {}
+
 const say = (text: string) => process.stderr.write(`replica-truth: ${text}\n`);
 const stopped = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -46,7 +49,7 @@ try {
   process.exitCode = await main();
 } catch (error) {
   say(stopped.signal.aborted ? messageOf(stopped.signal.reason) : messageOf(error));
-  process.exitCode = process.exitCode || 1;
+  process.exitCode = error instanceof UsageError ? 2 : process.exitCode || 1;
 }
 // A socket of a server that was killed must not keep us.
 process.exit();
@@ -69,7 +72,7 @@ async function main(): Promise<number> {
   }
   const json = values.json === true;
   const servers = serversOf(values.servers ?? (values.quick === true ? "A" : "A,B"));
-  const only = values.only === undefined ? undefined : new RegExp(values.only);
+  const only = values.only === undefined ? undefined : patternOf(values.only);
   const truth = values.tiny === true ? second : await findTruth(values.install);
   if (truth === undefined) {
     const absent = barOf("vLLM installed", 0, ">=", 1);
@@ -90,11 +93,19 @@ async function main(): Promise<number> {
   return exitCodeOf(bars);
 }
 
+function patternOf(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`--only ${text}: ${messageOf(error)}`);
+  }
+}
+
 function serversOf(list: string): readonly LiveServerName[] {
   return list.split(",").map((name) => {
     const found = liveServerNames.find((known) => known === name);
     if (found === undefined) {
-      throw new Error(`--servers ${list}: there are ${liveServerNames.join(" and ")}`);
+      throw new UsageError(`--servers ${list}: there are ${liveServerNames.join(" and ")}`);
     }
     return found;
   });

@@ -87,6 +87,18 @@ describe("a table of known differences", () => {
   });
 });
 
+test.each([{ flags: ["--bogus"] }, { flags: ["--servers", "X"] }, { flags: ["--only", "["] }])(
+  "a wrong flag, $flags, is told in a line, with a status of its own",
+  async ({ flags }) => {
+    const command = [process.execPath, join(import.meta.dir, "main.ts"), "--tiny", ...flags];
+    const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
+    const [said, status] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+    expect(said.trim().split("\n")).toHaveLength(1);
+    expect(said).toContain(flags[0] ?? "");
+    expect(status).toBe(2);
+  },
+);
+
 describe("where no vLLM is installed", () => {
   test("none is found", () => {
     const nowhere = join(tmpdir(), "warmpath-no-such-folder");

@@ -48,6 +48,8 @@ describe("bench:workloads", () => {
     [["agnt"], 'no workload is called "agnt"'],
     [["agent-lite", "--seed", "x"], "--seed must be a number above 0"],
     [["--trace", "/nowhere.jsonl"], "there is no file /nowhere.jsonl"],
+    [["--trace", import.meta.dir], "is a folder"],
+    [["--trace", "/dev/null"], "/dev/null: no request in it"],
     [["--trace", import.meta.path], "main.test.ts:1: not a JSON object"],
     [["--wat"], "--wat"],
   ] as const)("%p ends with a sentence and not 0", async (flags, sentence) => {

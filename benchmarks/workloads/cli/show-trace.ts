@@ -4,6 +4,7 @@ import { Spreads } from "../facts/spreads.ts";
 import { CacheCurveCounter } from "../trace/cache-curve.ts";
 import { boundBars } from "../trace/published-bounds.ts";
 import { readTrace, type TraceRequest } from "../trace/read-trace.ts";
+import { TraceFormatError } from "../trace/trace-format-error.ts";
 import { traceWorkload } from "../trace/trace-workload.ts";
 import { percent, type Shown, spreadTable } from "./show-workload.ts";
 
@@ -25,7 +26,7 @@ const progressEvery = 250_000;
 
 /**
  * Reads a trace to its end. Memory grows with its distinct blocks, not with its length. Rejects
- * with a `TraceFormatError` for a line that is not in the format.
+ * with a `TraceFormatError` for a line that is not in the format, and for a file without any.
  */
 export async function showTrace(view: TraceView): Promise<Shown> {
   const { path, name, blockTokens, isContinued, onProgress } = view;
@@ -45,6 +46,7 @@ export async function showTrace(view: TraceView): Promise<Shown> {
     requests += 1;
     if (requests % progressEvery === 0) onProgress(requests);
   }
+  if (requests === 0) throw new TraceFormatError(`${path}: no request in it`);
   const curve = counter.curve();
   const sessions = isContinued ? sessionSpreads(name, kept, blockTokens) : undefined;
   const spanSeconds = Math.max(0, lastMs - firstMs) / 1000;
