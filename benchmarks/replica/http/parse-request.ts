@@ -44,8 +44,9 @@ function parseHead(text: string): RequestHead | undefined {
   const connection = headers.get("connection")?.toLowerCase() ?? "";
   const keepsAlive = version === "HTTP/1.1" ? connection !== "close" : connection === "keep-alive";
   const isChunked = headers.get("transfer-encoding")?.toLowerCase() === "chunked";
-  const length = Number(headers.get("content-length") ?? 0);
-  if (!Number.isSafeInteger(length) || length < 0) return undefined;
+  const lengthText = headers.get("content-length") ?? "0";
+  const length = Number(lengthText);
+  if (!/^\d+$/.test(lengthText) || !Number.isSafeInteger(length)) return undefined;
   return { method, target, headers, keepsAlive, bodyLength: isChunked ? "chunked" : length };
 }
 
@@ -58,8 +59,9 @@ export function decodeChunks(
   for (;;) {
     const lineEnd = received.indexOf("\r\n", at);
     if (lineEnd === -1) return undefined;
-    const size = Number.parseInt(received.toString("latin1", at, lineEnd), 16);
-    if (!Number.isSafeInteger(size) || size < 0) return "malformed";
+    const sizeText = received.toString("latin1", at, lineEnd);
+    const size = Number.parseInt(sizeText, 16);
+    if (!/^[\da-f]+\s*(?:;|$)/i.test(sizeText) || !Number.isSafeInteger(size)) return "malformed";
     const start = lineEnd + 2;
     if (size === 0) {
       // Trailers are not used by any client of this API: the end is the empty line.

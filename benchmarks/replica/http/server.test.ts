@@ -71,6 +71,12 @@ describe("a connection", () => {
     stranger.send("hello there\r\n\r\n");
     await stranger.closed;
     expect(stranger.text()).toStartWith("HTTP/1.1 400 Bad Request");
+    for (const length of ["content-length: 0x10", "transfer-encoding: chunked\r\n\r\n5g"]) {
+      const liar = await connect(server);
+      liar.send(`POST / HTTP/1.1\r\n${length}\r\n\r\n`);
+      await liar.closed;
+      expect(liar.text()).toStartWith("HTTP/1.1 400 Bad Request");
+    }
     const glutton = await connect(server);
     glutton.send("POST / HTTP/1.1\r\ncontent-length: 2000000\r\n\r\n");
     await glutton.closed;
