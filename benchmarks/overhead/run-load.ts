@@ -32,7 +32,7 @@ export interface LoadGenerator {
 /** Beyond what an order itself takes: to connect, to drain, on a busy machine. */
 const slackMs = 40_000;
 
-/** Starts a load generator on the load's core; with `signal` it ends at once, and its order fails. */
+/** Starts a load generator on the load's core. With `signal` it ends, and its order fails. */
 export function startLoadGenerator(signal?: AbortSignal): LoadGenerator {
   const pin = canPin() ? ["taskset", "-c", String(loadCore)] : [];
   const child = Bun.spawn([...pin, process.execPath, join(import.meta.dir, "load/main.ts")], {

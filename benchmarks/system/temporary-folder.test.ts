@@ -15,7 +15,7 @@ test("a bench that is cut off takes the folder with it, even one that a child st
     import { temporaryFolder } from ${JSON.stringify(join(import.meta.dir, "temporary-folder.ts"))};
     import { spawnProcess } from ${JSON.stringify(join(import.meta.dir, "spawn-process.ts"))};
     const { path } = temporaryFolder("warmpath-test-");
-    const write = 'echo ready; while :; do mkdir -p "$0/a"; echo text > "$0/a/file"; done';
+    const write = 'echo ready; i=0; while [ -d "$0" ]; do i=$((i+1)); echo text > "$0/$i"; done';
     await spawnProcess({ command: ["/bin/sh", "-c", write, path], readyMs: 10_000 });
     console.log(path);
     process.exit(130);

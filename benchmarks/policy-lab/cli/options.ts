@@ -175,7 +175,7 @@ function settingsOf(values: Flags): GridSettings {
   });
 }
 
-/** With both regimes in one grid, demands up to 3 are for saturation: the open load stays below it. */
+/** With both regimes in one grid, demands are for saturation: the open load stays below it. */
 function loadsOf(
   { load, regime, sweep }: Flags,
   demands: readonly number[] | undefined,
