@@ -3,32 +3,27 @@
  * is slow, silent or wrong costs its own connection and a bounded amount of memory.
  */
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { seededRandom } from "../base/index.ts";
-import { encodeCommand, encodeMessage } from "./frames.ts";
+import { encodeMessage } from "./frames.ts";
 import { encodeGreeting } from "./greeting.ts";
+import { createPublisher, createRouter, createSubscriber } from "./index.ts";
 import {
-  createDealer,
-  createPublisher,
-  createRouter,
-  createSubscriber,
-  type PublisherOptions,
-  type SubscriberOptions,
-} from "./index.ts";
+  closed,
+  closeOpened,
+  counter,
+  dealerAt,
+  inbox,
+  ipc,
+  pair,
+  passThrough,
+  publisherAt,
+  rawPeer,
+  socketTo,
+  subscriberAt,
+  text,
+  track,
+} from "./testing/sockets.ts";
 
-/** Quick enough for tests, slow enough not to spin. */
-const quick = { reconnectMinMs: 5, reconnectMaxMs: 20 };
-
-const open: { close(): unknown }[] = [];
-const folder = mkdtempSync(join(tmpdir(), "warmpath-zmtp-"));
-let files = 0;
-afterEach(async () => {
-  for (const socket of open.splice(0).toReversed()) await socket.close();
-});
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+afterEach(closeOpened);
 
 describe("publisher and subscriber", () => {
   for (const transport of ["tcp", "ipc"] as const) {
@@ -309,185 +304,3 @@ describe("endpoints", () => {
     await publisherAt({ endpoint, mode: "bind" });
   });
 });
-
-async function pair(
-  endpoint: string,
-  bound: "publisher" | "subscriber",
-  topics: readonly string[],
-  heard: Inbox,
-  limits: PublisherOptions["limits"] = {},
-  onFault: PublisherOptions["onFault"] = () => undefined,
-) {
-  if (bound === "publisher") {
-    const publisher = await publisherAt({ endpoint, mode: "bind", limits, onFault });
-    await subscriberAt({ endpoint: publisher.endpoint, mode: "connect", topics }, heard);
-    await publisher.ready();
-    return { publisher };
-  }
-  const subscriber = await subscriberAt({ endpoint, mode: "bind", topics }, heard);
-  const publisher = await publisherAt({
-    endpoint: subscriber.endpoint,
-    mode: "connect",
-    limits,
-    onFault,
-  });
-  await publisher.ready();
-  return { publisher };
-}
-
-async function publisherAt(options: PublisherOptions) {
-  const subscribers = counter();
-  const publisher = await createPublisher({
-    random: seededRandom(1),
-    ...options,
-    limits: { ...quick, ...options.limits },
-    onSubscribers: subscribers.set,
-  });
-  track(publisher);
-  return {
-    ...publisher,
-    get subscribers() {
-      return publisher.subscribers;
-    },
-    get dropped() {
-      return publisher.dropped;
-    },
-    ready: () => subscribers.is(1),
-    gone: () => subscribers.is(0),
-  };
-}
-
-async function subscriberAt(options: Omit<SubscriberOptions, "onMessage">, heard: Inbox) {
-  return track(await createSubscriber({ limits: quick, ...options, onMessage: heard.add }));
-}
-
-async function dealerAt(endpoint: string, heard: Inbox, more: { identity?: Uint8Array } = {}) {
-  const connected = counter();
-  const dealer = createDealer({
-    endpoint,
-    limits: quick,
-    ...more,
-    onMessage: heard.add,
-    onConnected: (isConnected) => connected.set(isConnected ? 1 : 0),
-  });
-  track(dealer);
-  await connected.is(1);
-  return dealer;
-}
-
-/** A peer made of bytes: it has sent its greeting and READY. */
-async function rawPeer(endpoint: string, type: string, identity = ""): Promise<Socket> {
-  const socket = socketTo(endpoint);
-  const property = (name: string, value: string) =>
-    `${String.fromCharCode(name.length)}${name}\0\0\0${String.fromCharCode(value.length)}${value}`;
-  socket.write(encodeGreeting());
-  socket.write(
-    encodeCommand(
-      text(`\x05READY${property("Socket-Type", type)}${property("Identity", identity)}`),
-    ),
-  );
-  await new Promise((resolve) => socket.once("data", resolve));
-  return socket;
-}
-
-function socketTo(endpoint: string): Socket {
-  const { hostname, port } = new URL(endpoint.replace("tcp:", "http:"));
-  const socket = connect(Number(port), hostname);
-  socket.on("error", () => undefined);
-  track({ close: () => socket.destroy() });
-  return socket;
-}
-
-async function closed(socket: Socket): Promise<void> {
-  if (socket.closed) return;
-  const gone = new Promise((resolve) => socket.once("close", resolve));
-  socket.resume();
-  await gone;
-}
-
-/** A TCP relay whose connections can be cut. */
-async function passThrough(endpoint: string) {
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = socketTo(endpoint);
-    sockets.add(near).add(far);
-    near.on("error", () => undefined);
-    near.pipe(far).pipe(near);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-    sockets.clear();
-  };
-  track({
-    close() {
-      cut();
-      server.close();
-    },
-  });
-  return { endpoint: `tcp://127.0.0.1:${port}`, cut };
-}
-
-interface Inbox {
-  readonly add: (frames: readonly Uint8Array[]) => void;
-  count(count: number): Promise<readonly (readonly Uint8Array[])[]>;
-  texts(count: number): Promise<readonly string[]>;
-}
-
-/** Messages as they come, and a promise for the first so many. */
-function inbox(): Inbox {
-  const messages: (readonly Uint8Array[])[] = [];
-  let wake: () => void = () => undefined;
-  const count = async (wanted: number) => {
-    while (messages.length < wanted) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-    return messages.slice(0, wanted);
-  };
-  return {
-    add(frames) {
-      messages.push(frames);
-      wake();
-    },
-    count,
-    texts: async (wanted) =>
-      (await count(wanted)).map((frames) =>
-        frames.map((frame) => Buffer.from(frame).toString()).join("|"),
-      ),
-  };
-}
-
-/** A number that can be waited for. */
-function counter() {
-  let value = 0;
-  let wake: () => void = () => undefined;
-  return {
-    set(next: number) {
-      value = next;
-      wake();
-    },
-    async is(wanted: number) {
-      while (value !== wanted) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
-  };
-}
-
-function track<Closable extends { close(): unknown }>(socket: Closable): Closable {
-  open.push(socket);
-  return socket;
-}
-
-function ipc(): string {
-  return `ipc://${join(folder, `${files++}.sock`)}`;
-}
-
-function text(value: string): Buffer {
-  return Buffer.from(value, "latin1");
-}
