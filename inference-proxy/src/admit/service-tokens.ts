@@ -4,7 +4,10 @@
  */
 const answerTokenWeight = 2;
 
-/** Service in units of one computed prompt token; cached prompt tokens cost nothing. */
+/**
+ * Service in units of one computed prompt token; cached prompt tokens cost nothing. An engine that
+ * reports more cached than asked gives its tenant no credit: nobody had less than no service.
+ */
 export function serviceTokens(computedPromptTokens: number, answerTokens: number): number {
-  return computedPromptTokens + answerTokenWeight * answerTokens;
+  return Math.max(0, computedPromptTokens) + answerTokenWeight * answerTokens;
 }
