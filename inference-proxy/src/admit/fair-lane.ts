@@ -137,8 +137,7 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
           isSettled = true;
           tenant.counter += tokens;
           tenant.inService -= 1;
-          // Set anew rather than counted down: guesses far apart in size leave a rest in doubles.
-          tenant.guessed = tenant.inService === 0 ? 0 : tenant.guessed - serviceTokens;
+          tenant.guessed -= serviceTokens;
           assert(tenant.inService >= 0, "nothing is settled that was not served");
         },
       };
