@@ -14,6 +14,7 @@ export {
   type WaitLimits,
   type WaitQueue,
 } from "./admit/index.ts";
+export { CacheIndex, type PrefixKey, RecentKeys, ReplicaSets } from "./cache-index/index.ts";
 export {
   createEwma,
   createReplicaPaces,

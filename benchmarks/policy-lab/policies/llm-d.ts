@@ -1,6 +1,7 @@
+import { CacheIndex } from "@warmpath/inference-proxy/policy";
 import type { Policy, PolicyContext, PolicyRun, ReplicaView, RoutedRequest } from "../types.ts";
+import { applyCacheEvents } from "./shared/apply-cache-events.ts";
 import { cheapest } from "./shared/choose.ts";
-import { CountedIndex } from "./shared/counted-index.ts";
 import { HistoryIndex } from "./shared/history-index.ts";
 
 /** Weights and index of one configuration of llm-d's scheduler. */
@@ -129,7 +130,7 @@ function historyKnowledge(
 }
 
 function eventKnowledge({ replicas, blocks }: PolicyContext): PrefixKnowledge {
-  const index = new CountedIndex(blocks);
+  const index = new CacheIndex(blocks);
   const depths = new Int32Array(replicas);
   return {
     writeShares({ chain, promptTokens }, _nowMs, shares) {
@@ -140,7 +141,7 @@ function eventKnowledge({ replicas, blocks }: PolicyContext): PrefixKnowledge {
       }
     },
     hooks: {
-      onCacheEvents: (replica, events) => index.apply(replica, events),
+      onCacheEvents: (replica, events) => applyCacheEvents(index, replica, events),
       onReplicaLost: (replica) => index.clear(replica),
     },
   };

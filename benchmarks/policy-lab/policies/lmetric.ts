@@ -1,6 +1,7 @@
+import { CacheIndex } from "@warmpath/inference-proxy/policy";
 import type { Policy } from "../types.ts";
+import { applyCacheEvents } from "./shared/apply-cache-events.ts";
 import { cheapest } from "./shared/choose.ts";
-import { CountedIndex } from "./shared/counted-index.ts";
 import { InFlight } from "./shared/in-flight.ts";
 
 /**
@@ -19,7 +20,7 @@ export const lmetric: Policy = {
   about: "Uncached prefill tokens × requests in flight, from KV events and the router's own count.",
   start: ({ replicas: count, blocks, random }) => {
     const inFlight = new InFlight(count);
-    const index = new CountedIndex(blocks);
+    const index = new CacheIndex(blocks);
     const depths = new Int32Array(count);
     return {
       place(request, replicas) {
@@ -38,7 +39,7 @@ export const lmetric: Policy = {
       },
       onFirstToken: (requestId) => inFlight.firstToken(requestId),
       onEnded: (requestId) => void inFlight.ended(requestId),
-      onCacheEvents: (replica, events) => index.apply(replica, events),
+      onCacheEvents: (replica, events) => applyCacheEvents(index, replica, events),
       onReplicaLost: (replica) => index.clear(replica),
     };
   },

@@ -1,6 +1,6 @@
+import { CacheIndex } from "@warmpath/inference-proxy/policy";
 import type { Policy, PolicyContext, PolicyRun, ReplicaView, RoutedRequest } from "../types.ts";
 import { cheapest } from "./shared/choose.ts";
-import { CountedIndex } from "./shared/counted-index.ts";
 
 /** Where the lab cannot tell: 8B on one H100, per uncached token. */
 const secondsPerTokenAssumed = 21e-6;
@@ -43,7 +43,7 @@ interface Session {
 class OracleRun implements PolicyRun {
   readonly #context: PolicyContext;
   readonly #truths;
-  readonly #footprint: CountedIndex;
+  readonly #footprint: CacheIndex;
   readonly #depths: Int32Array;
   readonly #sessions = new Map<string, Session>();
   readonly #aheadSeconds: Float64Array;
@@ -58,7 +58,7 @@ class OracleRun implements PolicyRun {
   constructor(context: PolicyContext) {
     this.#context = context;
     this.#truths = context.blocks.map((_, replica) => context.truth(replica));
-    this.#footprint = new CountedIndex(context.blocks.map(() => Number.POSITIVE_INFINITY));
+    this.#footprint = new CacheIndex(context.blocks.map(() => Number.POSITIVE_INFINITY));
     this.#depths = new Int32Array(context.replicas);
     this.#aheadSeconds = new Float64Array(context.replicas);
   }

@@ -1,6 +1,8 @@
+import { CacheIndex } from "@warmpath/inference-proxy/policy";
+import type { CacheEvent } from "../../../engine/types.ts";
 import type { PolicyContext, ReplicaView, RoutedRequest } from "../../types.ts";
+import { applyCacheEvents } from "./apply-cache-events.ts";
 import { cheapest } from "./choose.ts";
-import { CountedIndex } from "./counted-index.ts";
 import { InFlight } from "./in-flight.ts";
 
 /** Engine blocks that one key of the active sequences stands for: they are only counted. */
@@ -31,9 +33,9 @@ export class DynamoCost {
   readonly #options: DynamoOptions;
   readonly #inFlight: InFlight;
   /** What the engines hold, from their KV events. */
-  readonly #cached: CountedIndex;
+  readonly #cached: CacheIndex;
   /** Chunks of running sequences. */
-  readonly #active: CountedIndex;
+  readonly #active: CacheIndex;
   readonly #running = new Map<number, RoutedRequest>();
   readonly #overlap: Int32Array;
   readonly #activeOverlap: Int32Array;
@@ -45,8 +47,8 @@ export class DynamoCost {
     this.#context = context;
     this.#options = options;
     this.#inFlight = new InFlight(context.replicas);
-    this.#cached = new CountedIndex(context.blocks);
-    this.#active = new CountedIndex(context.blocks.map(() => Number.POSITIVE_INFINITY));
+    this.#cached = new CacheIndex(context.blocks);
+    this.#active = new CacheIndex(context.blocks.map(() => Number.POSITIVE_INFINITY));
     this.#overlap = new Int32Array(context.replicas);
     this.#activeOverlap = new Int32Array(context.replicas);
     this.#costs = new Float64Array(context.replicas);
@@ -86,8 +88,8 @@ export class DynamoCost {
     }
   }
 
-  onCacheEvents(replica: number, events: Parameters<CountedIndex["apply"]>[1]): void {
-    this.#cached.apply(replica, events);
+  onCacheEvents(replica: number, events: readonly CacheEvent[]): void {
+    applyCacheEvents(this.#cached, replica, events);
   }
 
   onReplicaLost(replica: number): void {

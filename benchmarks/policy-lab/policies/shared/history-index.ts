@@ -1,7 +1,6 @@
+import { RecentKeys, ReplicaSets } from "@warmpath/inference-proxy/policy";
 import type { BlockKey } from "../../../engine/types.ts";
 import type { RoutedRequest } from "../../types.ts";
-import { RecentKeys } from "./recent-keys.ts";
-import { ReplicaSets } from "./replica-sets.ts";
 
 /** How a history index is bounded. */
 export interface HistoryOptions {

@@ -1,4 +1,4 @@
-import type { BlockKey } from "../../../engine/types.ts";
+import type { PrefixKey } from "./types.ts";
 
 const none = -1;
 
@@ -7,8 +7,8 @@ const none = -1;
  * one look-up, where a `Map` that is kept in order costs a removal and an insertion.
  */
 export class RecentKeys {
-  readonly #slots = new Map<BlockKey, number>();
-  readonly #keys: BlockKey[] = [];
+  readonly #slots = new Map<PrefixKey, number>();
+  readonly #keys: PrefixKey[] = [];
   readonly #usedAtMs: number[] = [];
   /** Towards the least recent and towards the most recent. */
   readonly #older: number[] = [];
@@ -22,13 +22,13 @@ export class RecentKeys {
   }
 
   /** The key that was not used for longest, and when that was. */
-  get oldest(): { readonly key: BlockKey; readonly usedAtMs: number } | undefined {
+  get oldest(): { readonly key: PrefixKey; readonly usedAtMs: number } | undefined {
     if (this.#oldest === none) return undefined;
     return { key: this.#keys[this.#oldest]!, usedAtMs: this.#usedAtMs[this.#oldest]! };
   }
 
   /** Makes it the most recent; true when it is new. */
-  touch(key: BlockKey, nowMs: number): boolean {
+  touch(key: PrefixKey, nowMs: number): boolean {
     const known = this.#slots.get(key);
     const slot = known ?? this.#free.pop() ?? this.#keys.length;
     this.#usedAtMs[slot] = nowMs;
@@ -47,7 +47,7 @@ export class RecentKeys {
     return known === undefined;
   }
 
-  delete(key: BlockKey): void {
+  delete(key: PrefixKey): void {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
     this.#slots.delete(key);
@@ -55,7 +55,7 @@ export class RecentKeys {
     this.#free.push(slot);
   }
 
-  keys(): IterableIterator<BlockKey> {
+  keys(): IterableIterator<PrefixKey> {
     return this.#slots.keys();
   }
 

@@ -1,4 +1,4 @@
-import type { BlockKey } from "../../../engine/types.ts";
+import type { PrefixKey } from "./types.ts";
 
 /**
  * Which replicas hold which key: one bit per replica, so that one walk along a prompt answers for
@@ -6,7 +6,7 @@ import type { BlockKey } from "../../../engine/types.ts";
  */
 export class ReplicaSets {
   readonly #words: number;
-  readonly #slots = new Map<BlockKey, number>();
+  readonly #slots = new Map<PrefixKey, number>();
   /** Slots of keys that nobody holds any more. */
   readonly #free: number[] = [];
   #bits: Int32Array;
@@ -25,7 +25,7 @@ export class ReplicaSets {
     return this.#slots.size;
   }
 
-  add(key: BlockKey, replica: number): void {
+  add(key: PrefixKey, replica: number): void {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
       slot = this.#newSlot();
@@ -34,7 +34,7 @@ export class ReplicaSets {
     this.#bits[slot * this.#words + (replica >>> 5)]! |= 1 << (replica & 31);
   }
 
-  delete(key: BlockKey, replica: number): void {
+  delete(key: PrefixKey, replica: number): void {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
     const start = slot * this.#words;
@@ -53,7 +53,7 @@ export class ReplicaSets {
    * not seen. Chains are evicted from their end, so such gaps are rare.
    */
   writeDepths(
-    keyAt: (index: number) => BlockKey,
+    keyAt: (index: number) => PrefixKey,
     count: number,
     stride: number,
     depths: Int32Array,
@@ -78,7 +78,7 @@ export class ReplicaSets {
     this.#close(this.#open, count, depths);
   }
 
-  #isHeldByAllOpen(key: BlockKey): boolean {
+  #isHeldByAllOpen(key: PrefixKey): boolean {
     const slot = this.#slots.get(key);
     if (slot === undefined) return false;
     const start = slot * this.#words;
@@ -89,7 +89,7 @@ export class ReplicaSets {
   }
 
   /** Ends at `index` the runs of replicas without the key; false when none is left. */
-  #closeWhere(key: BlockKey, index: number, depths: Int32Array): boolean {
+  #closeWhere(key: PrefixKey, index: number, depths: Int32Array): boolean {
     const slot = this.#slots.get(key);
     const start = (slot ?? 0) * this.#words;
     let isOpen = false;

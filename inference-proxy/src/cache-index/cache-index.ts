@@ -1,5 +1,5 @@
-import type { BlockKey, CacheEvent } from "../../../engine/types.ts";
 import { ReplicaSets } from "./replica-sets.ts";
+import type { PrefixKey } from "./types.ts";
 
 /**
  * Keys per replica with a count each: an engine may hold the same content in two blocks, and two
@@ -8,16 +8,17 @@ import { ReplicaSets } from "./replica-sets.ts";
  * Bounded: a replica never has more than `keysMax` keys. Beyond that (an index whose "removed"
  * events were lost) its oldest key is forgotten.
  */
-export class CountedIndex {
+export class CacheIndex {
   readonly #sets: ReplicaSets;
   /** Per replica, in the order of first arrival. */
-  readonly #counts: readonly Map<BlockKey, number>[];
-  readonly #keysMax: readonly number[];
+  readonly #counts: readonly Map<PrefixKey, number>[];
+  readonly #keysMax: number[];
 
+  /** One bound for each replica. */
   constructor(keysMax: readonly number[]) {
-    this.#keysMax = keysMax;
+    this.#keysMax = [...keysMax];
     this.#sets = new ReplicaSets(keysMax.length);
-    this.#counts = keysMax.map(() => new Map<BlockKey, number>());
+    this.#counts = keysMax.map(() => new Map<PrefixKey, number>());
   }
 
   /** Distinct keys of one replica. */
@@ -25,7 +26,13 @@ export class CountedIndex {
     return this.#counts[replica]!.size;
   }
 
-  add(replica: number, key: BlockKey): void {
+  /** Sets the bound of one replica, once its engine has said how much it holds. */
+  setKeysMax(replica: number, keysMax: number): void {
+    this.#keysMax[replica] = keysMax;
+    while (this.#counts[replica]!.size > keysMax) this.#forgetOldest(replica);
+  }
+
+  add(replica: number, key: PrefixKey): void {
     const counts = this.#counts[replica]!;
     const count = counts.get(key);
     if (count !== undefined) {
@@ -34,12 +41,10 @@ export class CountedIndex {
     }
     counts.set(key, 1);
     this.#sets.add(key, replica);
-    if (counts.size <= this.#keysMax[replica]!) return;
-    const oldest = counts.keys().next().value;
-    if (oldest !== undefined) this.#forget(replica, oldest);
+    if (counts.size > this.#keysMax[replica]!) this.#forgetOldest(replica);
   }
 
-  delete(replica: number, key: BlockKey): void {
+  delete(replica: number, key: PrefixKey): void {
     const counts = this.#counts[replica]!;
     const count = counts.get(key);
     if (count === undefined) return;
@@ -53,21 +58,17 @@ export class CountedIndex {
     counts.clear();
   }
 
-  /** Applies one engine step's KV events. */
-  apply(replica: number, events: readonly CacheEvent[]): void {
-    for (const event of events) {
-      if (event.type === "removed") this.delete(replica, event.key);
-      else if (event.type === "cleared") this.clear(replica);
-      else for (const key of event.keys) this.add(replica, key);
-    }
-  }
-
   /** See {@link ReplicaSets.writeDepths}. */
-  writeDepths(keyAt: (index: number) => BlockKey, count: number, depths: Int32Array): void {
+  writeDepths(keyAt: (index: number) => PrefixKey, count: number, depths: Int32Array): void {
     this.#sets.writeDepths(keyAt, count, jumpKeys, depths);
   }
 
-  #forget(replica: number, key: BlockKey): void {
+  #forgetOldest(replica: number): void {
+    const oldest = this.#counts[replica]!.keys().next().value;
+    if (oldest !== undefined) this.#forget(replica, oldest);
+  }
+
+  #forget(replica: number, key: PrefixKey): void {
     this.#counts[replica]!.delete(key);
     this.#sets.delete(key, replica);
   }
