@@ -1,6 +1,8 @@
 import { WarmpathError } from "@warmpath/runtime/base";
-import type { OpenStream } from "../upstream/open.ts";
-import { createStreamTap, type StreamFacts } from "../upstream/stream-tap.ts";
+import { keyBytes, lastValue, searchable } from "../upstream/json-scan.ts";
+import type { OpenStream, ServingPath } from "../upstream/open.ts";
+import type { StreamFacts } from "../upstream/stream-tap.ts";
+import { createTap, formatOf } from "../upstream/wire-format.ts";
 
 /*
  * The rest of a stream whose first event is in hand. Cost per block: one read, the tap's byte
@@ -16,16 +18,19 @@ export interface AnswerStream {
    */
   next(): Promise<Uint8Array | undefined>;
   readonly facts: StreamFacts;
+  /** What an event of ours would be numbered, in streams whose events are. */
+  readonly sequenceNumber: number;
   cancel(): void;
 }
 
 /** Watches one stream to its end. */
 export function createAnswerStream(
   stream: OpenStream,
-  options: { readonly dropsUsage: boolean },
+  options: { readonly path: ServingPath; readonly dropsUsage: boolean },
 ): AnswerStream {
-  const tap = createStreamTap(options);
+  const tap = createTap(formatOf(options.path), options);
   let isFirst = true;
+  let last: Uint8Array | undefined;
 
   const read = async (): Promise<Uint8Array | undefined> => {
     if (isFirst) {
@@ -43,6 +48,9 @@ export function createAnswerStream(
 
   return {
     facts: tap.facts,
+    get sequenceNumber() {
+      return last === undefined ? 0 : numberOf(last) + 1;
+    },
     cancel: () => stream.cancel(),
     next: async () => {
       for (;;) {
@@ -57,11 +65,22 @@ export function createAnswerStream(
         }
         const handedOn = tap.inspect(block);
         if (handedOn.length > 0) {
+          last = handedOn;
           return handedOn;
         }
       }
     },
   };
+}
+
+const sequenceKey = keyBytes("sequence_number");
+
+/** The number of the last event in a block; -1 where events have none. */
+function numberOf(block: Uint8Array): number {
+  const bytes = searchable(block);
+  const at = lastValue(bytes, sequenceKey);
+  const number = at < 0 ? Number.NaN : Number.parseInt(bytes.toString("latin1", at, at + 16), 10);
+  return Number.isSafeInteger(number) ? number : -1;
 }
 
 /** An end mark alone proves nothing: there has to be a finish reason, and no error. */

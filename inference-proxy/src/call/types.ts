@@ -4,7 +4,7 @@ import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 
 /** What is asked of the model, in the words of the GenAI conventions. */
-export type Operation = "chat" | "text_completion" | "embeddings";
+export type Operation = "chat" | "text_completion" | "embeddings" | "count_tokens";
 
 /** On whose behalf a call is made. */
 export interface Caller {

@@ -202,7 +202,7 @@ describe("the client's own errors", () => {
       [post(ask, { authorization: "" }), 401, "invalid_api_key"],
       [post(ask, { "x-warmpath-lane": "vip" }), 400, "rejected-invalid"],
       [post({ ...ask, cache_salt: "" }), 400, "rejected-invalid"],
-      [proxy.post("/v1/messages", ask), 404, "unknown_url"],
+      [proxy.post("/v1/files", ask), 404, "unknown_url"],
       [proxy.post("/tokenize", ask), 404, "unknown_url"],
       [proxy.post("/v1/chat/completions/../../reset_prefix_cache", ask), 404, "unknown_url"],
       [fetch(`${proxy.url}/v1/chat/completions`), 405, "method_not_supported"],

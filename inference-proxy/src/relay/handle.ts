@@ -1,11 +1,12 @@
 import type { Tracing } from "@warmpath/runtime";
 import { type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
+import { authorizationOf, dialectOf, requestIdHeaders } from "../formats/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { modelResponse, modelsResponse } from "./list-models.ts";
 import { operations } from "./read-request.ts";
-import { errorResponse } from "./rescue.ts";
-import { newRequestId, type RelayMeans, requestIdHeader, serveCall } from "./serve-call.ts";
+import { errorResponse, methodNotAllowed } from "./rescue.ts";
+import { newRequestId, type RelayMeans, serveCall } from "./serve-call.ts";
 
 /** What the HTTP edge needs of the process. */
 export interface HandleMeans extends RelayMeans {
@@ -15,8 +16,8 @@ export interface HandleMeans extends RelayMeans {
 }
 
 /**
- * Answers OpenAI's API; every other path is 404, so nothing else of an engine can be reached
- * through here.
+ * Answers the parts of OpenAI's and Anthropic's APIs that are served; every other path is 404, so
+ * nothing else of an engine can be reached through here.
  */
 export function createHandler(means: HandleMeans): (request: Request) => Promise<Response> {
   return async (request) => {
@@ -43,7 +44,8 @@ export function createHandler(means: HandleMeans): (request: Request) => Promise
         });
       }
       onEnd(error);
-      return errorResponse(error, { [requestIdHeader]: requestId });
+      const dialect = dialectOf(pathOf(request), request.headers);
+      return errorResponse(error, { dialect, requestId });
     }
   };
 }
@@ -63,21 +65,30 @@ async function answer(
       `Unknown request URL: ${request.method} ${path}.`,
     );
   }
+  const dialect = dialectOf(path, request.headers);
   if (request.method !== (isCall ? "POST" : "GET")) {
-    return methodNotAllowed(requestId, isCall ? "POST" : "GET", onEnd);
+    onEnd();
+    return methodNotAllowed({ dialect, requestId }, isCall ? "POST" : "GET");
   }
-  const authorization = request.headers.get("authorization");
+  const authorization = authorizationOf(request.headers);
   const caller = await means.authenticator.authenticate(authorization, request.signal);
   if (isCall) {
     // The table has just said that it is one of its keys.
     const servingPath = path as ServingPath;
-    return await serveCall(means, { request, path: servingPath, caller, requestId, onEnd });
+    return await serveCall(means, {
+      request,
+      path: servingPath,
+      dialect,
+      caller,
+      requestId,
+      onEnd,
+    });
   }
-  const headers = { [requestIdHeader]: requestId };
+  const headers = requestIdHeaders(dialect, requestId);
   const response =
     path === "/v1/models"
-      ? modelsResponse(means.models, headers)
-      : modelResponse(means.models, modelIdOf(path), headers);
+      ? modelsResponse(means.models, dialect, headers)
+      : modelResponse(means.models, modelIdOf(path), dialect, headers);
   onEnd();
   return response;
 }
@@ -91,21 +102,6 @@ function modelIdOf(path: string): string {
     // A stray percent sign: no model is called that, and saying so is the answer.
     return text;
   }
-}
-
-function methodNotAllowed(requestId: string, allow: string, onEnd: () => void): Response {
-  onEnd();
-  return Response.json(
-    {
-      error: {
-        message: `Only ${allow} is allowed here.`,
-        type: "invalid_request_error",
-        param: null,
-        code: "method_not_supported",
-      },
-    },
-    { status: 405, headers: { allow, [requestIdHeader]: requestId } },
-  );
 }
 
 /**

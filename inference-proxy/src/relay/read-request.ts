@@ -3,9 +3,10 @@ import type { Lane } from "../admit/index.ts";
 import type { Operation } from "../call/types.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
+import { formatOf } from "../upstream/wire-format.ts";
 import { spliceMembers } from "./splice.ts";
 
-/** A request of OpenAI's API, read once; its bytes are kept and forwarded. */
+/** A request of an API served, read once; its bytes are kept and forwarded. */
 export interface ApiRequest {
   /** As the client wrote it; empty when it names none. */
   readonly model: string;
@@ -28,10 +29,14 @@ export const operations: Readonly<Record<ServingPath, Operation>> = {
   "/v1/chat/completions": "chat",
   "/v1/completions": "text_completion",
   "/v1/embeddings": "embeddings",
+  "/v1/messages": "chat",
+  "/v1/messages/count_tokens": "count_tokens",
+  "/v1/responses": "chat",
 };
 
 /** Reads a body; throws `rejected-invalid` with a sentence for the client. */
-export function parseApiRequest(bytes: Uint8Array<ArrayBuffer>, operation: Operation): ApiRequest {
+export function parseApiRequest(bytes: Uint8Array<ArrayBuffer>, path: ServingPath): ApiRequest {
+  const operation = operations[path];
   const parsed = parseObject(bytes);
   const { model, stream } = parsed;
   if (model !== undefined && model !== null && typeof model !== "string") {
@@ -41,15 +46,16 @@ export function parseApiRequest(bytes: Uint8Array<ArrayBuffer>, operation: Opera
     throw invalid("stream", "must be a boolean");
   }
   const streamOptions = parsed["stream_options"];
-  const maxTokens = parsed["max_completion_tokens"] ?? parsed["max_tokens"];
+  const maxTokens =
+    parsed["max_completion_tokens"] ?? parsed["max_tokens"] ?? parsed["max_output_tokens"];
   return {
     model: model ?? "",
-    isStream: stream === true && operation !== "embeddings",
-    wantsUsage: isRecord(streamOptions) && streamOptions["include_usage"] === true,
-    answerTokensMax:
-      typeof maxTokens === "number" && maxTokens >= 0
-        ? Math.min(Math.ceil(maxTokens), answerTokensReservedMax)
-        : undefined,
+    isStream: stream === true && operation !== "embeddings" && operation !== "count_tokens",
+    // Streams of messages and responses end with usage, asked or not.
+    wantsUsage:
+      formatOf(path) !== "chat" ||
+      (isRecord(streamOptions) && streamOptions["include_usage"] === true),
+    answerTokensMax: operation === "count_tokens" ? 0 : answerTokensOf(maxTokens),
     prefix: prefixOf(parsed, operation),
     operation,
     parsed,
@@ -76,6 +82,12 @@ export function parseLane(text: string | null): Lane {
  * infinity, which no bucket comes back from.
  */
 const answerTokensReservedMax = 2 ** 31 - 1;
+
+function answerTokensOf(maxTokens: unknown): number | undefined {
+  return typeof maxTokens === "number" && maxTokens >= 0
+    ? Math.min(Math.ceil(maxTokens), answerTokensReservedMax)
+    : undefined;
+}
 
 /** Longest cache salt that a client may add to its tenant's. */
 const cacheSaltCharsMax = 256;
@@ -111,9 +123,12 @@ export function bodyForUpstream(
 
 /**
  * Whatever generates is salted, by whatever name its prompt goes. Embeddings of an `input` leave
- * nothing in the prefix cache that a later request could find, and take no salt.
+ * nothing in the prefix cache that a later request could find, and take no salt; nor does counting.
  */
 function isSalted({ operation, parsed }: ApiRequest): boolean {
+  if (operation === "count_tokens") {
+    return false;
+  }
   return operation !== "embeddings" || Object.hasOwn(parsed, "messages");
 }
 
@@ -145,12 +160,15 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
 }
 
 function prefixOf(parsed: Record<string, unknown>, operation: Operation): readonly string[] {
-  const pieces = operation === "chat" ? parsed["messages"] : parsed["prompt"];
-  if (operation === "embeddings" || pieces === undefined) {
+  const pieces = operation === "chat" ? (parsed["messages"] ?? parsed["input"]) : parsed["prompt"];
+  if (operation === "embeddings" || operation === "count_tokens" || pieces === undefined) {
     return [];
   }
   // Tools stand before the messages in every chat template: other tools, another prefix.
-  const tools = parsed["tools"] === undefined ? [] : [JSON.stringify(parsed["tools"])];
+  // So does what the other APIs keep apart from the messages.
+  const tools = [parsed["tools"], parsed["system"], parsed["instructions"]]
+    .filter((piece) => piece !== undefined && piece !== null)
+    .map((piece) => JSON.stringify(piece));
   const list: readonly unknown[] =
     Array.isArray(pieces) && operation === "chat" ? pieces : [pieces];
   return [...tools, ...list.map((piece) => JSON.stringify(piece))];

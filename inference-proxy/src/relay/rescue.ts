@@ -1,11 +1,26 @@
 import { httpStatus, publicMessageOf } from "@warmpath/runtime";
 import { type Reason, WarmpathError } from "@warmpath/runtime/base";
+import {
+  anthropicErrorBody,
+  type Dialect,
+  messagesErrorEvent,
+  requestIdHeaders,
+  responsesErrorEvent,
+} from "../formats/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
+import { eventOf } from "../upstream/sse.ts";
+import type { WireFormat } from "../upstream/wire-format.ts";
 
 /*
- * The one place that writes errors of OpenAI's API. Its clients choose their exception class by the
- * status, and show type, code and message.
+ * The one place that turns errors into what the client's API has for them. Its clients choose their
+ * exception class by the status, and show type, code and message.
  */
+
+/** Who is told. */
+export interface Told {
+  readonly dialect: Dialect;
+  readonly requestId: string;
+}
 
 /** The body of an error, as a response or as an event of a stream. */
 export interface ApiErrorBody {
@@ -42,23 +57,48 @@ const wireByReason: Partial<Record<Reason, Wire>> = {
 const retryAfterSecondsDefault = 1;
 
 /** The error as a response. */
-export function errorResponse(thrown: unknown, headers: Record<string, string>): Response {
+export function errorResponse(
+  thrown: unknown,
+  { dialect, requestId }: Told,
+  headers: Record<string, string> = {},
+): Response {
   const error = WarmpathError.from(thrown);
   const status = wireByReason[error.reason]?.status ?? httpStatus(error);
   const retryAfter =
     error.retryAfterMs === undefined
       ? retryAfterSecondsDefault
       : Math.max(1, Math.ceil(error.retryAfterMs / 1000));
-  return Response.json(errorBody(error), {
+  const body =
+    dialect === "anthropic"
+      ? anthropicErrorBody(status, publicMessageOf(error), { requestId })
+      : errorBody(error);
+  return Response.json(body, {
     status,
     headers: {
       ...headers,
+      ...requestIdHeaders(dialect, requestId),
       ...(status === 429 || status === 503 ? { "retry-after": String(retryAfter) } : {}),
     },
   });
 }
 
-/** The error as a body or as an event. */
+/** The error as the event that ends a stream which was cut. */
+export function errorEvent(
+  format: WireFormat,
+  thrown: unknown,
+  at: { readonly requestId: string; readonly sequenceNumber: number },
+): Uint8Array<ArrayBuffer> {
+  switch (format) {
+    case "chat":
+      return eventOf(errorBody(thrown));
+    case "messages":
+      return messagesErrorEvent(thrown, at.requestId);
+    case "responses":
+      return responsesErrorEvent(thrown, at.sequenceNumber);
+  }
+}
+
+/** The error as a body of OpenAI's API. */
 export function errorBody(thrown: unknown): ApiErrorBody {
   const error = WarmpathError.from(thrown);
   const wire = wireByReason[error.reason];
@@ -77,8 +117,16 @@ export function errorBody(thrown: unknown): ApiErrorBody {
 export function faultResponse(
   status: number,
   error: UpstreamError,
+  { dialect, requestId }: Told,
   headers: Record<string, string>,
 ): Response {
+  if (dialect === "anthropic") {
+    const { message, type } = error;
+    return Response.json(anthropicErrorBody(status, message, { requestId, type }), {
+      status,
+      headers: { ...headers, ...requestIdHeaders(dialect, requestId) },
+    });
+  }
   const body: ApiErrorBody = {
     error: {
       message: error.message,
@@ -87,5 +135,20 @@ export function faultResponse(
       code: error.code ?? (status === 404 ? "model_not_found" : null),
     },
   };
-  return Response.json(body, { status, headers });
+  return Response.json(body, {
+    status,
+    headers: { ...headers, ...requestIdHeaders(dialect, requestId) },
+  });
+}
+
+/** An answer to a method that the path does not have. */
+export function methodNotAllowed(told: Told, allow: string): Response {
+  const error: UpstreamError = {
+    message: `Only ${allow} is allowed here.`,
+    type: "invalid_request_error",
+    param: undefined,
+    code: "method_not_supported",
+    status: undefined,
+  };
+  return faultResponse(405, error, told, { allow });
 }

@@ -4,13 +4,14 @@ import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import { openCall } from "../call/open-call.ts";
 import type { Caller, CallRequest } from "../call/types.ts";
+import { type Dialect, requestIdHeaders } from "../formats/index.ts";
 import { chainOf } from "../prefix/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import { readWhole } from "../upstream/read-whole.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
-import { eventOf } from "../upstream/sse.ts";
+import { formatOf } from "../upstream/wire-format.ts";
 import { bodyForUpstream, operations, parseApiRequest, parseLane } from "./read-request.ts";
-import { errorBody, faultResponse } from "./rescue.ts";
+import { errorEvent, faultResponse } from "./rescue.ts";
 
 /** What relaying needs of the process. */
 export interface RelayMeans {
@@ -20,7 +21,6 @@ export interface RelayMeans {
 }
 
 /** Response headers of the proxy's own. */
-export const requestIdHeader = "x-request-id";
 export const replicaHeader = "x-warmpath-replica";
 export const attemptsHeader = "x-warmpath-attempts";
 export const laneHeader = "x-warmpath-lane";
@@ -37,22 +37,23 @@ export async function serveCall(
   incoming: {
     readonly request: Request;
     readonly path: ServingPath;
+    readonly dialect: Dialect;
     readonly caller: Caller;
     readonly requestId: string;
     readonly onEnd: (error?: unknown) => void;
   },
 ): Promise<Response> {
-  const { request, requestId, onEnd } = incoming;
+  const { request, requestId, dialect, onEnd } = incoming;
   const callRequest = await readCall(means, incoming);
   const call = await openCall(means.call, callRequest);
   const headers = {
-    [requestIdHeader]: requestId,
+    ...requestIdHeaders(dialect, requestId),
     [replicaHeader]: call.kind === "open" ? call.replica.address.name : call.replica,
     [attemptsHeader]: String(call.attempts),
   };
   if (call.kind === "fault") {
     onEnd();
-    return faultResponse(call.status, call.error, headers);
+    return faultResponse(call.status, call.error, incoming, headers);
   }
   if (call.answer.kind === "whole") {
     call.end();
@@ -63,7 +64,7 @@ export async function serveCall(
   }
   request.signal.addEventListener("abort", () => onEnd(request.signal.reason), { once: true });
   // Bun takes an async generator as a body, which the DOM's type does not know.
-  const body = relayEvents(call, onEnd) as unknown as ReadableStream<Uint8Array>;
+  const body = relayEvents(call, incoming) as unknown as ReadableStream<Uint8Array>;
   return new Response(body, {
     headers: { ...headers, "content-type": call.contentType, "cache-control": "no-cache" },
   });
@@ -75,7 +76,15 @@ export async function serveCall(
  */
 async function* relayEvents(
   call: OpenCall,
-  onEnd: (error?: unknown) => void,
+  {
+    path,
+    requestId,
+    onEnd,
+  }: {
+    readonly path: ServingPath;
+    readonly requestId: string;
+    readonly onEnd: (error?: unknown) => void;
+  },
 ): AsyncGenerator<Uint8Array, void, void> {
   if (call.answer.kind !== "stream") {
     return;
@@ -89,7 +98,8 @@ async function* relayEvents(
   } catch (error) {
     failure = error;
     if (!events.facts.isFailed) {
-      yield eventOf(errorBody(error));
+      const { sequenceNumber } = events;
+      yield errorEvent(formatOf(path), error, { requestId, sequenceNumber });
     }
   } finally {
     call.end(failure);
@@ -110,7 +120,7 @@ async function readCall(
   const operation = operations[path];
   const lane = parseLane(request.headers.get(laneHeader));
   const bytes = await readWhole(request, means.bodyBytesMax);
-  const read = parseApiRequest(bytes, operation);
+  const read = parseApiRequest(bytes, path);
   const model = means.models.resolve(read.model);
   const bodies = new Map<UpstreamKind, Uint8Array<ArrayBuffer>>();
   return {

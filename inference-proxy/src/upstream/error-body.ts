@@ -1,4 +1,4 @@
-import { dataOf, doneData } from "./sse.ts";
+import { dataOf, doneData, nameOf } from "./sse.ts";
 
 /** An upstream's error, whatever shape it came in. */
 export interface UpstreamError {
@@ -13,9 +13,10 @@ export interface UpstreamError {
 }
 
 /**
- * Reads the error out of a body or event: OpenAI's `{"error":{…}}`, vLLM's
- * `{"error":"Unauthorized"}` and
- * `{"detail":…}`. Undefined when it is no error.
+ * Reads the error out of a body or event: OpenAI's `{"error":{…}}` and, in streams of responses,
+ * `{"type":"error",…}` and `{"type":"response.failed",…}`; Anthropic's
+ * `{"type":"error","error":{…}}`; vLLM's `{"error":"Unauthorized"}` and `{"detail":…}`. Undefined
+ * when it is no error.
  */
 export function parseUpstreamError(text: string): UpstreamError | undefined {
   let body: unknown;
@@ -28,21 +29,49 @@ export function parseUpstreamError(text: string): UpstreamError | undefined {
   if (!isRecord(body)) {
     return undefined;
   }
-  const { error, detail } = body;
+  const { detail } = body;
+  const error = errorOf(body);
   if (typeof error === "string") {
     return named(error);
   }
   if (isRecord(error)) {
+    const { code } = error;
+    const type = textOf(error["type"]);
     return {
       message: textOf(error["message"]) ?? JSON.stringify(error),
-      type: textOf(error["type"]),
+      type,
       param: textOf(error["param"]),
-      code: textOf(error["code"]),
-      status: typeof error["code"] === "number" ? error["code"] : undefined,
+      code: textOf(code),
+      status: typeof code === "number" ? code : statusByName[textOf(code) ?? type ?? ""],
     };
   }
   return detail === undefined ? undefined : named(textOf(detail) ?? JSON.stringify(detail));
 }
+
+/** Where the error is: in its member, in a failed response, or all over a flat event. */
+function errorOf(body: Record<string, unknown>): unknown {
+  const { error, type, response } = body;
+  if (type === "response.failed" && isRecord(response)) {
+    return response["error"];
+  }
+  return type === "error" && error === undefined ? { ...body, type: undefined } : error;
+}
+
+/**
+ * Statuses of errors inside a stream that has said 200 already, by the names that Anthropic's types
+ * and OpenAI's codes have; what is not here is the upstream's own fault.
+ */
+const statusByName: Readonly<Record<string, number>> = {
+  invalid_request_error: 400,
+  authentication_error: 401,
+  permission_error: 403,
+  not_found_error: 404,
+  request_too_large: 413,
+  rate_limit_error: 429,
+  rate_limit_exceeded: 429,
+  overloaded_error: 503,
+  invalid_prompt: 400,
+};
 
 /** What the first event of a stream is: an error, the end, or content (undefined for a comment). */
 export type FirstEvent =
@@ -50,16 +79,28 @@ export type FirstEvent =
   | { readonly kind: "end" }
   | { readonly kind: "content" };
 
+/**
+ * Events that engines send before they have begun: a head with more words. What comes after them
+ * may still be a refusal.
+ */
+const preludes: ReadonlySet<string> = new Set([
+  "message_start",
+  "ping",
+  "response.created",
+  "response.queued",
+  "response.in_progress",
+]);
+
 /** An engine that is going away may end a request before it began. */
 const givenUp = /"finish_reason"\s*:\s*"abort"/;
 
 /**
- * Looks at one event of a stream that has not been handed on; undefined for a comment or
- * keep-alive.
+ * Looks at one event of a stream that has not been handed on; undefined for a comment, a keep-alive
+ * or a prelude.
  */
 export function readFirstEvent(event: Uint8Array): FirstEvent | undefined {
   const data = dataOf(event);
-  if (data === undefined) {
+  if (data === undefined || preludes.has(nameOf(event))) {
     return undefined;
   }
   if (data === doneData || givenUp.test(data)) {

@@ -4,8 +4,8 @@ import { type AttemptFailure, failureOfStatus, failureOfThrown } from "./failure
 import { readWhole } from "./read-whole.ts";
 import type { ReplicaAddress } from "./replica.ts";
 import { createEventFramer, splitEvents } from "./sse.ts";
-import { isGivenUp } from "./stream-tap.ts";
 import type { Watchdog } from "./watchdog.ts";
+import { formatOf, isWholeGivenUp } from "./wire-format.ts";
 
 /*
  * One try of one upstream. The head of a stream proves nothing (vLLM sends 200 before it queues the
@@ -14,7 +14,13 @@ import type { Watchdog } from "./watchdog.ts";
  */
 
 /** The only paths of an engine that can be reached through the proxy. */
-export type ServingPath = "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings";
+export type ServingPath =
+  | "/v1/chat/completions"
+  | "/v1/completions"
+  | "/v1/embeddings"
+  | "/v1/messages"
+  | "/v1/messages/count_tokens"
+  | "/v1/responses";
 
 /** What to send. */
 export interface AttemptRequest {
@@ -94,7 +100,9 @@ export async function openAttempt(
       return await holdUntilFirstEvent({ means, response, contentType, late });
     }
     const bytes = await readWhole(response, limits.answerBytesMax);
-    return isGivenUp(bytes) ? emptyAnswer : { kind: "whole", contentType, bytes };
+    return isWholeGivenUp(formatOf(request.path), bytes)
+      ? emptyAnswer
+      : { kind: "whole", contentType, bytes };
   } catch (error) {
     request.signal.throwIfAborted();
     const isLate = late.signal.aborted;

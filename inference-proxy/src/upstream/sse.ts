@@ -90,10 +90,16 @@ export function dataOf(event: Uint8Array): string | undefined {
   return lines.length === 0 ? undefined : lines.join("\n");
 }
 
+/** The name of one event; empty when it has none, as in streams of chats. */
+export function nameOf(event: Uint8Array): string {
+  return /^event: ?([^\r\n]*)/m.exec(decoder.decode(event))?.[1] ?? "";
+}
+
 /** The `data` that ends a stream of OpenAI's API; no proof that the answer is complete. */
 export const doneData = "[DONE]";
 
-/** One event that carries this JSON value. */
-export function eventOf(value: unknown): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`data: ${JSON.stringify(value)}\n\n`);
+/** One event that carries this JSON value, under this name if one is given. */
+export function eventOf(value: unknown, name = ""): Uint8Array<ArrayBuffer> {
+  const line = name === "" ? "" : `event: ${name}\n`;
+  return new TextEncoder().encode(`${line}data: ${JSON.stringify(value)}\n\n`);
 }

@@ -31,7 +31,9 @@ export function usageBytes(answer: Uint8Array): Uint8Array | undefined {
 }
 
 /**
- * Reads OpenAI's usage object, of chat, completions or embeddings; undefined when it is not one.
+ * Reads a usage object of any API served: OpenAI's of chat, completions and embeddings, its other
+ * one of responses, and Anthropic's, whose `input_tokens` leave the cached ones out. Undefined when
+ * it is none of them.
  */
 export function parseUsage(bytes: Uint8Array): TokenUsage | undefined {
   let usage: unknown;
@@ -43,13 +45,29 @@ export function parseUsage(bytes: Uint8Array): TokenUsage | undefined {
   }
   const inputTokens = countAt(usage, "prompt_tokens");
   if (inputTokens === undefined) {
-    return undefined;
+    return parseNamedUsage(usage);
   }
   return {
     inputTokens,
     cachedInputTokens: countAt(usage, "prompt_tokens_details", "cached_tokens") ?? 0,
     outputTokens: countAt(usage, "completion_tokens") ?? 0,
     reasoningTokens: countAt(usage, "completion_tokens_details", "reasoning_tokens") ?? 0,
+  };
+}
+
+/** Usage of messages and responses: the members of one are absent from the other. */
+function parseNamedUsage(usage: unknown): TokenUsage | undefined {
+  const inputTokens = countAt(usage, "input_tokens");
+  if (inputTokens === undefined) {
+    return undefined;
+  }
+  const read = countAt(usage, "cache_read_input_tokens") ?? 0;
+  const written = countAt(usage, "cache_creation_input_tokens") ?? 0;
+  return {
+    inputTokens: inputTokens + read + written,
+    cachedInputTokens: countAt(usage, "input_tokens_details", "cached_tokens") ?? read,
+    outputTokens: countAt(usage, "output_tokens") ?? 0,
+    reasoningTokens: countAt(usage, "output_tokens_details", "reasoning_tokens") ?? 0,
   };
 }
 

@@ -1,0 +1,34 @@
+/** Whose API a client speaks: it decides the shape of errors and lists, and which id header. */
+export type Dialect = "openai" | "anthropic";
+
+/** The header by which every client of Anthropic's API names the version it speaks. */
+const anthropicVersionHeader = "anthropic-version";
+
+/** The dialect of a request: Anthropic's paths are its own, lists of models are asked by both. */
+export function dialectOf(path: string, headers: Headers): Dialect {
+  const isAnthropic =
+    path === "/v1/messages" ||
+    path.startsWith("/v1/messages/") ||
+    (path.startsWith("/v1/models") && headers.has(anthropicVersionHeader));
+  return isAnthropic ? "anthropic" : "openai";
+}
+
+/**
+ * The credential of a request, as `authorization` has it: Anthropic's clients send the key in a
+ * header of its own.
+ */
+export function authorizationOf(headers: Headers): string | null {
+  const authorization = headers.get("authorization");
+  if (authorization !== null) {
+    return authorization;
+  }
+  const key = headers.get("x-api-key");
+  return key === null ? null : `Bearer ${key}`;
+}
+
+/** The response headers by which the clients of each API find our id of the request. */
+export function requestIdHeaders(dialect: Dialect, requestId: string): Record<string, string> {
+  return dialect === "anthropic"
+    ? { "x-request-id": requestId, "request-id": requestId }
+    : { "x-request-id": requestId };
+}

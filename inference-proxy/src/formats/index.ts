@@ -1,0 +1,3 @@
+/** What the APIs served have each for itself: errors, credentials, ids. */
+export { authorizationOf, type Dialect, dialectOf, requestIdHeaders } from "./dialect.ts";
+export { anthropicErrorBody, messagesErrorEvent, responsesErrorEvent } from "./error-shapes.ts";
