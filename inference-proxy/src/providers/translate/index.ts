@@ -1,0 +1,4 @@
+/** Requests, answers and streams of one format in the words of another. Pure: JSON in, JSON out. */
+export { createStreamTranslator, type StreamTranslator } from "./stream.ts";
+export { translateAnswer, translateRequest } from "./translate.ts";
+export type { Format, JsonObject, StreamError, WriteTarget } from "./types.ts";
