@@ -1,4 +1,5 @@
 import { type Config, option, type Relation } from "@warmpath/runtime/base";
+import { engineControlOptions } from "./config/engine-controls.ts";
 
 /**
  * Every setting of the inference proxy. Flags, variables, `--help` and docs/CONFIG.md come from
@@ -240,6 +241,7 @@ export const inferenceProxyOptions = {
     doc: "Key look-ups under way at once; a request that needs one more is told to retry.",
     why: "a flood of made-up keys must not become a flood on the store",
   }),
+  ...engineControlOptions,
 } as const;
 
 /** The values of {@link inferenceProxyOptions}. */

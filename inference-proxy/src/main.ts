@@ -25,6 +25,7 @@ import {
 } from "@warmpath/runtime/base";
 import type { Caller } from "./call/types.ts";
 import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
+import { parseControlPolicy } from "./formats/index.ts";
 import { createInferenceService } from "./generate/service.ts";
 import { createMeans, type Means } from "./means.ts";
 import { type Authenticator, createAuthenticator } from "./relay/authenticate.ts";
@@ -97,6 +98,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     tracing,
     log,
     bodyBytesMax: config.bodyBytesMax,
+    controls: parseControlPolicy(config),
   });
   const answerOps = opsRoutes({ health, metrics });
   const monitor = startMonitor({

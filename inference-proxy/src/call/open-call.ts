@@ -7,6 +7,7 @@ import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
 import { type AttemptMeans, openAttempt } from "../upstream/open.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
+import type { UpstreamKind } from "../upstream/replica.ts";
 import type { AccountMeans } from "./account.ts";
 import {
   type CallProgress,
@@ -174,7 +175,7 @@ async function tryReplica(
       openAttempt(means.attempt, replica.address, {
         path: request.path,
         body: request.bodyFor(replica.facts.kind),
-        headers: headersFor(means.tracing, request),
+        headers: headersFor(means.tracing, request, replica.facts.kind),
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,
@@ -261,10 +262,15 @@ function openSpan(means: CallMeans, request: CallRequest, replica: Replica, atte
 
 /**
  * All that an upstream gets to see of our headers: an allow-list, since vLLM lets headers steer the
- * engine.
+ * engine, and only what the caller's key may steer it with.
  */
-function headersFor(tracing: Tracing, request: CallRequest): Record<string, string> {
+function headersFor(
+  tracing: Tracing,
+  request: CallRequest,
+  kind: UpstreamKind,
+): Record<string, string> {
   return {
+    ...(kind === "vllm" ? request.engineHeaders : undefined),
     "content-type": "application/json",
     accept: request.isStream ? "text/event-stream" : "application/json",
     // Compressing would hold back events, and the bytes are handed on as they come.

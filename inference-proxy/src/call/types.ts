@@ -30,6 +30,8 @@ export interface CallRequest {
   /** The body for an upstream of this kind. */
   readonly bodyFor: (kind: UpstreamKind) => Uint8Array<ArrayBuffer>;
   readonly bodyBytes: number;
+  /** Headers of the caller's that an engine is shown; undefined when there are none. */
+  readonly engineHeaders: Readonly<Record<string, string>> | undefined;
   /** Most tokens that the answer may have; undefined when the request does not say. */
   readonly answerTokensMax: number | undefined;
   readonly chain: Chain;

@@ -1,3 +1,9 @@
 /** What the APIs served have each for itself: errors, credentials, ids. */
 export { authorizationOf, type Dialect, dialectOf, requestIdHeaders } from "./dialect.ts";
+export {
+  type ControlPolicy,
+  type Controls,
+  decideControls,
+  parseControlPolicy,
+} from "./engine-controls.ts";
 export { anthropicErrorBody, messagesErrorEvent, responsesErrorEvent } from "./error-shapes.ts";

@@ -31,6 +31,7 @@ export async function embed(
     lane: "standard",
     bodyFor: () => body,
     bodyBytes: body.length,
+    engineHeaders: undefined,
     answerTokensMax: 0,
     chain: [],
     taskId: "",

@@ -94,6 +94,7 @@ function callRequestFrom(
     dropsUsage: false,
     lane: laneFrom(request.lane),
     bodyBytes: plain.length,
+    engineHeaders: undefined,
     bodyFor: (kind) => (kind === "vllm" ? chat.body({ model, cacheSalt: tenant }) : plain),
     answerTokensMax: request.sampling?.maxOutputTokens,
     chain: chainOf(chat.prefix, `${tenant}/${model}`, Bun.hash.xxHash64),

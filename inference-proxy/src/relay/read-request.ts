@@ -100,11 +100,18 @@ const cacheSaltCharsMax = 256;
  */
 export function bodyForUpstream(
   request: ApiRequest,
-  options: { readonly model: string; readonly tenant: string; readonly kind: UpstreamKind },
+  options: {
+    readonly model: string;
+    readonly tenant: string;
+    readonly kind: UpstreamKind;
+    /** Members that the caller may not send to an engine. */
+    readonly removed: readonly string[];
+  },
 ): Uint8Array<ArrayBuffer> {
   const { parsed, bytes, isStream, wantsUsage } = request;
   const streamOptions = parsed["stream_options"];
   const members = {
+    ...Object.fromEntries(options.removed.map((name) => [name, undefined])),
     ...(options.model === request.model ? {} : { model: options.model }),
     ...(isStream && !wantsUsage
       ? {

@@ -4,7 +4,12 @@ import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import { openCall } from "../call/open-call.ts";
 import type { Caller, CallRequest } from "../call/types.ts";
-import { type Dialect, requestIdHeaders } from "../formats/index.ts";
+import {
+  type ControlPolicy,
+  type Dialect,
+  decideControls,
+  requestIdHeaders,
+} from "../formats/index.ts";
 import { chainOf } from "../prefix/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import { readWhole } from "../upstream/read-whole.ts";
@@ -18,11 +23,14 @@ export interface RelayMeans {
   readonly call: CallMeans;
   readonly models: Models;
   readonly bodyBytesMax: number;
+  readonly controls: ControlPolicy;
 }
 
 /** Response headers of the proxy's own. */
 export const replicaHeader = "x-warmpath-replica";
 export const attemptsHeader = "x-warmpath-attempts";
+/** Engine controls of the request that its key may not use, and which were not passed on. */
+export const droppedHeader = "x-warmpath-dropped";
 export const laneHeader = "x-warmpath-lane";
 
 /** Longest session id that is taken from a header. */
@@ -44,12 +52,13 @@ export async function serveCall(
   },
 ): Promise<Response> {
   const { request, requestId, dialect, onEnd } = incoming;
-  const callRequest = await readCall(means, incoming);
+  const { callRequest, dropped } = await readCall(means, incoming);
   const call = await openCall(means.call, callRequest);
   const headers = {
     ...requestIdHeaders(dialect, requestId),
     [replicaHeader]: call.kind === "open" ? call.replica.address.name : call.replica,
     [attemptsHeader]: String(call.attempts),
+    ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
   };
   if (call.kind === "fault") {
     onEnd();
@@ -115,15 +124,22 @@ async function readCall(
     readonly caller: Caller;
     readonly requestId: string;
   },
-): Promise<CallRequest> {
+): Promise<{ readonly callRequest: CallRequest; readonly dropped: readonly string[] }> {
   const { request, path, caller, requestId } = incoming;
   const operation = operations[path];
   const lane = parseLane(request.headers.get(laneHeader));
   const bytes = await readWhole(request, means.bodyBytesMax);
   const read = parseApiRequest(bytes, path);
   const model = means.models.resolve(read.model);
+  const { removed, headers, dropped } = decideControls(means.controls, caller.tenant, {
+    headers: request.headers,
+    body: {
+      has: (name) => Object.hasOwn(read.parsed, name),
+      read: (name) => read.parsed[name],
+    },
+  });
   const bodies = new Map<UpstreamKind, Uint8Array<ArrayBuffer>>();
-  return {
+  const callRequest: CallRequest = {
     requestId,
     caller,
     operation,
@@ -133,9 +149,10 @@ async function readCall(
     dropsUsage: read.isStream && !read.wantsUsage,
     lane,
     bodyBytes: bytes.length,
+    engineHeaders: headers,
     bodyFor: (kind) => {
       const body =
-        bodies.get(kind) ?? bodyForUpstream(read, { model, tenant: caller.tenant, kind });
+        bodies.get(kind) ?? bodyForUpstream(read, { model, tenant: caller.tenant, kind, removed });
       bodies.set(kind, body);
       return body;
     },
@@ -145,6 +162,7 @@ async function readCall(
     sessionId: (request.headers.get("x-session-id") ?? "").slice(0, sessionIdCharsMax),
     signal: request.signal,
   };
+  return { callRequest, dropped };
 }
 
 /** A new id for one request, which also becomes part of the id that the engine gives its answer. */

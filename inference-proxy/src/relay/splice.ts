@@ -11,7 +11,10 @@ const comma = 0x2c;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Members to set; a member that is there already is replaced, in all its copies. */
+/**
+ * Members to set; a member that is there already is replaced, in all its copies. An undefined one
+ * is taken out.
+ */
 export type Members = Readonly<Record<string, unknown>>;
 
 /**
@@ -30,8 +33,12 @@ export function spliceMembers(
   const open = body.indexOf(openBrace);
   const replaces = names.some((name) => Object.hasOwn(present, name));
   const rest = replaces ? cutMembers(body, open, new Set(names)) : [body.subarray(open + 1)];
-  const text = names.map((name) => `${JSON.stringify(name)}:${JSON.stringify(members[name])}`);
-  const head = encoder.encode(`{${text.join(",")}${hasMembers(rest) ? "," : ""}`);
+  const text = names
+    .filter((name) => members[name] !== undefined)
+    .map((name) => `${JSON.stringify(name)}:${JSON.stringify(members[name])}`);
+  const head = encoder.encode(
+    `{${text.join(",")}${text.length > 0 && hasMembers(rest) ? "," : ""}`,
+  );
   return Buffer.concat([body.subarray(0, open), head, ...rest]);
 }
 
