@@ -1,5 +1,6 @@
 import type { Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
+import { createHttp1Client } from "@warmpath/runtime/http1";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
 import { createPlacement } from "./call/placement.ts";
@@ -31,6 +32,10 @@ export interface Means {
  * How often time limits are looked at: late by at most this, in exchange for no timer per request.
  */
 const watchdogTickMs = 100;
+/** vLLM's server closes a connection after 5 s of silence: ours go before that. */
+const keptConnectionMs = 4000;
+/** Idle connections to one upstream; beyond them each request opens its own. */
+const keptConnectionsMax = 1024;
 /** A place comes free within about a second wherever requests are in flight at all. */
 const retryAfterMs = 1000;
 
@@ -49,6 +54,10 @@ export function createMeans(options: {
     inFlightMax: config.replicaInFlightMax,
   });
   const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
+  const client = createHttp1Client(
+    { keptMs: keptConnectionMs, idleMaxPerOrigin: keptConnectionsMax },
+    clock,
+  );
   const bookings = createBookings({ random });
   const placement = createPlacement({
     pool,
@@ -88,7 +97,7 @@ export function createMeans(options: {
       paces,
       ratios: createTokenRatios({ modelsMax: config.modelsMax }),
       prices: parsePrices(config.prices),
-      attempt: { limits: config, watchdog },
+      attempt: { limits: config, watchdog, client },
       limits: { ...config, retryAfterMs },
     },
     reportLoad: () => reportLoad(proxyMetrics, pool, bookings, paces),
@@ -96,7 +105,10 @@ export function createMeans(options: {
       placement.close(
         new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
       ),
-    close: () => watchdog.close(),
+    close: () => {
+      watchdog.close();
+      client.close();
+    },
   };
 }
 

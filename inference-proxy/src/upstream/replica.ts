@@ -1,4 +1,5 @@
 import { WarmpathError } from "@warmpath/runtime/base";
+import type { Origin } from "@warmpath/runtime/http1";
 import type { EngineMetrics } from "./prometheus.ts";
 
 /** How an upstream is reached; fixed for the life of the process. */
@@ -7,6 +8,10 @@ export interface ReplicaAddress {
   readonly name: string;
   /** Without credentials, a trailing slash or `/v1`. */
   readonly baseUrl: string;
+  /** Where to connect; undefined for an upstream behind TLS, which is `fetch`'s to reach. */
+  readonly origin: Origin | undefined;
+  /** What stands before every path, without a trailing slash; mostly empty. */
+  readonly pathPrefix: string;
   /** The `authorization` header it wants; never logged. */
   readonly authorization: string | undefined;
 }
@@ -75,6 +80,11 @@ function parseReplicaAddress(text: string, apiKey: string | undefined): ReplicaA
   return {
     name: `${url.host}${path}`,
     baseUrl: `${url.protocol}//${url.host}${path}`,
+    origin:
+      url.protocol === "http:"
+        ? { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 80) }
+        : undefined,
+    pathPrefix: path,
     authorization: basic ?? (apiKey === undefined ? undefined : `Bearer ${apiKey}`),
   };
 }

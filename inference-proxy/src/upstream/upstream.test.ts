@@ -31,11 +31,15 @@ describe("parseReplicaAddresses()", () => {
     expect(engine).toEqual({
       name: "10.0.0.1:8000",
       baseUrl: "http://10.0.0.1:8000",
+      origin: { host: "10.0.0.1", port: 8000 },
+      pathPrefix: "",
       authorization: `Basic ${btoa("user:p@ss")}`,
     });
     expect(ollama).toEqual({
       name: "127.0.0.1:11434",
       baseUrl: "http://127.0.0.1:11434",
+      origin: { host: "127.0.0.1", port: 11434 },
+      pathPrefix: "",
       authorization: "Bearer sk-1",
     });
     expect(() => parseReplicaAddresses(["ftp://u:secret@x"], undefined)).toThrow(/^(?!.*secret)/);

@@ -1,0 +1,72 @@
+import type { AttemptLimits, AttemptRequest } from "./attempt.ts";
+import { parseUpstreamError, readFirstEvent, type UpstreamError } from "./error-body.ts";
+import { type AttemptFailure, failureOfStatus } from "./failure.ts";
+import { splitEvents } from "./sse.ts";
+
+/*
+ * What an upstream's words mean, whatever carried them: the pure half of an attempt.
+ */
+
+/** An attempt that brought nothing to hand on. */
+export type Refused =
+  /** The upstream found fault with the request: the client's own error. */
+  | { readonly kind: "fault"; readonly status: number; readonly error: UpstreamError }
+  | { readonly kind: "failed"; readonly failure: AttemptFailure };
+
+/** An answer whose status is no success. */
+export function faultOf(status: number, body: Uint8Array, retryAfter: string | null): Refused {
+  const error = parseUpstreamError(new TextDecoder().decode(body)) ?? {
+    message: `the upstream answered ${status}`,
+    type: undefined,
+    param: undefined,
+    code: undefined,
+    status: undefined,
+  };
+  return judged(status, error, retryAfter);
+}
+
+/**
+ * The first event with data in a block of whole events: content opens the stream, an error is a
+ * failed attempt. Undefined while there are only comments.
+ */
+export function judgeFirst(block: Uint8Array): "content" | Refused | undefined {
+  for (const event of splitEvents(block)) {
+    const first = readFirstEvent(event);
+    switch (first?.kind) {
+      case undefined:
+        continue;
+      case "content":
+        return "content";
+      case "end":
+        return emptyStream;
+      case "error":
+        return judged(first.error.status ?? 500, first.error, null);
+    }
+  }
+  return undefined;
+}
+
+function judged(status: number, error: UpstreamError, retryAfter: string | null): Refused {
+  const failure = failureOfStatus(status, error.message, retryAfter);
+  return failure === undefined ? { kind: "fault", status, error } : { kind: "failed", failure };
+}
+
+/** The stream ended, or said that it was over, before any event. */
+export const emptyStream = diedOf("its stream ended before the first event");
+/** A whole answer that the engine gave up. */
+export const emptyAnswer = diedOf("it gave the answer up");
+
+function diedOf(message: string): Refused {
+  return { kind: "failed", failure: { kind: "died", message, retryAfterMs: undefined } };
+}
+
+/** Nothing came in time. */
+export function lateFailure(timeoutMs: number): AttemptFailure {
+  const message = `it gave no sign of life for ${timeoutMs} ms`;
+  return { kind: "timeout", message, retryAfterMs: undefined };
+}
+
+/** How long the first sign of an answer may take. */
+export function timeoutMsOf(limits: AttemptLimits, request: AttemptRequest): number {
+  return request.isStream ? limits.firstEventTimeoutMs : limits.wholeTimeoutMs;
+}

@@ -1,0 +1,300 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import type { Socket } from "bun";
+import { type Clock, systemClock } from "../base/index.ts";
+import { createManualClock } from "../testing/manual-clock.ts";
+import { createHttp1Client, type Http1Client, type Http1Head, type Origin } from "./index.ts";
+
+const limits = { keptMs: 4000, idleMaxPerOrigin: 4 };
+const open: { stop(): void }[] = [];
+
+afterEach(() => {
+  for (const each of open.splice(0)) {
+    each.stop();
+  }
+});
+
+/** A server that does with its sockets what the test says; it notes what it got. */
+function serve(onRequest: (socket: Socket<{ got: string }>, text: string) => void) {
+  const seen: string[] = [];
+  let connections = 0;
+  let closed = 0;
+  const server = Bun.listen<{ got: string }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: (socket) => {
+        connections += 1;
+        socket.data = { got: "" };
+      },
+      data: (socket, bytes) => {
+        socket.data.got += bytes.toString();
+        const headEnd = socket.data.got.indexOf("\r\n\r\n");
+        const length = Number(/content-length: (\d+)/.exec(socket.data.got)?.[1] ?? 0);
+        const bodyBytes = Buffer.byteLength(socket.data.got.slice(headEnd + 4));
+        if (headEnd >= 0 && bodyBytes >= length) {
+          const text = socket.data.got;
+          socket.data.got = "";
+          seen.push(text);
+          onRequest(socket, text);
+        }
+      },
+      close: () => {
+        closed += 1;
+      },
+    },
+  });
+  open.push({ stop: () => server.stop(true) });
+  return {
+    origin: { host: "127.0.0.1", port: server.port } satisfies Origin,
+    seen,
+    get connections() {
+      return connections;
+    },
+    get closed() {
+      return closed;
+    },
+  };
+}
+
+function clientOf(clock: Clock = systemClock, over = limits): Http1Client {
+  const client = createHttp1Client(over, clock);
+  open.push({ stop: () => client.close() });
+  return client;
+}
+
+/** Sends and collects; resolves at the end with what came, rejects with the failure. */
+function ask(
+  client: Http1Client,
+  origin: Origin,
+  options: { readonly body?: string; readonly usesFreshConnection?: boolean } = {},
+): Promise<{ status: number; body: string; head: Http1Head }> {
+  return new Promise((resolve, reject) => {
+    let head: Http1Head | undefined;
+    const pieces: Uint8Array[] = [];
+    client.send(
+      origin,
+      {
+        method: "POST",
+        path: "/v1/x?y",
+        headers: { "x-a": "1" },
+        body: Buffer.from(options.body ?? ""),
+      },
+      {
+        onHead: (its) => {
+          head = its;
+        },
+        onBody: (bytes) => void pieces.push(bytes),
+        onRead: () => undefined,
+        onEnd: () => {
+          if (head !== undefined) {
+            resolve({ status: head.status, body: Buffer.concat(pieces).toString(), head });
+          }
+        },
+        onFail: reject,
+      },
+      options,
+    );
+  });
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) {
+    await Bun.sleep(2);
+  }
+}
+
+const ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+describe("createHttp1Client()", () => {
+  test("writes the request as it is, and uses a connection again", async () => {
+    const server = serve((socket) => void socket.write(ok));
+    const client = clientOf();
+    for (const body of ["one", "", "zwei ü"]) {
+      expect((await ask(client, server.origin, { body })).body).toBe("ok");
+    }
+    const { port } = server.origin;
+    expect(server.seen).toEqual(
+      ["one", "", "zwei ü"].map(
+        (body) =>
+          `POST /v1/x?y HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-a: 1\r\n\r\n${body}`,
+      ),
+    );
+    expect([server.connections, client.idle]).toEqual([1, 1]);
+  });
+
+  test("many at once have a connection each, and few are kept", async () => {
+    const held: Socket<{ got: string }>[] = [];
+    const server = serve((socket) => void held.push(socket));
+    const client = clientOf();
+    const all = Array.from({ length: 10 }, () => ask(client, server.origin));
+    await until(() => held.length === 10);
+    for (const socket of held) {
+      socket.write(ok);
+    }
+    expect(new Set((await Promise.all(all)).map(({ status }) => status))).toEqual(new Set([200]));
+    expect(client.idle).toBe(4);
+    await until(() => server.closed === 6);
+  });
+
+  test("a body of 20 MB goes out whole to a slow reader, and one comes in whole", async () => {
+    const text = "x".repeat(20_000_000);
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      maxRequestBodySize: 30_000_000,
+      fetch: async (request) => new Response((await request.text()).replaceAll("x", "y")),
+    });
+    open.push({ stop: () => void server.stop(true) });
+    const client = clientOf();
+    const origin = { host: "127.0.0.1", port: server.port ?? 0 };
+    const { body } = await ask(client, origin, { body: text });
+    expect(body.length).toBe(text.length);
+    expect(body === "y".repeat(text.length)).toBe(true);
+  });
+
+  test("a kept connection is not used beyond its time, nor one that the server closed", async () => {
+    const clock = createManualClock();
+    const server = serve((socket, text) => {
+      socket.write(ok);
+      if (text.includes("close")) {
+        socket.end();
+      }
+    });
+    const client = clientOf(clock);
+    await ask(client, server.origin);
+    await clock.advance(limits.keptMs);
+    await ask(client, server.origin);
+    expect(server.connections).toBe(2);
+    await ask(client, server.origin, { body: "close" });
+    await until(() => client.idle === 0);
+    await ask(client, server.origin);
+    expect(server.connections).toBe(3);
+    await ask(client, server.origin, { usesFreshConnection: true });
+    expect(server.connections).toBe(4);
+  });
+
+  test("idle connections are closed when they are old, without anybody asking", async () => {
+    const server = serve((socket) => void socket.write(ok));
+    const client = clientOf(systemClock, { keptMs: 40, idleMaxPerOrigin: 4 });
+    await ask(client, server.origin);
+    await until(() => client.idle === 0 && server.closed === 1);
+  });
+
+  test("nobody there is unreachable; a cut answer died; nonsense is a protocol fault", async () => {
+    const gone = serve(() => undefined);
+    open.pop()?.stop();
+    const client = clientOf();
+    const kindOf = async (origin: Origin) =>
+      ask(client, origin).then(
+        () => "answered",
+        (error: unknown) => (error as { kind: string }).kind,
+      );
+    expect(await kindOf(gone.origin)).toBe("unreachable");
+    const answers: Record<string, string> = {
+      died: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+      protocol: "SMTP ready\r\n\r\n",
+    };
+    for (const [kind, answer] of Object.entries(answers)) {
+      const server = serve((socket) => {
+        socket.write(answer);
+        socket.end();
+      });
+      expect(await kindOf(server.origin)).toBe(kind);
+    }
+    const silent = serve((socket) => void socket.end());
+    expect(await kindOf(silent.origin)).toBe("died");
+    expect(client.idle).toBe(0);
+  });
+
+  test("who aborts hears no more, and the server sees it leave", async () => {
+    const server = serve((socket) => {
+      socket.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    });
+    const client = clientOf();
+    const heard: string[] = [];
+    const exchange = client.send(
+      server.origin,
+      { method: "POST", path: "/", headers: {}, body: new Uint8Array() },
+      {
+        onHead: ({ status }) => void heard.push(String(status)),
+        onBody: (bytes) => void heard.push(Buffer.from(bytes).toString()),
+        onRead: () => undefined,
+        onEnd: () => void heard.push("end"),
+        onFail: ({ kind }) => void heard.push(kind),
+      },
+    );
+    await until(() => heard.length === 2);
+    exchange.abort();
+    exchange.abort();
+    await until(() => server.closed === 1);
+    expect(heard).toEqual(["200", "hello"]);
+    expect(client.idle).toBe(0);
+  });
+
+  test("who aborts before the connection is there sends nothing", async () => {
+    const server = serve((socket) => void socket.write(ok));
+    const client = clientOf();
+    const heard: string[] = [];
+    client
+      .send(
+        server.origin,
+        { method: "POST", path: "/", headers: {}, body: new Uint8Array() },
+        {
+          onHead: () => void heard.push("head"),
+          onBody: () => void heard.push("body"),
+          onRead: () => undefined,
+          onEnd: () => void heard.push("end"),
+          onFail: () => void heard.push("fail"),
+        },
+      )
+      .abort();
+    await until(() => client.idle === 1);
+    await ask(client, server.origin);
+    expect([heard, server.seen.length, server.connections]).toEqual([[], 1, 1]);
+  });
+
+  test("a paused answer holds the server up, and goes on when resumed", async () => {
+    const piece = "z".repeat(64 * 1024);
+    let sent = 0;
+    const total = 400;
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () =>
+        new Response(
+          new ReadableStream({
+            pull: (controller) => {
+              if (sent === total) {
+                controller.close();
+              } else {
+                sent += 1;
+                controller.enqueue(Buffer.from(piece));
+              }
+            },
+          }),
+        ),
+    });
+    open.push({ stop: () => void server.stop(true) });
+    const client = clientOf();
+    let got = 0;
+    const ended = Promise.withResolvers<void>();
+    const exchange = client.send(
+      { host: "127.0.0.1", port: server.port ?? 0 },
+      { method: "GET", path: "/", headers: {}, body: new Uint8Array() },
+      {
+        onHead: () => exchange.pause(),
+        onBody: (bytes) => {
+          got += bytes.length;
+        },
+        onRead: () => undefined,
+        onEnd: () => ended.resolve(),
+        onFail: (error) => ended.reject(error),
+      },
+    );
+    await Bun.sleep(300);
+    expect(sent).toBeLessThan(total);
+    exchange.resume();
+    await ended.promise;
+    expect(got).toBe(total * piece.length);
+  });
+});

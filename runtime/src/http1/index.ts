@@ -1,0 +1,17 @@
+/** HTTP/1.1 without TLS on raw sockets. */
+export {
+  createHttp1Client,
+  type Http1Client,
+  type Http1Limits,
+  type SendOptions,
+} from "./client.ts";
+export {
+  type FieldsView,
+  Http1Error,
+  type Http1Exchange,
+  type Http1FailureKind,
+  type Http1Head,
+  type Http1Request,
+  type Http1Sink,
+  type Origin,
+} from "./types.ts";
