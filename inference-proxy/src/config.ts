@@ -1,5 +1,6 @@
 import { type Config, option, type Relation } from "@warmpath/runtime/base";
 import { engineControlOptions } from "./config/engine-controls.ts";
+import { limitSettings } from "./config/limits.ts";
 
 /**
  * Every setting of the inference proxy. Flags, variables, `--help` and docs/CONFIG.md come from
@@ -41,28 +42,14 @@ export const inferenceProxyOptions = {
     doc: "Prices as `model=input/cached/output`, in nano-dollars per token.",
     why: "a model without a price costs 0: nobody but the operator knows what a GPU costs",
   }),
-  tokensPerMinute: option.int({
-    env: "WARMPATH_KEY_TOKENS_PER_MINUTE",
-    default: 0,
-    min: 0,
-    unit: "tokens/min",
-    doc: "Tokens, in and out together, that one API key may use in any minute; 0 means no limit.",
-    why: "self-hosted tokens are limited by the queue; a provider's quota has to be stated",
-  }),
+  ...limitSettings,
   answerTokensExpected: option.int({
     env: "WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED",
     default: 512,
     min: 1,
     unit: "tokens",
-    doc: "Answer tokens reserved for a request that states no maximum; settled after the answer.",
+    doc: "Answer tokens reserved until the lengths of a key's answers are learned; a request's maximum bounds it.",
     why: "a typical agent step; too small only lets a burst run into debt",
-  }),
-  pacedKeysMax: option.int({
-    env: "WARMPATH_PROXY_PACED_KEYS_MAX",
-    default: 10_000,
-    min: 1,
-    doc: "API keys whose rate is remembered; the one unused longest is forgotten first.",
-    why: "about 300 bytes each",
   }),
   replicaInFlightMax: option.int({
     env: "WARMPATH_REPLICA_IN_FLIGHT_MAX",

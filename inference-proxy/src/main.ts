@@ -28,6 +28,7 @@ import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from 
 import { parseControlPolicy } from "./formats/index.ts";
 import { createInferenceService } from "./generate/service.ts";
 import { createMeans, type Means } from "./means.ts";
+import type { LimitStore } from "./pace/index.ts";
 import { type Authenticator, createAuthenticator } from "./relay/authenticate.ts";
 import { createHandler, isApiPath } from "./relay/handle.ts";
 import { startMonitor } from "./upstream/monitor.ts";
@@ -52,6 +53,8 @@ export interface InferenceProxyDeps {
   readonly tracing: Tracing;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Where several proxies share their limits; absent: each holds to them by itself. */
+  readonly limitStore?: LimitStore | undefined;
   /** Breaks ties of placement. Default: the system's. */
   readonly random?: Random;
   /** Value of BUN_CONFIG_MAX_HTTP_REQUESTS that this process was started with. */
@@ -74,7 +77,15 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
   const { config, log, clock, metrics, tracing } = deps;
   const random = deps.random ?? systemRandom;
   warnOfFetchLimit(log, deps.fetchLimit);
-  const means = createMeans({ config, log, clock, random, metrics, tracing });
+  const means = createMeans({
+    config,
+    log,
+    clock,
+    random,
+    metrics,
+    tracing,
+    limitStore: deps.limitStore,
+  });
   const { call, models, proxyMetrics } = means;
 
   const health = createProxyHealth(clock, call.pool);
@@ -137,7 +148,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       await Promise.all([http.close(graceMs), grpc.close(graceMs)]);
       monitor.close();
       authenticator.close();
-      means.close();
+      await means.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
+import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
 import { createPlacement } from "./call/placement.ts";
@@ -8,7 +9,7 @@ import { parsePrices } from "./call/prices.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
-import { createKeyPaces } from "./pace/index.ts";
+import { createAnswerEstimates, createLimiter, type LimitStore } from "./pace/index.ts";
 import { createBookings, type Loads } from "./pick/index.ts";
 import { createPrefixMemory } from "./prefix/index.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
@@ -25,7 +26,7 @@ export interface Means {
   reportLoad(): void;
   /** Refuses those who wait for a place and those who still come; the process is going away. */
   refuseNew(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -47,6 +48,8 @@ export function createMeans(options: {
   readonly random: Random;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
+  /** Where several proxies share their limits; absent: each holds to them by itself. */
+  readonly limitStore?: LimitStore | undefined;
 }): Means {
   const { config, log, clock, random, tracing } = options;
   const pool = createPool({
@@ -75,6 +78,19 @@ export function createMeans(options: {
     waitingBytes: () => placement.waitingBytes,
   });
   const paces = createReplicaPaces();
+  const limiter = createLimiter({
+    rules: limitRules(config),
+    clock,
+    accountsMax: config.limitBucketsMax,
+    topUpTokens: config.limitTopUpTokens,
+    ...(options.limitStore && {
+      shared: {
+        store: options.limitStore,
+        holder: crypto.randomUUID(),
+        onStore: (isThere: boolean) => sayStore(log, proxyMetrics, isThere),
+      },
+    }),
+  });
   reportHealth(proxyMetrics, pool);
   return {
     loads: bookings,
@@ -92,7 +108,8 @@ export function createMeans(options: {
       log,
       tracing,
       metrics: proxyMetrics,
-      keyPaces: createKeyPaces({ clock, keysMax: config.pacedKeysMax }),
+      limiter,
+      answers: createAnswerEstimates({ namesMax: config.limitBucketsMax }),
       prefixes: createPrefixMemory({ entriesMax: config.prefixEntriesMax }),
       paces,
       ratios: createTokenRatios({ modelsMax: config.modelsMax }),
@@ -105,11 +122,22 @@ export function createMeans(options: {
       placement.close(
         new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
       ),
-    close: () => {
+    close: async () => {
       watchdog.close();
       client.close();
+      await limiter.close();
     },
   };
+}
+
+/** People hear once that limits are not shared now, and once that they are again. */
+function sayStore(log: Logger, metrics: InferenceProxyMetrics, isThere: boolean): void {
+  metrics.storeAway.set(isThere ? 0 : 1);
+  if (isThere) {
+    log.info("limits are shared again");
+  } else {
+    log.warn("the store of shared limits does not answer: each limit goes by its on-error");
+  }
 }
 
 function reportLoad(

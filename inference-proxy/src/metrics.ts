@@ -5,9 +5,10 @@ import {
   latencyBucketsSeconds,
   type Metrics,
 } from "@warmpath/runtime";
+import { type PaceMetrics, paceMetrics } from "./pace/metrics.ts";
 
 /** Everything the proxy counts. */
-export interface InferenceProxyMetrics {
+export interface InferenceProxyMetrics extends PaceMetrics {
   /** Calls by outcome, once each. */
   readonly calls: Counter<"operation" | "model" | "replica" | "outcome">;
   /** Tries of upstreams by how they went. */
@@ -36,6 +37,7 @@ export function createInferenceProxyMetrics(
 ): InferenceProxyMetrics {
   return {
     ...callMetrics(metrics),
+    ...paceMetrics(metrics),
     inFlight: metrics.gauge({
       name: "warmpath_inference_proxy_replica_in_flight",
       help: "Requests of this proxy at a replica now.",

@@ -26,16 +26,14 @@ export {
   type TokenRatios,
 } from "./learn/index.ts";
 export {
-  type Bucket,
-  createKeyPaces,
-  fullBucket,
-  type KeyPaces,
-  type KeyRates,
-  type Rate,
+  createLimiter,
+  createMemoryLimitStore,
+  type Limiter,
+  type LimitRule,
+  type LimitStore,
+  parseLimits,
   type Reservation,
-  type Reserved,
-  reserve,
-  settle,
+  type Taken,
 } from "./pace/index.ts";
 export {
   type Booking,

@@ -1,4 +1,5 @@
 import { WarmpathError } from "@warmpath/runtime/base";
+import type { Reservation } from "../pace/index.ts";
 import { keyBytes, lastValue, searchable } from "../upstream/json-scan.ts";
 import type { OpenStream, ServingPath } from "../upstream/open.ts";
 import type { StreamFacts } from "../upstream/stream-tap.ts";
@@ -23,10 +24,11 @@ export interface AnswerStream {
   cancel(): void;
 }
 
-/** Watches one stream to its end. */
+/** Watches one stream to its end, and takes more of its limits as it outgrows its reservation. */
 export function createAnswerStream(
   stream: OpenStream,
   options: { readonly path: ServingPath; readonly dropsUsage: boolean },
+  reservation: Pick<Reservation, "answerTokensPaid" | "topUp">,
 ): AnswerStream {
   const tap = createTap(formatOf(options.path), options);
   let isFirst = true;
@@ -64,6 +66,9 @@ export function createAnswerStream(
           return undefined;
         }
         const handedOn = tap.inspect(block);
+        while (tap.facts.choiceEvents > reservation.answerTokensPaid) {
+          reservation.topUp();
+        }
         if (handedOn.length > 0) {
           last = handedOn;
           return handedOn;

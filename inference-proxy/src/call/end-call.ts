@@ -1,13 +1,14 @@
 import type { OpenSpan } from "@warmpath/runtime";
 import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
-import type { Reservation } from "../pace/index.ts";
+import { noReservation, type Reservation, type Used } from "../pace/index.ts";
 import type { Attempt } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import { parseUsage, usageBytes } from "../upstream/usage.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import type { Seat } from "./placement.ts";
+import { answersName, type ReserveMeans } from "./reserve-limits.ts";
 import type { CallRequest } from "./types.ts";
 
 /** How far a call has got. */
@@ -24,6 +25,8 @@ export interface OpenCall {
   readonly kind: "open";
   readonly replica: Replica;
   readonly attempts: number;
+  /** What the caller's own limits have left, as response headers. */
+  readonly limitHeaders: Readonly<Record<string, string>>;
   readonly contentType: string;
   readonly answer:
     | { readonly kind: "stream"; readonly events: AnswerStream }
@@ -46,14 +49,17 @@ export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
 
 /** Joins an opened attempt with its one end. */
 export function createOpenCall(
-  means: AccountMeans,
+  means: AccountMeans & ReserveMeans,
   request: CallRequest,
   opened: OpenedAttempt,
 ): OpenCall {
   const { attempt, replica } = opened;
   const answer =
     attempt.kind === "stream"
-      ? ({ kind: "stream", events: createAnswerStream(attempt.stream, request) } as const)
+      ? ({
+          kind: "stream",
+          events: createAnswerStream(attempt.stream, request, opened.reservation),
+        } as const)
       : ({ kind: "whole", bytes: attempt.bytes } as const);
   // The first event of a whole answer is its end, and says nothing about the replica's pace.
   const firstEventMs =
@@ -81,7 +87,7 @@ export function createOpenCall(
     // Whoever ends the call, its line in the log belongs to the call's trace.
     report = opened.span.run(() => accountCall(means, request, ended));
     const { inputTokens, cachedInputTokens, outputTokens } = report.usage;
-    opened.reservation.settle(inputTokens + outputTokens);
+    settleLimits(means, request, opened.reservation, report);
     opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
     opened.span.end(error);
     opened.seat.release(serviceTokens(inputTokens - cachedInputTokens, outputTokens));
@@ -100,6 +106,7 @@ export function createOpenCall(
     kind: "open",
     replica,
     attempts: opened.attempts,
+    limitHeaders: opened.reservation.headers(),
     contentType: attempt.contentType,
     answer,
     end,
@@ -113,7 +120,7 @@ export function finishUnopened(
   progress: CallProgress,
   outcome: string,
 ): void {
-  progress.reservation.settle(0);
+  progress.reservation.settle(nothingUsed);
   accountCall(means, request, {
     outcome,
     finishReason: undefined,
@@ -125,6 +132,25 @@ export function finishUnopened(
     sentAtMs: progress.startedAtMs,
     firstEventMs: undefined,
   });
+}
+
+const nothingUsed: Used = { inputTokens: 0, outputTokens: 0, cost: 0 };
+
+/** Gives back what the answer did not need, or takes what it had beyond it, and learns its length. */
+function settleLimits(
+  means: ReserveMeans,
+  request: CallRequest,
+  reservation: Reservation,
+  { usage, costNanodollars, isEstimated }: CallReport,
+): void {
+  if (reservation === noReservation) {
+    return;
+  }
+  const { inputTokens, outputTokens } = usage;
+  reservation.settle({ inputTokens, outputTokens, cost: Number(costNanodollars) });
+  if (!isEstimated) {
+    means.answers.learn(answersName(request), outputTokens);
+  }
 }
 
 function factsOf(answer: OpenCall["answer"]) {

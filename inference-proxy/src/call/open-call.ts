@@ -1,7 +1,6 @@
 import { attributes, type Tracing } from "@warmpath/runtime";
 import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
-import type { KeyPaces, Reservation } from "../pace/index.ts";
 import type { PrefixMemory } from "../prefix/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
@@ -17,13 +16,13 @@ import {
   outcomeOfError,
 } from "./end-call.ts";
 import type { Placement, Seat } from "./placement.ts";
+import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What a call needs of the process. */
-export interface CallMeans extends AccountMeans {
+export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly pool: Pool;
   readonly placement: Placement;
-  readonly keyPaces: KeyPaces;
   readonly prefixes: PrefixMemory;
   readonly attempt: AttemptMeans;
   readonly tracing: Tracing;
@@ -31,7 +30,6 @@ export interface CallMeans extends AccountMeans {
     readonly attemptsMax: number;
     readonly deathsMax: number;
     readonly queueWaitMsMax: number;
-    readonly tokensPerMinute: number;
     readonly answerTokensExpected: number;
     readonly retryAfterMs: number;
   };
@@ -54,9 +52,11 @@ export async function openCall(
   means: CallMeans,
   request: CallRequest,
 ): Promise<OpenCall | CallFault> {
+  const startedAtMs = means.clock.monotonicMs();
+  const reserved = reserveLimits(means, request);
   const progress: CallProgress = {
-    startedAtMs: means.clock.monotonicMs(),
-    reservation: reserveTokens(means, request),
+    startedAtMs,
+    reservation: reserved instanceof Promise ? await reserved : reserved,
     attempts: 0,
     replica: "",
   };
@@ -72,24 +72,6 @@ export async function openCall(
     finishUnopened(means, request, progress, outcomeOfError(error));
     throw error;
   }
-}
-
-function reserveTokens(means: CallMeans, request: CallRequest): Reservation {
-  const { caller, model, bodyBytes, answerTokensMax } = request;
-  const { limits } = means;
-  const rates = {
-    requests: { perMinute: caller.requestsPerMinute },
-    tokens: { perMinute: limits.tokensPerMinute },
-  };
-  const estimated =
-    means.ratios.estimate(model, bodyBytes) + (answerTokensMax ?? limits.answerTokensExpected);
-  const taken = means.keyPaces.reserve(`${caller.tenant}/${caller.keyId}`, rates, estimated);
-  if ("retryAfterMs" in taken) {
-    throw new WarmpathError("rejected-over-limit", "The rate limit of this API key is reached.", {
-      retryAfterMs: taken.retryAfterMs,
-    });
-  }
-  return taken.reservation;
 }
 
 /** Nothing is known of the cache yet, and what an answer may have is not what it will have. */

@@ -1,4 +1,21 @@
-/** How fast a key may go. */
-export { createKeyPaces, type KeyPaces } from "./key-paces.ts";
-export { fullBucket, reserve, settle } from "./token-bucket.ts";
-export type { Bucket, KeyRates, Rate, Reservation, Reserved } from "./types.ts";
+/** How fast everybody may go: limits of tenants, users, keys, models and replicas. */
+export { type AnswerEstimates, createAnswerEstimates } from "./answer-estimates.ts";
+export { errorOfRefusal, OverLimit } from "./limit-headers.ts";
+export type { Claim, Exchanged, Grant, LimitStore } from "./limit-store.ts";
+export { sliceShareMax } from "./limit-store.ts";
+export { createLimiter, type Limiter } from "./limiter.ts";
+export { createMemoryLimitStore } from "./memory-limit-store.ts";
+export { parseLimits } from "./parse-limits.ts";
+export { noReservation } from "./reservation.ts";
+export type {
+  Estimate,
+  LimitKind,
+  LimitRule,
+  OnError,
+  Refusal,
+  Reservation,
+  ScopeName,
+  Subject,
+  Taken,
+  Used,
+} from "./types.ts";

@@ -1,32 +1,41 @@
-import type { Bucket, Rate, Reserved } from "./types.ts";
-
-const msPerMinute = 60_000;
-
-/** A bucket that nothing was taken from. */
-export function fullBucket(rate: Rate, nowMs: number): Bucket {
-  return { left: rate.perMinute, atMs: nowMs };
+/** A rate: so much per period, and as much at once. */
+export interface Rate {
+  readonly amount: number;
+  /** In ms; 0: it does not refill, and what was taken has to be put back. */
+  readonly periodMs: number;
 }
 
 /**
- * Takes `amount`, or says when it could be had. An amount above the whole burst is let through once
- * the bucket is full, and leaves debt: otherwise it could never run.
+ * What is left in one bucket, and when that was true. Below zero is debt, paid back before anything
+ * else.
  */
-export function reserve(bucket: Bucket, rate: Rate, amount: number, nowMs: number): Reserved {
-  const left = refilled(bucket, rate, nowMs);
-  const needed = Math.min(amount, rate.perMinute);
-  if (left >= needed) {
-    return { bucket: { left: left - amount, atMs: nowMs } };
+export interface Bucket {
+  left: number;
+  atMs: number;
+}
+
+/** A bucket that nothing was taken from. */
+export function fullBucket(rate: Rate, nowMs: number): Bucket {
+  return { left: rate.amount, atMs: nowMs };
+}
+
+/** Brings the bucket up to now, never above `most`. A clock that went back refills nothing. */
+export function refill(bucket: Bucket, rate: Rate, nowMs: number, most = rate.amount): void {
+  const elapsedMs = Math.max(0, nowMs - bucket.atMs);
+  const gained = rate.periodMs === 0 ? 0 : (elapsedMs * rate.amount) / rate.periodMs;
+  bucket.left = Math.min(most, bucket.left + gained);
+  bucket.atMs = Math.max(bucket.atMs, nowMs);
+}
+
+/**
+ * How long until a bucket that has `left` can give `amount`, in ms; 0 when it can now. An amount
+ * above the whole bucket goes when the bucket is full, and leaves debt: otherwise it could never
+ * go. What does not refill is worth asking for again after `unknownMs`.
+ */
+export function waitMs(left: number, amount: number, rate: Rate, unknownMs: number): number {
+  const short = Math.min(amount, rate.amount) - left;
+  if (short <= 0) {
+    return 0;
   }
-  return { retryAfterMs: Math.ceil(((needed - left) * msPerMinute) / rate.perMinute) };
-}
-
-/** Corrects a reservation by what was really used: a refund when positive, debt when negative. */
-export function settle(bucket: Bucket, rate: Rate, refund: number, nowMs: number): Bucket {
-  const left = refilled(bucket, rate, nowMs) + refund;
-  return { left: Math.min(rate.perMinute, left), atMs: nowMs };
-}
-
-function refilled(bucket: Bucket, rate: Rate, nowMs: number): number {
-  const gained = ((nowMs - bucket.atMs) * rate.perMinute) / msPerMinute;
-  return Math.min(rate.perMinute, bucket.left + Math.max(0, gained));
+  return rate.periodMs === 0 ? unknownMs : Math.ceil((short * rate.periodMs) / rate.amount);
 }

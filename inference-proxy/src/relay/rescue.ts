@@ -7,6 +7,7 @@ import {
   requestIdHeaders,
   responsesErrorEvent,
 } from "../formats/index.ts";
+import { OverLimit } from "../pace/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { eventOf } from "../upstream/sse.ts";
 import type { WireFormat } from "../upstream/wire-format.ts";
@@ -77,6 +78,7 @@ export function errorResponse(
     headers: {
       ...headers,
       ...requestIdHeaders(dialect, requestId),
+      ...(error.cause instanceof OverLimit ? error.cause.headers : {}),
       ...(status === 429 || status === 503 ? { "retry-after": String(retryAfter) } : {}),
     },
   });
@@ -106,7 +108,10 @@ export function errorBody(thrown: unknown): ApiErrorBody {
   return {
     error: {
       message: publicMessageOf(error),
-      type: wire?.type ?? (isClients ? "invalid_request_error" : "server_error"),
+      type:
+        error.cause instanceof OverLimit
+          ? error.cause.type
+          : (wire?.type ?? (isClients ? "invalid_request_error" : "server_error")),
       param: error.fields[0]?.field ?? null,
       code: wire?.code ?? error.reason,
     },

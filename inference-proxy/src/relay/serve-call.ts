@@ -59,6 +59,7 @@ export async function serveCall(
     [replicaHeader]: call.kind === "open" ? call.replica.address.name : call.replica,
     [attemptsHeader]: String(call.attempts),
     ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
+    ...(call.kind === "open" ? call.limitHeaders : {}),
   };
   if (call.kind === "fault") {
     onEnd();

@@ -1,0 +1,75 @@
+import {
+  type AnswerEstimates,
+  errorOfRefusal,
+  type Limiter,
+  noReservation,
+  type Reservation,
+  type Taken,
+} from "../pace/index.ts";
+import { noUsage } from "../upstream/usage.ts";
+import type { AccountMeans } from "./account.ts";
+import { costOf } from "./prices.ts";
+import type { CallRequest } from "./types.ts";
+
+/** What reserving needs of the process beyond accounting. */
+export interface ReserveMeans {
+  readonly limiter: Limiter;
+  /** How long answers get, by tenant, key and model. */
+  readonly answers: AnswerEstimates;
+  readonly limits: { readonly answerTokensExpected: number };
+}
+
+/**
+ * Takes what the request will probably use from everything that limits it, all or nothing; throws
+ * (or rejects with) the error that names the limit. Synchronous wherever this process holds enough.
+ */
+export function reserveLimits(
+  means: AccountMeans & ReserveMeans,
+  request: CallRequest,
+): Reservation | Promise<Reservation> {
+  const { limiter } = means;
+  const { caller } = request;
+  if (limiter.isOff && caller.requestsPerMinute === 0) {
+    return noReservation;
+  }
+  const { tenant, user, keyId: key } = caller;
+  const subject = { tenant, user, key, model: request.model };
+  const taken = limiter.reserve(subject, estimateOf(means, request), caller.requestsPerMinute);
+  return taken instanceof Promise
+    ? taken.then((each) => reservationOf(means, each))
+    : reservationOf(means, taken);
+}
+
+function reservationOf({ metrics }: AccountMeans, taken: Taken): Reservation {
+  if (taken.reservation === undefined) {
+    const { kind, scope } = taken.refusal.rule;
+    metrics.refusals.inc({ kind, scope: Object.keys(scope).join(",") });
+    throw errorOfRefusal(taken.refusal, taken.headers);
+  }
+  return taken.reservation;
+}
+
+/**
+ * What the request's maximum allows is rarely what the answer has: the lengths of the key's earlier
+ * answers decide, and the maximum only bounds them.
+ */
+function estimateOf(
+  { answers, ratios, limits, prices }: AccountMeans & ReserveMeans,
+  request: CallRequest,
+) {
+  const { model, bodyBytes, answerTokensMax = Number.POSITIVE_INFINITY } = request;
+  const expected = answers.estimate(answersName(request)) ?? limits.answerTokensExpected;
+  const inputTokens = ratios.estimate(model, bodyBytes);
+  const outputTokens = request.operation === "embeddings" ? 0 : Math.min(expected, answerTokensMax);
+  return {
+    inputTokens,
+    outputTokens,
+    inputCost: Number(costOf(prices, model, { ...noUsage, inputTokens })),
+    outputCost: Number(costOf(prices, model, { ...noUsage, outputTokens })),
+  };
+}
+
+/** Under which name the lengths of this request's answers are learned. */
+export function answersName({ caller, model }: CallRequest): string {
+  return `${caller.tenant}/${caller.keyId}/${model}`;
+}

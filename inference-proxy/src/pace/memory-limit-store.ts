@@ -1,0 +1,120 @@
+import type { Clock } from "@warmpath/runtime/base";
+import { type Claim, type LimitStore, sliceShareMax } from "./limit-store.ts";
+import { type Bucket, fullBucket, refill } from "./token-bucket.ts";
+
+/** What one holder has of a bucket. */
+interface Lease {
+  kept: number;
+  spent: number;
+  untilMs: number;
+}
+
+interface Shared {
+  readonly bucket: Bucket;
+  readonly leases: Map<string, Lease>;
+}
+
+/**
+ * Shared buckets in this process: the plain version of the script that Redis runs, line by line,
+ * and the same to whoever uses it.
+ */
+export function createMemoryLimitStore({ clock }: { readonly clock: Clock }): LimitStore {
+  const buckets = new Map<string, Shared>();
+
+  const open = (claim: Claim, nowMs: number): Shared => {
+    const shared = buckets.get(claim.bucket) ?? {
+      bucket: fullBucket(claim, nowMs),
+      leases: new Map<string, Lease>(),
+    };
+    buckets.set(claim.bucket, shared);
+    expire(shared, claim, nowMs);
+    return shared;
+  };
+
+  return {
+    exchange: async (claims, leaseMs) => {
+      const nowMs = clock.monotonicMs();
+      const opened = claims.map((claim) => ({ claim, shared: open(claim, nowMs) }));
+      const isLost = ({ claim, shared }: (typeof opened)[number]) =>
+        !claim.isFirst && !shared.leases.has(claim.holder);
+      if (opened.some(isLost)) {
+        const grants = opened.map((each) => ({
+          kept: isLost(each) ? undefined : each.claim.kept,
+          left: each.shared.bucket.left,
+        }));
+        return { isGranted: false, grants };
+      }
+      for (const { claim, shared } of opened) {
+        report(shared, claim, nowMs + leaseMs);
+      }
+      const isGranted = opened.every(({ claim, shared }) => canGrant(shared, claim));
+      if (isGranted) {
+        for (const { claim, shared } of opened) {
+          grant(shared, claim);
+        }
+      }
+      const grants = opened.map(({ claim, shared }) => ({
+        kept: shared.leases.get(claim.holder)?.kept ?? 0,
+        left: shared.bucket.left,
+      }));
+      return { isGranted, grants };
+    },
+    close: async () => buckets.clear(),
+  };
+}
+
+/** Takes back the leases of holders that fell silent, then refills. */
+function expire({ bucket, leases }: Shared, claim: Claim, nowMs: number): void {
+  for (const [holder, lease] of leases) {
+    if (lease.untilMs <= nowMs) {
+      leases.delete(holder);
+      bucket.left += lease.kept - lease.spent;
+    }
+  }
+  refill(bucket, claim, nowMs);
+  settle(bucket, leases, claim);
+}
+
+/** Of concurrency what is left follows from the leases alone; of the rest they bound it. */
+function settle(bucket: Bucket, leases: ReadonlyMap<string, Lease>, claim: Claim): void {
+  const most = mostLeft(leases, claim);
+  bucket.left = claim.periodMs === 0 ? most : Math.min(bucket.left, most);
+}
+
+/** All of the limit but what is out in leases: what was granted and not spent, or is in use. */
+function mostLeft(leases: ReadonlyMap<string, Lease>, claim: Claim): number {
+  let out = 0;
+  for (const { kept, spent } of leases.values()) {
+    out += claim.periodMs === 0 ? kept : kept - spent;
+  }
+  return claim.amount - out;
+}
+
+/** Sets the holder's lease to what it says; the difference goes back, or is debt. */
+function report({ bucket, leases }: Shared, claim: Claim, untilMs: number): void {
+  const before = leases.get(claim.holder)?.kept ?? 0;
+  const kept = Math.max(claim.kept, claim.spent);
+  bucket.left += before - kept;
+  leases.set(claim.holder, { kept, spent: claim.spent, untilMs });
+  settle(bucket, leases, claim);
+}
+
+/** A need above the whole limit goes when the bucket is as full as it can be, and leaves debt. */
+function canGrant({ bucket, leases }: Shared, claim: Claim): boolean {
+  const isOversized = claim.need > claim.amount;
+  const needed = isOversized ? mostLeft(leases, claim) : claim.need;
+  return claim.need <= 0 || bucket.left >= needed;
+}
+
+function grant({ bucket, leases }: Shared, claim: Claim): void {
+  const lease = leases.get(claim.holder);
+  if (lease === undefined) {
+    return;
+  }
+  const afterNeed = bucket.left - claim.need;
+  const wished = Math.max(0, Math.min(claim.wish, Math.floor(afterNeed)));
+  const afterWish = afterNeed - wished;
+  const slice = Math.max(0, Math.min(claim.slice, Math.floor(afterWish * sliceShareMax)));
+  lease.kept += claim.need + wished + slice;
+  bucket.left = afterWish - slice;
+}
