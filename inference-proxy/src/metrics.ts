@@ -5,7 +5,7 @@ import {
   latencyBucketsSeconds,
   type Metrics,
 } from "@warmpath/runtime";
-import { type PaceMetrics, paceMetrics } from "./pace/metrics.ts";
+import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
 
 /** Everything the proxy counts. */
 export interface InferenceProxyMetrics extends PaceMetrics {

@@ -136,7 +136,7 @@ export function finishUnopened(
 
 const nothingUsed: Used = { inputTokens: 0, outputTokens: 0, cost: 0 };
 
-/** Gives back what the answer did not need, or takes what it had beyond it, and learns its length. */
+/** Gives back what the answer did not need, or takes what it had beyond, and learns its length. */
 function settleLimits(
   means: ReserveMeans,
   request: CallRequest,

@@ -1,18 +1,7 @@
 import type { Clock } from "@warmpath/runtime/base";
+import { type Asker, createAskers } from "./askers.ts";
 import type { LeasedAccount } from "./leased-account.ts";
-import type { LimitStore } from "./limit-store.ts";
-
-/** Somebody whose accounts hold too little here. */
-export interface Asker {
-  readonly accounts: readonly LeasedAccount[];
-  /** What is asked of each, in their order. */
-  readonly amounts: readonly number[];
-  /**
-   * Called when the leases have changed: settles the asker if it can be; "final" says that the
-   * store has nothing to give it now, or does not answer.
-   */
-  settle(news: "changed" | "final"): boolean;
-}
+import type { Exchanged, LimitStore } from "./limit-store.ts";
 
 /** Carries what the accounts of one process say to the store, one exchange at a time. */
 export interface LeaseRounds {
@@ -28,15 +17,21 @@ export interface LeaseRounds {
   close(): Promise<void>;
 }
 
-/** How long leases last, and how often they are renewed. */
+/** What the exchanges need of the process. */
+export interface LeaseRoundsOptions {
+  readonly store: LimitStore;
+  readonly clock: Clock;
+  /** All accounts; those that hold something are renewed about every second. */
+  readonly accounts: () => Iterable<LeasedAccount>;
+  /** Told when the store falls silent and when it is back. */
+  readonly onStore: (isThere: boolean) => void;
+}
+
+/** How long leases last in the store. */
 export const leaseMs = 3000;
-/** Less than `leaseMs` by more than clocks of two machines drift apart meanwhile. */
+/** Less than that by more than the clocks of two machines drift apart meanwhile. */
 const leaseValidMs = 2500;
 const renewEveryMs = 1000;
-/** Accounts in one exchange: about 20 KB on the wire. */
-const accountsPerExchangeMax = 128;
-/** Askers served by one exchange; the rest waits for the next. */
-const askersPerExchangeMax = 64;
 /** Askers at once; more are refused, since the store must be far behind. */
 const askersMax = 4096;
 /** Exchanges that may pass before an asker hears a final word. */
@@ -44,113 +39,35 @@ const exchangesPerAskerMax = 4;
 /** After a failure, how long nobody waits for the store. */
 const awayMs = 500;
 
-interface Waiting {
-  readonly asker: Asker;
-  exchanges: number;
-}
-
-/** Renews all leases that `accounts` yields about every second. */
-export function createLeaseRounds(options: {
-  readonly store: LimitStore;
-  readonly clock: Clock;
-  readonly accounts: () => Iterable<LeasedAccount>;
-  readonly onStore: (isThere: boolean) => void;
-}): LeaseRounds {
+/** Starts the renewal of all leases. */
+export function createLeaseRounds(options: LeaseRoundsOptions): LeaseRounds {
   const { store, clock } = options;
-  let waiting: Waiting[] = [];
-  const renewals = new Map<LeasedAccount, number>();
+  const askers = createAskers();
   const closed = new AbortController();
   let isRunning = false;
   let failedAtMs: number | undefined;
 
-  const isAway = () => failedAtMs !== undefined && clock.monotonicMs() - failedAtMs < awayMs;
-
-  /** What the first asker needs, what the next ones wish for, and who is due anyhow. */
-  const gather = (nowMs: number) => {
-    const wanted = new Map<LeasedAccount, { need: number; wish: number }>();
-    for (const [index, { asker }] of waiting.slice(0, askersPerExchangeMax).entries()) {
-      for (const [at, account] of asker.accounts.entries()) {
-        const amount = asker.amounts[at] ?? 0;
-        const asked = wanted.get(account) ?? { need: 0, wish: 0 };
-        wanted.set(account, asked);
-        asked[index === 0 ? "need" : "wish"] += amount;
-      }
-    }
-    for (const [account, wish] of renewals) {
-      if (wanted.size >= accountsPerExchangeMax) {
-        break;
-      }
-      const asked = wanted.get(account) ?? { need: 0, wish: 0 };
-      wanted.set(account, asked);
-      asked.wish += wish;
-      renewals.delete(account);
-    }
-    const accounts = [...wanted.keys()];
-    const claims = accounts.map((account) =>
-      account.claim({ ...(wanted.get(account) ?? { need: 0, wish: 0 }), nowMs }),
-    );
-    return { accounts, claims };
-  };
-
-  /** Offers the news to all who wait; those who stay have not heard a final word. */
-  const settleAll = (isFinal: (each: Waiting, index: number) => boolean): void => {
-    const before = waiting;
-    waiting = [];
-    const left = before.filter((each, index) => {
-      each.exchanges += 1;
-      return !(
-        each.asker.settle("changed") ||
-        (isFinal(each, index) && each.asker.settle("final"))
-      );
-    });
-    waiting = [...left, ...waiting];
-  };
-
-  const fail = (accounts: Iterable<LeasedAccount>): void => {
-    const nowMs = clock.monotonicMs();
-    if (failedAtMs === undefined) {
-      options.onStore(false);
-    }
-    failedAtMs = nowMs;
-    for (const account of accounts) {
-      account.loseStore(nowMs);
-    }
-    for (const { asker } of waiting) {
-      for (const account of asker.accounts) {
-        account.loseStore(nowMs);
-      }
-    }
-    settleAll(() => true);
-  };
-
   const exchange = async (): Promise<void> => {
     const sentAtMs = clock.monotonicMs();
-    const { accounts, claims } = gather(sentAtMs);
+    const { accounts, claims } = askers.gather(sentAtMs);
     try {
-      const { isGranted, grants } = await store.exchange(claims, leaseMs);
+      const exchanged = await store.exchange(claims, leaseMs);
       if (failedAtMs !== undefined) {
+        failedAtMs = undefined;
         options.onStore(true);
       }
-      failedAtMs = undefined;
-      let isLost = false;
-      for (const [index, account] of accounts.entries()) {
-        const grant = grants[index];
-        if (grant !== undefined) {
-          account.apply(grant, sentAtMs, leaseValidMs);
-          isLost ||= grant.kept === undefined;
-        }
-      }
-      settleAll(({ asker, exchanges }, index) => {
-        const nowMs = clock.monotonicMs();
-        const isHopeless = asker.accounts.some(
-          (account, at) => account.waitMs(asker.amounts[at] ?? 0, nowMs) > 0,
-        );
-        const isRefused = index === 0 && !isGranted;
-        return exchanges >= exchangesPerAskerMax || (!isLost && (isHopeless || isRefused));
-      });
+      apply(accounts, exchanged, sentAtMs);
+      askers.settleAll(finalWord(exchanged, clock.monotonicMs()));
     } catch {
       // Whoever can goes on without the store; `onStore` has the word for people.
-      fail(accounts);
+      const nowMs = clock.monotonicMs();
+      if (failedAtMs === undefined) {
+        options.onStore(false);
+      }
+      failedAtMs = nowMs;
+      loseStore(accounts, nowMs);
+      askers.loseStore(nowMs);
+      askers.settleAll(() => true);
     }
   };
 
@@ -161,7 +78,7 @@ export function createLeaseRounds(options: {
     isRunning = true;
     // Askers of the same turn of the event loop share one exchange.
     await Promise.resolve();
-    while (!closed.signal.aborted && (waiting.length > 0 || renewals.size > 0)) {
+    while (!closed.signal.aborted && !askers.isEmpty) {
       await exchange();
     }
     isRunning = false;
@@ -172,7 +89,7 @@ export function createLeaseRounds(options: {
       await clock.sleep(renewEveryMs, closed.signal);
       for (const account of options.accounts()) {
         if (account.isHeld || account.isOnItsOwn) {
-          renewals.set(account, renewals.get(account) ?? 0);
+          askers.renew(account, 0);
         }
       }
       await run();
@@ -181,26 +98,22 @@ export function createLeaseRounds(options: {
   // The sleep rejects only when this is closed, and then there is nothing left to do.
   renewAll().catch(() => undefined);
 
+  const isAway = () => failedAtMs !== undefined && clock.monotonicMs() - failedAtMs < awayMs;
   return {
     get isThere() {
       return failedAtMs === undefined;
     },
     ask: (asker) => {
-      if (isAway() || waiting.length >= askersMax) {
-        const nowMs = clock.monotonicMs();
-        for (const account of asker.accounts) {
-          account.loseStore(nowMs);
-        }
-        if (!asker.settle("changed")) {
-          asker.settle("final");
-        }
+      if (isAway() || askers.count >= askersMax) {
+        loseStore(asker.accounts, clock.monotonicMs());
+        void (asker.settle("changed") || asker.settle("final"));
         return;
       }
-      waiting.push({ asker, exchanges: 0 });
+      askers.join(asker);
       void run();
     },
     renew: (account, wish) => {
-      renewals.set(account, Math.max(wish, renewals.get(account) ?? 0));
+      askers.renew(account, wish);
       if (!isAway()) {
         void run();
       }
@@ -208,8 +121,37 @@ export function createLeaseRounds(options: {
     close: async () => {
       closed.abort();
       failedAtMs = clock.monotonicMs();
-      settleAll(() => true);
+      askers.settleAll(() => true);
       await store.close();
     },
   };
+}
+
+function apply(accounts: readonly LeasedAccount[], { grants }: Exchanged, sentAtMs: number): void {
+  for (const [index, account] of accounts.entries()) {
+    const grant = grants[index];
+    if (grant !== undefined) {
+      account.apply(grant, sentAtMs, leaseValidMs);
+    }
+  }
+}
+
+/**
+ * Who need not wait any longer: the first one was refused, and of the others who asks for more than
+ * the store has left. A lease that the store forgot refuses nobody: it begins anew.
+ */
+function finalWord({ isGranted, grants }: Exchanged, nowMs: number) {
+  const isLost = grants.some(({ kept }) => kept === undefined);
+  return ({ accounts, amounts }: Asker, index: number, exchanges: number): boolean => {
+    const isRefused = index === 0 && !isGranted;
+    const asksTooMuch = () =>
+      accounts.some((account, at) => account.waitMs(amounts[at] ?? 0, nowMs) > 0);
+    return exchanges >= exchangesPerAskerMax || (!isLost && (isRefused || asksTooMuch()));
+  };
+}
+
+function loseStore(accounts: readonly LeasedAccount[], nowMs: number): void {
+  for (const account of accounts) {
+    account.loseStore(nowMs);
+  }
 }

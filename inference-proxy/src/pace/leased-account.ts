@@ -1,4 +1,5 @@
 import { type Account, concurrencyRetryMs, createLocalAccount } from "./account.ts";
+import { type Asked, createLease } from "./lease.ts";
 import type { Claim, Grant } from "./limit-store.ts";
 import { waitMs } from "./token-bucket.ts";
 import type { LimitRule } from "./types.ts";
@@ -9,7 +10,7 @@ export interface LeasedAccount extends Account {
   readonly isLow: boolean;
   /** True while the store has to hear of this lease again before it lapses. */
   readonly isHeld: boolean;
-  /** The claim that renews the lease; whatever it gives back may no longer be spent here. */
+  /** The claim that renews the lease, or that begins one. */
   claim(asked: Asked): Claim;
   /** Takes the answer to the last claim in, which left for the store at `sentAtMs`. */
   apply(grant: Grant, sentAtMs: number, validMs: number): void;
@@ -19,128 +20,75 @@ export interface LeasedAccount extends Account {
   readonly isOnItsOwn: boolean;
 }
 
-/** What is asked with a claim. */
-export interface Asked {
-  readonly need: number;
-  readonly wish: number;
-  readonly nowMs: number;
-}
-
-/**
- * What a bucket of `rule` holds here. All counts run since the lease began; when it lapses, or the
- * store forgot it, the next one begins with what the store was not told yet.
- */
+/** A bucket of `rule` that other proxies share. */
 export function createLeasedAccount(rule: LimitRule, name: string, holder: string): LeasedAccount {
   const isConcurrency = rule.periodMs === 0;
-  let leases = 0;
-  let isFirst = true;
-  let spent = 0;
-  let kept = 0;
-  /** Spent when the last claim that was answered was made. */
-  let spentTold = 0;
-  let spentInClaim = 0;
-  let validUntilMs = Number.NEGATIVE_INFINITY;
-  /** What the store last said is left beyond all leases. */
-  let storeLeft = 0;
+  const lease = createLease(rule, name, holder);
+  let hadAnswer = false;
+  /** The bucket that stands in while the store is away. */
   let alone: Account | undefined;
-  /** Marks what was taken alone, by turns of being so; leases are marked by their count. */
-  let alones = 0;
+  /** Marks what was taken alone, below zero; what was taken of a lease has the lease's mark. */
+  let aloneMark = 0;
 
-  /** Units in use stay in use; of what refills, only untold spending is carried over. */
-  const beginAnew = (): void => {
-    const carried = isConcurrency ? spent : Math.max(0, spent - spentTold);
-    leases += 1;
-    isFirst = true;
-    spent = carried;
-    kept = carried;
-    spentTold = 0;
-  };
-  const spare = (nowMs: number): number =>
-    nowMs < validUntilMs ? kept - spent : Math.min(0, kept - spent);
   const available = (nowMs: number): number => {
     if (alone === undefined) {
-      return spare(nowMs);
+      return lease.spare(nowMs);
     }
-    return isConcurrency ? rule.amount - spent : alone.available(nowMs);
+    return isConcurrency ? rule.amount - lease.spent : alone.available(nowMs);
   };
+  const left = (nowMs: number): number =>
+    alone === undefined ? lease.spare(nowMs) + lease.storeLeft : available(nowMs);
 
   return {
     rule,
     name,
+    available,
+    left: (nowMs) => Math.min(rule.amount, left(nowMs)),
+    waitMs: (amount, nowMs) => waitMs(left(nowMs), amount, rule, concurrencyRetryMs),
     get isLow() {
-      return alone === undefined && kept - spent < rule.slice / 2;
+      return alone === undefined && lease.spare(Number.NEGATIVE_INFINITY) < rule.slice / 2;
     },
     get isHeld() {
-      return kept !== spent || spent !== spentTold || (isConcurrency && spent > 0);
+      return !lease.isTold || (isConcurrency && lease.spent > 0);
     },
     get isOnItsOwn() {
       return alone !== undefined;
     },
-    available,
-    left: (nowMs) =>
-      alone === undefined ? Math.min(rule.amount, spare(nowMs) + storeLeft) : available(nowMs),
-    waitMs: (amount, nowMs) => {
-      const left = alone === undefined ? spare(nowMs) + storeLeft : available(nowMs);
-      return waitMs(left, amount, rule, concurrencyRetryMs);
-    },
     take: (amount, nowMs) => {
       if (alone !== undefined && !isConcurrency) {
         alone.take(amount, nowMs);
-        return -alones;
+        return aloneMark;
       }
-      spent += amount;
-      return leases;
+      lease.spend(amount);
+      return lease.mark;
     },
     giveBack: (amount, taken, nowMs) => {
-      if (isConcurrency || taken === leases) {
-        spent -= amount;
-      } else if (alone !== undefined && (taken === -alones || amount < 0)) {
+      if (isConcurrency || taken === lease.mark) {
+        lease.spend(-amount);
+      } else if (alone !== undefined && (taken === aloneMark || amount < 0)) {
         alone.giveBack(amount, 0, nowMs);
       } else if (amount < 0) {
-        spent -= amount;
+        lease.spend(-amount);
       }
       // A refund of an earlier lease is dropped: the store was told that it is spent.
     },
     isIdle: (nowMs) =>
-      (!isConcurrency || spent === 0) && (nowMs >= validUntilMs || spent === spentTold),
-    claim: ({ need, wish, nowMs }) => {
-      if (alone !== undefined || (!isFirst && nowMs >= validUntilMs)) {
-        beginAnew();
+      (!isConcurrency || lease.spent === 0) && (!lease.isValid(nowMs) || lease.isTold),
+    claim: (asked) => {
+      if (alone !== undefined || (hadAnswer && !lease.isValid(asked.nowMs))) {
+        lease.beginAnew();
       }
-      // What nobody used since the last word goes back; a need above the limit wants a full bucket.
-      const isUsed = need + wish > 0 || spent !== spentTold;
-      const slice = isUsed && need <= rule.amount ? rule.slice : 0;
-      kept = Math.max(spent, Math.min(kept, spent + slice));
-      spentInClaim = spent;
-      return {
-        bucket: name,
-        holder: `${holder}.${leases}`,
-        isFirst,
-        amount: rule.amount,
-        periodMs: rule.periodMs,
-        spent,
-        kept,
-        need: Math.max(0, need - (kept - spent)),
-        wish,
-        slice: spent + slice - kept,
-      };
+      return lease.claim(asked);
     },
     apply: (grant, sentAtMs, validMs) => {
       alone = undefined;
-      storeLeft = grant.left;
-      if (grant.kept === undefined) {
-        validUntilMs = Number.NEGATIVE_INFINITY;
-        return;
-      }
-      kept = grant.kept;
-      spentTold = spentInClaim;
-      isFirst = false;
-      validUntilMs = sentAtMs + validMs;
+      hadAnswer = true;
+      lease.apply(grant, sentAtMs, validMs);
     },
     loseStore: (nowMs) => {
       if (rule.onError === "open" && alone === undefined) {
         alone = createLocalAccount(rule, name, nowMs);
-        alones += 1;
+        aloneMark -= 1;
       }
     },
   };

@@ -100,13 +100,12 @@ function amountText({ kind, amount }: LimitRule): string {
 export class OverLimit {
   /** OpenAI's `type` of the error: what ran out. */
   readonly type: "tokens" | "requests";
+  /** What is left to the caller, as response headers. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(
-    { rule: { kind } }: Refusal,
-    /** What is left to the caller, as response headers. */
-    readonly headers: Readonly<Record<string, string>>,
-  ) {
+  constructor({ rule: { kind } }: Refusal, headers: Readonly<Record<string, string>>) {
     this.type = kind.startsWith("tokens") ? "tokens" : "requests";
+    this.headers = headers;
   }
 }
 

@@ -54,7 +54,7 @@ export interface Exchanged {
 }
 
 /**
- * Part of what is left that goes out as reserve at once: a slice gets smaller as its bucket empties,
- * so that little lies idle at one proxy while another has to refuse.
+ * Part of what is left that goes out as reserve at once: a slice gets smaller as its bucket
+ * empties, so that little lies idle at one proxy while another has to refuse.
  */
 export const sliceShareMax = 0.05;

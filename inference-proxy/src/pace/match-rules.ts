@@ -15,8 +15,8 @@ function isWithin(wanted: string | undefined, actual: string): boolean {
 }
 
 /**
- * The bucket of this subject under the rule: the rule's own text and the values that "*" stands for.
- * Users and keys are a tenant's own, so its name goes with theirs.
+ * The bucket of this subject under the rule: the rule's own text and the values that "*" stands
+ * for. Users and keys are a tenant's own, so its name goes with theirs.
  */
 export function bucketName({ id, scope }: LimitRule, subject: Subject, replica: string): string {
   const isOfTenant = scope.user !== undefined || scope.key !== undefined;

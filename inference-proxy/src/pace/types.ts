@@ -23,7 +23,7 @@ export type OnError = "open" | "closed";
 
 /** One limit: so much of one kind per period, and as much at once, for whoever its scope names. */
 export interface LimitRule {
-  /** The scope and the kind as they are written, without amounts: leads the names of its buckets. */
+  /** The scope and the kind as they are written, without amounts; leads its buckets' names. */
   readonly id: string;
   /** Exact values, or "*": each value has a bucket of its own. Absent: everybody shares one. */
   readonly scope: Readonly<Partial<Record<ScopeName, string>>>;

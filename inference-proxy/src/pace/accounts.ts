@@ -1,0 +1,78 @@
+import type { Clock } from "@warmpath/runtime/base";
+import type { Account } from "./account.ts";
+import { bucketName, keyRule, matches } from "./match-rules.ts";
+import type { LimitRule, Subject } from "./types.ts";
+
+/** The buckets of all rules, made when somebody first comes under them. */
+export interface Accounts<A extends Account> {
+  /** All that limits this subject before a replica is chosen. */
+  of(subject: Subject, requestsPerMinute: number): readonly A[];
+  /** What limits it at this replica. */
+  at(subject: Subject, replica: string): readonly A[];
+  /** True when no rule names a replica: then `at` is not worth a call. */
+  readonly areReplicasFree: boolean;
+  all(): Iterable<A>;
+}
+
+/** Accounts looked at to find one that may be forgotten. */
+const looksMax = 16;
+
+/** Keeps at most `accountsMax`; the one unused longest is forgotten first. */
+export function createAccounts<A extends Account>(options: {
+  readonly rules: readonly LimitRule[];
+  readonly clock: Clock;
+  readonly accountsMax: number;
+  readonly make: (rule: LimitRule, name: string) => A;
+}): Accounts<A> {
+  const { clock, make, accountsMax } = options;
+  const rules = options.rules.filter(({ scope }) => scope.replica === undefined);
+  const replicaRules = options.rules.filter(({ scope }) => scope.replica !== undefined);
+  const accounts = new Map<string, A>();
+
+  const accountOf = (rule: LimitRule, subject: Subject, replica: string): A => {
+    const name = bucketName(rule, subject, replica);
+    const known = accounts.get(name);
+    // Moves the account to the end of the map's order, so that the first ones are the oldest.
+    accounts.delete(name);
+    const account = known !== undefined && known.rule === rule ? known : make(rule, name);
+    accounts.set(name, account);
+    if (accounts.size > accountsMax) {
+      forgetOne(accounts, clock.monotonicMs());
+    }
+    return account;
+  };
+
+  return {
+    areReplicasFree: replicaRules.length === 0,
+    of: (subject, requestsPerMinute) => {
+      const found: A[] = [];
+      if (requestsPerMinute > 0) {
+        found.push(accountOf(keyRule(requestsPerMinute), subject, ""));
+      }
+      for (const rule of rules) {
+        if (matches(rule, subject)) {
+          found.push(accountOf(rule, subject, ""));
+        }
+      }
+      return found;
+    },
+    at: (subject, replica) =>
+      replicaRules
+        .filter(({ scope }) => scope.replica === "*" || scope.replica === replica)
+        .filter((rule) => matches(rule, subject))
+        .map((rule) => accountOf(rule, subject, replica)),
+    all: () => accounts.values(),
+  };
+}
+
+/** Forgets the oldest account that nobody owes anything, or the oldest of the few looked at. */
+function forgetOne(accounts: Map<string, Account>, nowMs: number): void {
+  let looked = 0;
+  for (const [name, account] of accounts) {
+    looked += 1;
+    if (account.isIdle(nowMs) || looked === looksMax) {
+      accounts.delete(name);
+      return;
+    }
+  }
+}
