@@ -7,6 +7,7 @@ import type { CallMeans } from "./call/open-call.ts";
 import { createPlacement } from "./call/placement.ts";
 import { parsePrices } from "./call/prices.ts";
 import type { InferenceProxyConfig } from "./config.ts";
+import { createUpstreamPaths } from "./formats/index.ts";
 import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
 import { createAnswerEstimates, createLimiter, type LimitStore } from "./pace/index.ts";
@@ -115,6 +116,7 @@ export function createMeans(options: {
       ratios: createTokenRatios({ modelsMax: config.modelsMax }),
       prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },
+      paths: createUpstreamPaths(clock),
       limits: { ...config, retryAfterMs },
     },
     reportLoad: () => reportLoad(proxyMetrics, pool, bookings, paces),

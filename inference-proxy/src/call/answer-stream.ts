@@ -1,8 +1,9 @@
 import { WarmpathError } from "@warmpath/runtime/base";
+import { type StreamTranslator, streamTranslatorOf, translationOf } from "../formats/index.ts";
 import type { Reservation } from "../pace/index.ts";
 import { keyBytes, lastValue, searchable } from "../upstream/json-scan.ts";
 import type { OpenStream, ServingPath } from "../upstream/open.ts";
-import type { StreamFacts } from "../upstream/stream-tap.ts";
+import type { StreamFacts, StreamTap } from "../upstream/stream-tap.ts";
 import { createTap, formatOf } from "../upstream/wire-format.ts";
 
 /*
@@ -24,13 +25,39 @@ export interface AnswerStream {
   cancel(): void;
 }
 
-/** Watches one stream to its end, and takes more of its limits as it outgrows its reservation. */
+/** What a stream needs of its reservation. */
+type StreamReservation = Pick<Reservation, "answerTokensPaid" | "topUp">;
+
+/**
+ * Watches one stream to its end, and takes more of its limits as it outgrows its reservation.
+ * `path`: by which the upstream was asked; its events are translated where the client asked by one
+ * of another format.
+ */
 export function createAnswerStream(
   stream: OpenStream,
-  options: { readonly path: ServingPath; readonly dropsUsage: boolean },
-  reservation: Pick<Reservation, "answerTokensPaid" | "topUp">,
+  options: {
+    readonly path: ServingPath;
+    readonly asked: { readonly path: ServingPath; readonly dropsUsage: boolean };
+    readonly reservation: StreamReservation;
+  },
 ): AnswerStream {
-  const tap = createTap(formatOf(options.path), options);
+  const { path, asked, reservation } = options;
+  const translation = translationOf(path, asked.path);
+  if (translation === undefined) {
+    return watchStream(stream, createTap(formatOf(path), asked), reservation);
+  }
+  const tap = createTap(formatOf(path), { dropsUsage: false });
+  return translateStream(watchStream(stream, tap, reservation), {
+    translator: streamTranslatorOf(translation),
+    tap: createTap(formatOf(asked.path), asked),
+  });
+}
+
+function watchStream(
+  stream: OpenStream,
+  tap: StreamTap,
+  reservation: StreamReservation,
+): AnswerStream {
   let isFirst = true;
   let last: Uint8Array | undefined;
 
@@ -74,6 +101,35 @@ export function createAnswerStream(
           return handedOn;
         }
       }
+    },
+  };
+}
+
+/**
+ * The same answer in the client's format. The facts stay those of the upstream's own events; `tap`
+ * is the client's, and takes out what it did not ask for.
+ */
+function translateStream(
+  events: AnswerStream,
+  { translator, tap }: { readonly translator: StreamTranslator; readonly tap: StreamTap },
+): AnswerStream {
+  let isEnded = false;
+  return {
+    facts: events.facts,
+    // No format into which streams are translated numbers its events.
+    sequenceNumber: 0,
+    cancel: () => events.cancel(),
+    next: async () => {
+      while (!isEnded) {
+        const block = await events.next();
+        isEnded = block === undefined;
+        const told = block === undefined ? translator.end() : translator.push(block);
+        const handedOn = tap.inspect(told);
+        if (handedOn.length > 0) {
+          return handedOn;
+        }
+      }
+      return undefined;
     },
   };
 }

@@ -2,7 +2,7 @@ import type { OpenSpan } from "@warmpath/runtime";
 import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import { noReservation, type Reservation, type Used } from "../pace/index.ts";
-import type { Attempt } from "../upstream/open.ts";
+import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import { parseUsage, usageBytes } from "../upstream/usage.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
@@ -44,6 +44,8 @@ export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
   readonly seat: Seat;
   readonly span: OpenSpan;
   readonly sentAtMs: number;
+  /** By which the upstream was asked: that of the client, or one of another format. */
+  readonly path: ServingPath;
   readonly attempt: Extract<Attempt, { readonly kind: "stream" | "whole" }>;
 }
 
@@ -58,7 +60,11 @@ export function createOpenCall(
     attempt.kind === "stream"
       ? ({
           kind: "stream",
-          events: createAnswerStream(attempt.stream, request, opened.reservation),
+          events: createAnswerStream(attempt.stream, {
+            path: opened.path,
+            asked: request,
+            reservation: opened.reservation,
+          }),
         } as const)
       : ({ kind: "whole", bytes: attempt.bytes } as const);
   // The first event of a whole answer is its end, and says nothing about the replica's pace.

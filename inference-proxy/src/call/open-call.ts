@@ -1,13 +1,15 @@
 import { attributes, type Tracing } from "@warmpath/runtime";
 import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
+import type { UpstreamPaths } from "../formats/index.ts";
 import type { PrefixMemory } from "../prefix/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
-import { type AttemptMeans, openAttempt } from "../upstream/open.ts";
+import { type AttemptMeans, openAttempt, type ServingPath } from "../upstream/open.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import type { AccountMeans } from "./account.ts";
+import { attemptPaths } from "./attempt-paths.ts";
 import {
   type CallProgress,
   createOpenCall,
@@ -25,6 +27,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly placement: Placement;
   readonly prefixes: PrefixMemory;
   readonly attempt: AttemptMeans;
+  readonly paths: UpstreamPaths;
   readonly tracing: Tracing;
   readonly limits: {
     readonly attemptsMax: number;
@@ -153,15 +156,17 @@ async function tryReplica(
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
   try {
-    const attempt = await span.run(() =>
+    const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openAttempt(means.attempt, replica.address, {
-        path: request.path,
-        body: request.bodyFor(replica.facts.kind),
+        path,
+        body,
         headers: headersFor(means.tracing, request, replica.facts.kind),
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,
-      }),
+      });
+    const { path, attempt } = await span.run(() =>
+      attemptPaths(means.paths, replica, request, send),
     );
     means.metrics.attempts.inc({ replica: seat.endpoint, outcome: outcomeOf(attempt) });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
@@ -172,6 +177,7 @@ async function tryReplica(
         seat,
         span,
         sentAtMs,
+        path,
         attempt,
       });
     }

@@ -7,3 +7,12 @@ export {
   parseControlPolicy,
 } from "./engine-controls.ts";
 export { anthropicErrorBody, messagesErrorEvent, responsesErrorEvent } from "./error-shapes.ts";
+export {
+  type StreamTranslator,
+  streamTranslatorOf,
+  type Translation,
+  translateAnswerBody,
+  translateRequestBody,
+  translationOf,
+} from "./translate-body.ts";
+export { createUpstreamPaths, isPathMissing, type UpstreamPaths } from "./upstream-paths.ts";

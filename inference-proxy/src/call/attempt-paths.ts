@@ -1,0 +1,66 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+import {
+  isPathMissing,
+  translateAnswerBody,
+  translateRequestBody,
+  translationOf,
+  type UpstreamPaths,
+} from "../formats/index.ts";
+import type { Attempt, ServingPath } from "../upstream/open.ts";
+import type { Replica } from "../upstream/pool.ts";
+import type { CallRequest } from "./types.ts";
+
+/** An attempt, and the path by which the upstream was asked. */
+export interface AttemptAt {
+  readonly path: ServingPath;
+  readonly attempt: Attempt;
+}
+
+/**
+ * Asks an upstream in the client's own format, and in another one if it does not have that path.
+ * Bytes in the client's own format are sent and handed on as they are. Throws `rejected-invalid`
+ * for a request that has no counterpart in the upstream's format.
+ */
+export async function attemptPaths(
+  paths: UpstreamPaths,
+  replica: Replica,
+  request: CallRequest,
+  send: (path: ServingPath, body: Uint8Array<ArrayBuffer>) => Promise<Attempt>,
+): Promise<AttemptAt> {
+  const { kind } = replica.facts;
+  for (const path of paths.choicesOf(replica, request.path)) {
+    const body = request.bodyFor(kind);
+    const translation = translationOf(request.path, path);
+    const sent = translation === undefined ? body : translateRequestBody(body, translation, kind);
+    const attempt = await send(path, sent);
+    if (!isPathMissing(attempt, request.model)) {
+      return { path, attempt: inClientsWords(attempt, path, request.path) };
+    }
+    paths.noteMissing(replica, path);
+  }
+  return { path: request.path, attempt: noPath(request) };
+}
+
+/** A whole answer that cannot be told in the client's format is an upstream's failure. */
+function inClientsWords(attempt: Attempt, path: ServingPath, asked: ServingPath): Attempt {
+  const translation = translationOf(path, asked);
+  if (attempt.kind !== "whole" || translation === undefined) {
+    return attempt;
+  }
+  try {
+    const bytes = translateAnswerBody(attempt.bytes, translation);
+    return { kind: "whole", contentType: "application/json", bytes };
+  } catch (error) {
+    const { message } = WarmpathError.from(error);
+    return { kind: "failed", failure: { kind: "refused", message, retryAfterMs: undefined } };
+  }
+}
+
+function noPath(request: CallRequest): Attempt {
+  const message = `The upstream that serves \`${request.model}\` has no ${request.path}.`;
+  return {
+    kind: "fault",
+    status: 404,
+    error: { message, type: undefined, param: undefined, code: "unknown_url", status: undefined },
+  };
+}
