@@ -1,4 +1,5 @@
 import { type Config, option, type Relation } from "@warmpath/runtime/base";
+import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
 import { limitSettings } from "./config/limits.ts";
 
@@ -229,6 +230,7 @@ export const inferenceProxyOptions = {
     why: "a flood of made-up keys must not become a flood on the store",
   }),
   ...engineControlOptions,
+  ...answerCacheOptions,
 } as const;
 
 /** The values of {@link inferenceProxyOptions}. */

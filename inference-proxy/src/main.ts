@@ -110,6 +110,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     log,
     bodyBytesMax: config.bodyBytesMax,
     controls: parseControlPolicy(config),
+    reuse: config,
   });
   const answerOps = opsRoutes({ health, metrics });
   const monitor = startMonitor({

@@ -1,6 +1,7 @@
 import type { Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
+import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
@@ -74,10 +75,12 @@ export function createMeans(options: {
       passedOverMax: config.lanePassedOverMax,
     },
   });
-  const proxyMetrics = createInferenceProxyMetrics(options.metrics, {
-    waiting: () => placement.waiting,
-    waitingBytes: () => placement.waitingBytes,
-  });
+  const answers = createAnswerStore({ clock, limits: config });
+  const proxyMetrics = createInferenceProxyMetrics(
+    options.metrics,
+    { waiting: () => placement.waiting, waitingBytes: () => placement.waitingBytes },
+    { bytes: () => answers.bytes, count: () => answers.count },
+  );
   const paces = createReplicaPaces();
   const limiter = createLimiter({
     rules: limitRules(config),
@@ -117,6 +120,11 @@ export function createMeans(options: {
       prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
+      reuse: createAnswerReuse({
+        store: answers,
+        metrics: proxyMetrics.answerCache,
+        limits: config,
+      }),
       limits: { ...config, retryAfterMs },
     },
     reportLoad: () => reportLoad(proxyMetrics, pool, bookings, paces),

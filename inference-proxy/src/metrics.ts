@@ -5,6 +5,7 @@ import {
   latencyBucketsSeconds,
   type Metrics,
 } from "@warmpath/runtime";
+import { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./answer-cache/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
 
 /** Everything the proxy counts. */
@@ -25,6 +26,7 @@ export interface InferenceProxyMetrics extends PaceMetrics {
   readonly waitingBytes: Gauge;
   readonly healthy: Gauge<"replica">;
   readonly keyLookUps: Counter<"result">;
+  readonly answerCache: AnswerCacheMetrics;
 }
 
 /**
@@ -34,10 +36,12 @@ export interface InferenceProxyMetrics extends PaceMetrics {
 export function createInferenceProxyMetrics(
   metrics: Metrics,
   queue: { waiting(): number; waitingBytes(): number } = emptyQueue,
+  answers?: { bytes(): number; count(): number },
 ): InferenceProxyMetrics {
   return {
     ...callMetrics(metrics),
     ...paceMetrics(metrics),
+    answerCache: createAnswerCacheMetrics(metrics, answers),
     inFlight: metrics.gauge({
       name: "warmpath_inference_proxy_replica_in_flight",
       help: "Requests of this proxy at a replica now.",

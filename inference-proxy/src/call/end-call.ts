@@ -9,6 +9,7 @@ import { type AccountMeans, accountCall, type CallReport, reportAttributes } fro
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import type { Seat } from "./placement.ts";
 import { answersName, type ReserveMeans } from "./reserve-limits.ts";
+import type { Reused } from "./reuse.ts";
 import type { CallRequest } from "./types.ts";
 
 /** How far a call has got. */
@@ -28,6 +29,8 @@ export interface OpenCall {
   /** What the caller's own limits have left, as response headers. */
   readonly limitHeaders: Readonly<Record<string, string>>;
   readonly contentType: string;
+  /** Where the answer comes from, for a call that asked for reuse. */
+  readonly reused?: Reused;
   readonly answer:
     | { readonly kind: "stream"; readonly events: AnswerStream }
     | { readonly kind: "whole"; readonly bytes: Uint8Array<ArrayBuffer> };

@@ -19,6 +19,7 @@ import {
 } from "./end-call.ts";
 import type { Placement, Seat } from "./placement.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
+import type { AnswerReuse } from "./reuse.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What a call needs of the process. */
@@ -28,6 +29,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly prefixes: PrefixMemory;
   readonly attempt: AttemptMeans;
   readonly paths: UpstreamPaths;
+  readonly reuse: AnswerReuse;
   readonly tracing: Tracing;
   readonly limits: {
     readonly attemptsMax: number;
@@ -55,6 +57,13 @@ export async function openCall(
   means: CallMeans,
   request: CallRequest,
 ): Promise<OpenCall | CallFault> {
+  const { reuse: ask } = request;
+  return ask === undefined
+    ? await openFresh(means, request)
+    : await means.reuse.open(means, request, ask, (fresh) => openFresh(means, fresh));
+}
+
+async function openFresh(means: CallMeans, request: CallRequest): Promise<OpenCall | CallFault> {
   const startedAtMs = means.clock.monotonicMs();
   const reserved = reserveLimits(means, request);
   const progress: CallProgress = {

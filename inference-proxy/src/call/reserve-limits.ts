@@ -1,5 +1,6 @@
 import {
   type AnswerEstimates,
+  type Estimate,
   errorOfRefusal,
   type Limiter,
   noReservation,
@@ -27,6 +28,30 @@ export function reserveLimits(
   means: AccountMeans & ReserveMeans,
   request: CallRequest,
 ): Reservation | Promise<Reservation> {
+  return reserve(means, request, estimateOf);
+}
+
+/**
+ * Charges the caller for a request whose answer is there already: one request, no tokens. Resolves
+ * with what its limits have left, as response headers; refused as any other request is.
+ */
+export async function chargeRequest(
+  means: AccountMeans & ReserveMeans,
+  request: CallRequest,
+): Promise<Readonly<Record<string, string>>> {
+  const reservation = await reserve(means, request, () => nothingExpected);
+  const headers = reservation.headers();
+  reservation.settle({ inputTokens: 0, outputTokens: 0, cost: 0 });
+  return headers;
+}
+
+const nothingExpected: Estimate = { inputTokens: 0, outputTokens: 0, inputCost: 0, outputCost: 0 };
+
+function reserve(
+  means: AccountMeans & ReserveMeans,
+  request: CallRequest,
+  estimate: typeof estimateOf,
+): Reservation | Promise<Reservation> {
   const { limiter } = means;
   const { caller } = request;
   if (limiter.isOff && caller.requestsPerMinute === 0) {
@@ -34,7 +59,7 @@ export function reserveLimits(
   }
   const { tenant, user, keyId: key } = caller;
   const subject = { tenant, user, key, model: request.model };
-  const taken = limiter.reserve(subject, estimateOf(means, request), caller.requestsPerMinute);
+  const taken = limiter.reserve(subject, estimate(means, request), caller.requestsPerMinute);
   return taken instanceof Promise
     ? taken.then((each) => reservationOf(means, each))
     : reservationOf(means, taken);
@@ -56,7 +81,7 @@ function reservationOf({ metrics }: AccountMeans, taken: Taken): Reservation {
 function estimateOf(
   { answers, ratios, limits, prices }: AccountMeans & ReserveMeans,
   request: CallRequest,
-) {
+): Estimate {
   const { model, bodyBytes, answerTokensMax = Number.POSITIVE_INFINITY } = request;
   const expected = answers.estimate(answersName(request)) ?? limits.answerTokensExpected;
   const inputTokens = ratios.estimate(model, bodyBytes);

@@ -2,6 +2,7 @@ import type { Lane } from "../admit/index.ts";
 import type { Chain } from "../prefix/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
+import type { ReuseAsk } from "./reuse.ts";
 
 /** What is asked of the model, in the words of the GenAI conventions. */
 export type Operation = "chat" | "text_completion" | "embeddings" | "count_tokens";
@@ -37,6 +38,8 @@ export interface CallRequest {
   readonly chain: Chain;
   readonly taskId: string;
   readonly sessionId: string;
+  /** How its answer may be reused; absent: not at all. */
+  readonly reuse?: ReuseAsk;
   /** The caller's: aborts when it leaves or its deadline passes. */
   readonly signal: AbortSignal;
 }

@@ -1,4 +1,10 @@
 import { newId } from "@warmpath/runtime/base";
+import {
+  cacheHeader,
+  chooseReuse,
+  type ReuseSettings,
+  reuseHeaders,
+} from "../answer-cache/index.ts";
 import type { OpenCall } from "../call/end-call.ts";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
@@ -24,6 +30,7 @@ export interface RelayMeans {
   readonly models: Models;
   readonly bodyBytesMax: number;
   readonly controls: ControlPolicy;
+  readonly reuse: ReuseSettings;
 }
 
 /** Response headers of the proxy's own. */
@@ -60,6 +67,7 @@ export async function serveCall(
     [attemptsHeader]: String(call.attempts),
     ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
     ...(call.kind === "open" ? call.limitHeaders : {}),
+    ...(call.kind === "open" && call.reused !== undefined ? reuseHeaders(call.reused) : {}),
   };
   if (call.kind === "fault") {
     onEnd();
@@ -139,6 +147,15 @@ async function readCall(
       read: (name) => read.parsed[name],
     },
   });
+  const reuse = chooseReuse(means.reuse, {
+    header: request.headers.get(cacheHeader),
+    tenant: caller.tenant,
+    path,
+    operation,
+    model,
+    engineHeaders: headers,
+    bytes,
+  });
   const bodies = new Map<UpstreamKind, Uint8Array<ArrayBuffer>>();
   const callRequest: CallRequest = {
     requestId,
@@ -161,6 +178,7 @@ async function readCall(
     chain: chainOf(read.prefix, `${caller.tenant}/${model}`, Bun.hash.xxHash64),
     taskId: "",
     sessionId: (request.headers.get("x-session-id") ?? "").slice(0, sessionIdCharsMax),
+    ...(reuse === undefined ? {} : { reuse }),
     signal: request.signal,
   };
   return { callRequest, dropped };

@@ -1,0 +1,86 @@
+import type { Clock } from "@warmpath/runtime/base";
+import type { AnswerStoreLimits, StoredAnswer } from "./types.ts";
+
+/** A stored answer and its age. */
+export interface Found {
+  readonly answer: StoredAnswer;
+  readonly ageMs: number;
+}
+
+/** Finished answers by the key of their request, in this process. */
+export interface AnswerStore {
+  find(key: string): Found | undefined;
+  /** Keeps it, in place of the one that was used longest ago; false where it is too long. */
+  keep(key: string, answer: StoredAnswer): boolean;
+  readonly bytes: number;
+  readonly count: number;
+}
+
+interface Entry {
+  readonly answer: StoredAnswer;
+  readonly bytes: number;
+  readonly keptAtMs: number;
+}
+
+/** What an entry takes beside its answer: key, objects, and its place in the map. */
+export const entryOverheadBytes = 512;
+
+/** Bounded in bytes and in age; a Map's order is the order of last use. */
+export function createAnswerStore(options: {
+  readonly clock: Clock;
+  readonly limits: AnswerStoreLimits;
+}): AnswerStore {
+  const { clock, limits } = options;
+  const entries = new Map<string, Entry>();
+  let bytes = 0;
+
+  const remove = (key: string, entry: Entry): void => {
+    entries.delete(key);
+    bytes -= entry.bytes;
+  };
+
+  return {
+    find: (key) => {
+      const entry = entries.get(key);
+      if (entry === undefined) {
+        return undefined;
+      }
+      const ageMs = clock.monotonicMs() - entry.keptAtMs;
+      if (ageMs >= limits.answerCacheTtlMs) {
+        remove(key, entry);
+        return undefined;
+      }
+      entries.delete(key);
+      entries.set(key, entry);
+      return { answer: entry.answer, ageMs };
+    },
+    keep: (key, answer) => {
+      const size = answer.bytes.length + entryOverheadBytes;
+      if (
+        answer.bytes.length > limits.answerCacheAnswerBytesMax ||
+        size > limits.answerCacheBytesMax
+      ) {
+        return false;
+      }
+      const known = entries.get(key);
+      if (known !== undefined) {
+        remove(key, known);
+      }
+      entries.set(key, { answer, bytes: size, keptAtMs: clock.monotonicMs() });
+      bytes += size;
+      for (const [oldest, entry] of entries) {
+        if (bytes <= limits.answerCacheBytesMax) {
+          break;
+        }
+        remove(oldest, entry);
+      }
+      return true;
+    },
+    get bytes() {
+      return bytes;
+    },
+    get count() {
+      return entries.size;
+    },
+  };
+}

@@ -1,0 +1,7 @@
+/** Equal requests cost once: stored answers, calls under way that several share. */
+export { createAnswerStore } from "./answer-store.ts";
+export { cacheHeader, chooseReuse, type ReuseSettings } from "./choose-reuse.ts";
+export { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./metrics.ts";
+export { createAnswerReuse } from "./open-reused.ts";
+export { reuseHeaders } from "./reuse-headers.ts";
+export type { CacheMode, SharingMode } from "./types.ts";

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "bun:test";
+import { membersOf, requestKey, withoutSpace } from "./request-key.ts";
+
+const root = ["acme", "/v1/chat/completions", "tiny"];
+
+function keyOf(json: string): string | undefined {
+  const members = membersOf(new TextEncoder().encode(json));
+  return members && requestKey(root, members);
+}
+
+const plain = keyOf('{"messages":[{"role":"user","content":"hi"}],"temperature":0}');
+
+describe("requestKey()", () => {
+  test.each([
+    '{"temperature":0,"messages":[{"role":"user","content":"hi"}]}',
+    ' { "messages" : [ {"role": "user",\n"content":"hi"} ] , "temperature" : 0 } ',
+    '{"stream":true,"messages":[{"role":"user","content":"hi"}],"temperature":0,"user":"bob"}',
+    '{"model":"small","messages":[{"role":"user","content":"hi"}],"temperature":0,"metadata":{"a":1}}',
+    '{"messages":[{"role":"user","content":"hi"}],"temperature":0,"stream_options":{"include_usage":true}}',
+    '{"messages":[{"role":"user","content":"hi"}],"temperature":0,"stream_options":null}',
+  ])("is the same for %s", (json) => {
+    expect(keyOf(json)).toBe(plain as string);
+  });
+
+  test.each([
+    '{"messages":[{"role":"user","content":"h i"}],"temperature":0}',
+    '{"messages":[{"role":"user","content":"hi"}],"temperature":0.0}',
+    '{"messages":[{"role":"user","content":"hi"}],"temperature":0,"cache_salt":"own"}',
+    '{"messages":[{"role":"user","content":"hi"}],"temperature":0,"tools":[]}',
+    '{"messages":[{"role":"user","content":"hi"}],"temperature":0,"stream_options":{"continuous_usage_stats":true}}',
+  ])("is another for %s", (json) => {
+    expect(keyOf(json)).toBeDefined();
+    expect(keyOf(json)).not.toBe(plain as string);
+  });
+
+  test("tells seeds apart that are one number to a parser", () => {
+    expect(keyOf('{"seed":9007199254740993}')).not.toBe(keyOf('{"seed":9007199254740992}'));
+  });
+
+  test("tells what a tenant, a path and a model are apart from each other", () => {
+    const members = membersOf(new TextEncoder().encode('{"a":1}'));
+    const keys = [
+      ["acme", "x", "y"],
+      ["globex", "x", "y"],
+      ["acmex", "", "y"],
+      ["acme", "x/y", ""],
+    ].map((each) => members && requestKey(each, members));
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test.each([
+    "",
+    "[]",
+    "{",
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+    '{"a":1,',
+    '{"a":1 "b":2}',
+    '{"a":1,"a":2}',
+    '{"\\u0061":1}',
+    "{a:1}",
+  ])("is none for %s", (json) => {
+    expect(keyOf(json)).toBeUndefined();
+  });
+});
+
+test("withoutSpace() leaves strings as they are", () => {
+  const bytes = new TextEncoder().encode('[ 1,\t"a \\" b" ,\n{ "c" : " " } ]');
+  expect(Buffer.concat(withoutSpace(bytes)).toString()).toBe('[1,"a \\" b",{"c":" "}]');
+});

@@ -1,0 +1,138 @@
+import { endOfString, endOfValue, skipSpace } from "../upstream/json-scan.ts";
+
+/*
+ * The identity of a request's answer. It is taken from the bytes and not from parsed values: two
+ * seeds beyond 2^53 are one number once parsed, and would share an answer that is not theirs.
+ */
+
+/** A request's members by name, each the bytes of its value without white space around it. */
+export type Members = ReadonlyMap<string, Uint8Array>;
+
+/**
+ * Members that say how an answer is sent, who asks, or how urgent it is, and nothing about what the
+ * answer is. `stream_options` counts only beyond `include_usage`.
+ */
+const irrelevant: ReadonlySet<string> = new Set([
+  "stream",
+  // The model that serves the request is hashed instead.
+  "model",
+  "user",
+  "metadata",
+  "safety_identifier",
+  "prompt_cache_key",
+  "session_id",
+  "request_id",
+  "priority",
+]);
+
+const quote = 0x22;
+const comma = 0x2c;
+const colon = 0x3a;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const decoder = new TextDecoder();
+
+/**
+ * The members of a JSON object; undefined where the bytes are not plainly one, or name a member
+ * twice: what an engine makes of that is not ours to guess, so its answer is not reused.
+ */
+export function membersOf(body: Uint8Array): Members | undefined {
+  const members = new Map<string, Uint8Array>();
+  let at = skipSpace(body, 0);
+  if (body[at] !== openBrace) {
+    return undefined;
+  }
+  at = skipSpace(body, at + 1);
+  while (body[at] === quote) {
+    const nameEnd = endOfString(body, at);
+    const name = decoder.decode(body.subarray(at + 1, nameEnd - 1));
+    const colonAt = skipSpace(body, nameEnd);
+    // An escaped name may be another's second spelling.
+    if (body[colonAt] !== colon || members.has(name) || name.includes("\\")) {
+      return undefined;
+    }
+    const valueAt = skipSpace(body, colonAt + 1);
+    const valueEnd = endOfValue(body, valueAt);
+    if (valueEnd === valueAt) {
+      return undefined;
+    }
+    members.set(name, body.subarray(valueAt, valueEnd));
+    at = skipSpace(body, valueEnd);
+    if (body[at] === closeBrace) {
+      return members;
+    }
+    at = body[at] === comma ? skipSpace(body, at + 1) : body.length;
+  }
+  return body[at] === closeBrace && members.size === 0 ? members : undefined;
+}
+
+/**
+ * The key of a request's answer: a hash that nobody can make two requests share. `root` names what
+ * stands outside the body (tenant, path, model). The order of the members and the white space
+ * between values do not matter.
+ *
+ * Cost: one pass over the bytes outside strings, one SHA-256 of all (about 2 GB/s).
+ */
+export function requestKey(root: readonly string[], members: Members): string {
+  const hasher = new Bun.CryptoHasher("sha256");
+  hasher.update(JSON.stringify(root));
+  for (const name of [...members.keys()].toSorted()) {
+    const value = members.get(name);
+    if (value !== undefined && !isIrrelevant(name, value)) {
+      // JSON ends itself, so nothing that follows can be taken for a part of it.
+      hasher.update(`\n${JSON.stringify(name)}:`);
+      for (const piece of withoutSpace(value)) {
+        hasher.update(piece);
+      }
+    }
+  }
+  return hasher.digest("base64url");
+}
+
+function isIrrelevant(name: string, value: Uint8Array): boolean {
+  return irrelevant.has(name) || (name === "stream_options" && saysOnlyUsage(value));
+}
+
+function saysOnlyUsage(value: Uint8Array): boolean {
+  const options = membersOf(value);
+  return options === undefined
+    ? decoder.decode(value) === "null"
+    : [...options.keys()].every((name) => name === "include_usage");
+}
+
+/** The value in pieces, without the white space between its tokens. */
+export function withoutSpace(value: Uint8Array): readonly Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let from = 0;
+  let at = 0;
+  while (at < value.length) {
+    const byte = value[at] ?? 0;
+    if (byte === quote) {
+      at = endOfString(value, at);
+    } else if (byte <= 0x20) {
+      pieces.push(value.subarray(from, at));
+      at = Math.min(skipSpace(value, at + 1), value.length);
+      from = at;
+    } else {
+      at += 1;
+    }
+  }
+  pieces.push(value.subarray(from));
+  return pieces;
+}
+
+/** A small member's value, parsed; undefined where it is missing, long or no JSON. */
+export function smallValue(members: Members, name: string): unknown {
+  const bytes = members.get(name);
+  if (bytes === undefined || bytes.length > smallValueBytesMax) {
+    return undefined;
+  }
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch {
+    // The engine refuses such a request, so there will be no answer to reuse.
+    return undefined;
+  }
+}
+
+const smallValueBytesMax = 64;

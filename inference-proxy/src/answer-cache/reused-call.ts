@@ -1,0 +1,138 @@
+import { errorOfAbort } from "@warmpath/runtime/base";
+import { accountCall, type CallReport } from "../call/account.ts";
+import { type OpenCall, outcomeOfError } from "../call/end-call.ts";
+import type { CallMeans } from "../call/open-call.ts";
+import { chargeRequest } from "../call/reserve-limits.ts";
+import type { Reused } from "../call/reuse.ts";
+import type { CallRequest } from "../call/types.ts";
+import { noUsage } from "../upstream/usage.ts";
+import type { Found } from "./answer-store.ts";
+import type { Listening } from "./flight.ts";
+import { replay } from "./replay.ts";
+
+/*
+ * Reused answers as open calls. Each has the one end that every open call has, and an account of
+ * its own: a request was made, and no tokens were used.
+ */
+
+/** The first caller's: the upstream call is in its name, and ends when nobody listens any more. */
+export function leaderCall(
+  request: CallRequest,
+  heard: Listening,
+  reused: Reused | undefined,
+): OpenCall {
+  const { call, answer } = heard;
+  const end = endOnce(request, answer, (error) =>
+    // While others listen the call goes on, and is accounted at its own end.
+    heard.leave(error) ? call.end(error) : nothingUsed(call.attempts),
+  );
+  return { ...call, answer, end, ...(reused === undefined ? {} : { reused }) };
+}
+
+/** One who listens to another's call. Rejects when the key's requests are used up. */
+export async function followerCall(
+  means: CallMeans,
+  request: CallRequest,
+  heard: Listening,
+  startedAtMs: number,
+): Promise<OpenCall> {
+  const { call, answer } = heard;
+  const limitHeaders = await chargeRequest(means, request).catch((error: unknown) => {
+    heard.leave(error);
+    throw error;
+  });
+  const end = endOnce(request, answer, (error) => {
+    heard.leave(error);
+    return account(means, request, { call, startedAtMs, outcome: "shared", error });
+  });
+  return { ...call, limitHeaders, answer, end, reused: { from: "flight" } };
+}
+
+/**
+ * A stored answer's call; undefined when it cannot be told in the form that the request wants.
+ * Rejects when the key's requests are used up.
+ */
+export async function storedCall(
+  means: CallMeans,
+  request: CallRequest,
+  { answer: stored, ageMs }: Found,
+  similarity?: number,
+): Promise<OpenCall | undefined> {
+  const replayed = replay(stored, request);
+  if (replayed === undefined) {
+    return undefined;
+  }
+  const startedAtMs = means.clock.monotonicMs();
+  const limitHeaders = await chargeRequest(means, request);
+  const call = { replica: stored.replica, attempts: 0, limitHeaders };
+  const outcome = similarity === undefined ? "hit" : "semantic_hit";
+  const end = endOnce(request, replayed.answer, (error) =>
+    account(means, request, { call, startedAtMs, outcome, error }),
+  );
+  return { kind: "open", ...call, ...replayed, end, reused: { from: "store", ageMs, similarity } };
+}
+
+/** The end of a call, at most once; the caller's leaving is one. */
+function endOnce(
+  { signal }: CallRequest,
+  answer: OpenCall["answer"],
+  finish: (error: unknown) => CallReport,
+): OpenCall["end"] {
+  let report: CallReport | undefined;
+  const end = (error?: unknown): CallReport => {
+    if (report === undefined) {
+      signal.removeEventListener("abort", onAbort);
+      if (answer.kind === "stream") {
+        answer.events.cancel();
+      }
+      report = finish(error);
+    }
+    return report;
+  };
+  const onAbort = () => {
+    end(errorOfAbort(signal.reason));
+  };
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) {
+    // It left while the answer was looked for: nobody will say so again.
+    onAbort();
+  }
+  return end;
+}
+
+function account(
+  means: CallMeans,
+  request: CallRequest,
+  ended: {
+    readonly call: Pick<OpenCall, "replica" | "attempts">;
+    readonly startedAtMs: number;
+    readonly outcome: string;
+    readonly error: unknown;
+  },
+): CallReport {
+  const { call, startedAtMs, error } = ended;
+  const report = accountCall(means, request, {
+    outcome: error === undefined ? ended.outcome : outcomeOfError(error),
+    finishReason: undefined,
+    reported: undefined,
+    choiceEvents: 0,
+    replica: call.replica.address.name,
+    attempts: 0,
+    startedAtMs,
+    sentAtMs: startedAtMs,
+    // Nothing was asked of the replica, so nothing is learned of its pace.
+    firstEventMs: undefined,
+  });
+  return { ...report, isEstimated: false };
+}
+
+function nothingUsed(attempts: number): CallReport {
+  return {
+    usage: noUsage,
+    isEstimated: false,
+    costNanodollars: 0n,
+    firstEventMs: undefined,
+    interTokenMs: undefined,
+    attempts,
+  };
+}

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "@warmpath/runtime/base";
+import type { AnswerStream } from "../call/answer-stream.ts";
+import { type Ending, type SharedReader, shareAnswer } from "./shared-answer.ts";
+
+const facts = {
+  finishReason: undefined,
+  choiceEvents: 0,
+  isFailed: false,
+  isFalseEnd: false,
+  usage: undefined,
+};
+const { signal } = new AbortController();
+
+/** Blocks of these sizes, each filled with its number; then the end, or this error. */
+function streamOf(
+  sizes: readonly number[],
+  error?: Error,
+): AnswerStream & { readonly asked: number } {
+  let asked = 0;
+  return {
+    facts,
+    sequenceNumber: 0,
+    cancel: () => undefined,
+    next: async () => {
+      const size = sizes[asked];
+      asked += 1;
+      if (size === undefined && error !== undefined) {
+        throw error;
+      }
+      return size === undefined ? undefined : new Uint8Array(size).fill(asked);
+    },
+    get asked() {
+      return asked;
+    },
+  };
+}
+
+async function readAll(reader: SharedReader | undefined): Promise<readonly number[]> {
+  const read: number[] = [];
+  for (let block = await reader?.next(); block !== undefined; block = await reader?.next()) {
+    read.push(...block);
+  }
+  return read;
+}
+
+describe("shareAnswer()", () => {
+  test("gives every reader the same blocks, at any pace, and asks for each once", async () => {
+    const random = seededRandom("shared");
+    const sizes = Array.from({ length: 50 }, () => 1 + Math.floor(random.next() * 9));
+    const events = streamOf(sizes);
+    const endings: Ending[] = [];
+    const shared = shareAnswer({
+      events,
+      bytesMax: 10_000,
+      onEnd: (ending) => endings.push(ending),
+    });
+    const readers = Array.from({ length: 5 }, () => shared.read(signal));
+    await readers[0]?.next();
+    await readers[0]?.next();
+    const [ahead, ...others] = await Promise.all(readers.map(readAll));
+    const late = await readAll(shared.read(signal));
+    const whole = [...shared.bytes()];
+    expect(others).toEqual([whole, whole, whole, whole]);
+    expect(ahead).toEqual(whole.slice((sizes[0] ?? 0) + (sizes[1] ?? 0)));
+    expect(late).toEqual(whole);
+    expect([endings, events.asked]).toEqual([[{}], sizes.length + 1]);
+  });
+
+  test("holds no more than its bytes: who falls behind is cut off, the others go on", async () => {
+    const shared = shareAnswer({
+      events: streamOf([4, 4, 4, 4]),
+      bytesMax: 8,
+      onEnd: () => undefined,
+    });
+    const [quick, slow] = [shared.read(signal), shared.read(signal)];
+    await slow?.next();
+    expect(await readAll(quick)).toHaveLength(16);
+    expect(slow?.next()).rejects.toThrow("fell more than 8 bytes behind");
+    expect(shared.isWhole).toBe(false);
+    expect(shared.read(signal)).toBeUndefined();
+  });
+
+  test("a reader alone is never behind, however long the answer", async () => {
+    const shared = shareAnswer({
+      events: streamOf(Array.from({ length: 100 }, () => 10)),
+      bytesMax: 16,
+      onEnd: () => undefined,
+    });
+    expect(await readAll(shared.read(signal))).toHaveLength(1000);
+  });
+
+  test("an error is every reader's, after what came before it", async () => {
+    const events = streamOf([1, 1], new Error("broke"));
+    const shared = shareAnswer({ events, bytesMax: 100, onEnd: () => undefined });
+    for (const reader of [shared.read(signal), shared.read(signal)]) {
+      await reader?.next();
+      await reader?.next();
+      expect(reader?.next()).rejects.toThrow("broke");
+    }
+  });
+
+  test("one who stops wakes up, and leaves the others alone", async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const events: AnswerStream = {
+      facts,
+      sequenceNumber: 0,
+      next: () => promise,
+      cancel: () => undefined,
+    };
+    const shared = shareAnswer({ events, bytesMax: 100, onEnd: () => undefined });
+    const [stops, stays] = [shared.read(signal), shared.read(signal)];
+    const stopped = stops?.next().catch((error: Error) => error.message);
+    const stayed = stays?.next();
+    stops?.stop();
+    expect(await stopped).toBe("the caller stopped");
+    resolve(undefined);
+    expect(await stayed).toBeUndefined();
+  });
+});
