@@ -2,4 +2,4 @@
 export { parseExactJson } from "./json.ts";
 export { createStreamTranslator, type StreamTranslator } from "./stream.ts";
 export { translateAnswer, translateRequest } from "./translate.ts";
-export type { Format, JsonObject, StreamError, WriteTarget } from "./types.ts";
+export type { ClientFormat, Format, JsonObject, StreamError, WriteTarget } from "./types.ts";

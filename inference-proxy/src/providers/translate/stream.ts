@@ -1,7 +1,7 @@
 import { createEventFramer, dataOf, splitEvents } from "../../upstream/sse.ts";
-import { codecs } from "./codecs.ts";
+import { clientCodecs, upstreamCodecs } from "./codecs.ts";
 import { finishOf } from "./finish.ts";
-import type { AnswerEvent, Format, StreamError } from "./types.ts";
+import type { AnswerEvent, ClientFormat, Format, StreamError } from "./types.ts";
 
 /** Translates one stream, event by event, as its bytes come. */
 export interface StreamTranslator {
@@ -28,12 +28,12 @@ const encoder = new TextEncoder();
 /** `eventBytesMax` bounds one event of the upstream's; a longer one throws. */
 export function createStreamTranslator(
   from: Format,
-  to: Format,
+  to: ClientFormat,
   eventBytesMax = eventBytesMaxDefault,
 ): StreamTranslator {
   const framer = createEventFramer(eventBytesMax);
-  const reader = codecs[from].createReader();
-  const writer = codecs[to].createWriter();
+  const reader = upstreamCodecs[from].createReader();
+  const writer = clientCodecs[to].createWriter();
   const facts = {
     hasContent: false,
     isComplete: false,

@@ -1,12 +1,17 @@
 import { dataOf, splitEvents } from "../../upstream/sse.ts";
-import { createStreamTranslator, type Format, type JsonObject } from "./index.ts";
+import {
+  type ClientFormat,
+  createStreamTranslator,
+  type Format,
+  type JsonObject,
+} from "./index.ts";
 
 /* What the tests of streams share. */
 
 /** A stream in the target's words, its bytes handed over in pieces of this size. */
 export function translateStream(
   from: Format,
-  to: Format,
+  to: ClientFormat,
   text: string,
   pieceBytes = Number.MAX_SAFE_INTEGER,
 ): string {

@@ -1,6 +1,6 @@
-import { codecs } from "./codecs.ts";
+import { clientCodecs, upstreamCodecs } from "./codecs.ts";
 import { finishOf } from "./finish.ts";
-import type { Format, JsonObject, WriteTarget } from "./types.ts";
+import type { ClientFormat, Format, JsonObject, WriteTarget } from "./types.ts";
 
 /**
  * The request in the target's words. Throws `rejected-invalid` naming the field where it asks for
@@ -8,20 +8,20 @@ import type { Format, JsonObject, WriteTarget } from "./types.ts";
  * went in, numbers beyond 2^53 included if the body was parsed with `parseExactJson`.
  */
 export function translateRequest(
-  from: Format,
+  from: ClientFormat,
   to: Format,
   body: JsonObject,
   target: WriteTarget = { ignoresUnknown: true },
 ): JsonObject {
-  return codecs[to].writeRequest(codecs[from].readRequest(body), target);
+  return upstreamCodecs[to].writeRequest(clientCodecs[from].readRequest(body), target);
 }
 
 /**
  * A whole answer in the words of the client. Throws `failed-upstream-protocol` for what is no
  * answer of its format.
  */
-export function translateAnswer(from: Format, to: Format, body: JsonObject): JsonObject {
-  const answer = codecs[from].readAnswer(body);
+export function translateAnswer(from: Format, to: ClientFormat, body: JsonObject): JsonObject {
+  const answer = upstreamCodecs[from].readAnswer(body);
   const hasCalls = answer.parts.some(({ kind }) => kind === "tool-call");
-  return codecs[to].writeAnswer({ ...answer, finish: finishOf(answer.finish, hasCalls) });
+  return clientCodecs[to].writeAnswer({ ...answer, finish: finishOf(answer.finish, hasCalls) });
 }

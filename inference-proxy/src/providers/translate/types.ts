@@ -3,8 +3,11 @@
  * writer out of it, so that a new format costs one folder and not one more file for every other.
  */
 
-/** The APIs whose requests, answers and streams are understood. */
-export type Format = "chat" | "messages";
+/** The APIs that clients speak. */
+export type ClientFormat = "chat" | "messages" | "responses";
+
+/** The APIs that upstreams speak. */
+export type Format = ClientFormat | "gemini";
 
 /** A JSON object whose members nobody has looked at yet. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -47,12 +50,11 @@ export interface MediaPart extends Marked {
 
 export interface ToolCallPart extends Marked {
   readonly kind: "tool-call";
+  /** May carry a seal of Gemini's: see `tool-ids.ts`. */
   readonly id: string;
   readonly name: string;
   /** JSON text, exactly as the model wrote it where the format keeps it so. */
   readonly argumentsJson: string;
-  /** Gemini's proof that its own thought led to this call. */
-  readonly seal?: Seal | undefined;
 }
 
 export interface ToolResultPart extends Marked {
@@ -233,12 +235,16 @@ export interface WriteTarget {
   readonly ignoresUnknown: boolean;
 }
 
-/** All that is known of one format. */
-export interface FormatCodec {
-  readRequest(body: JsonObject): NeutralRequest;
+/** What it takes to talk to an upstream of one format. */
+export interface UpstreamCodec {
   writeRequest(request: NeutralRequest, target: WriteTarget): JsonObject;
   readAnswer(body: JsonObject): NeutralAnswer;
-  writeAnswer(answer: NeutralAnswer): JsonObject;
   createReader(): StreamReader;
+}
+
+/** What it takes to talk to a client of one format. */
+export interface ClientCodec {
+  readRequest(body: JsonObject): NeutralRequest;
+  writeAnswer(answer: NeutralAnswer): JsonObject;
   createWriter(): StreamWriter;
 }

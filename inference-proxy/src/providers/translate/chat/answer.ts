@@ -24,7 +24,7 @@ export function readAnswer(body: JsonObject): NeutralAnswer {
 /** Writes a `chat.completion`. */
 export function writeAnswer(answer: NeutralAnswer): JsonObject {
   const { id, model, parts, finish, usage } = answer;
-  const message = writeAssistant(parts, "message", { ignoresUnknown: true });
+  const message = writeAssistant(parts, "message", { ignoresUnknown: true }, (id) => id);
   return compact({
     id,
     object: "chat.completion",

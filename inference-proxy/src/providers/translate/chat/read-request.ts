@@ -193,7 +193,6 @@ function readToolCall(value: unknown, field: string): Part {
     id: textOf(call["id"]) ?? "",
     name,
     argumentsJson: textOf(called["arguments"]) ?? "",
-    seal: sealOf(call["signature"]),
     ...cacheOf(call),
   };
 }

@@ -31,10 +31,6 @@ export function createReader(): StreamReader {
       events.push(...parts.open({ kind: "tool-call", id, name: textOf(called["name"]) ?? "" }));
     }
     events.push(...deltaOf(textOf(called["arguments"])));
-    const signature = textOf(call["signature"]);
-    if (signature !== undefined) {
-      events.push({ kind: "seal", seal: readSeal(signature, blockFormat) });
-    }
     return events;
   };
 

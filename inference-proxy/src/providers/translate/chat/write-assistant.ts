@@ -13,11 +13,12 @@ import type { JsonObject, Part, WriteTarget } from "../types.ts";
  */
 export const blockFormat = "messages";
 
-/** Writes the message; `field` names it in a refusal. */
+/** Writes the message; `field` names it in a refusal, `idOf` decides how its calls are named. */
 export function writeAssistant(
   parts: readonly Part[],
   field: string,
   { ignoresUnknown }: WriteTarget,
+  idOf: (id: string) => string,
 ): JsonObject {
   const texts: string[] = [];
   const thoughts: string[] = [];
@@ -42,10 +43,9 @@ export function writeAssistant(
         blocks.push({ type: "redacted_thinking", data: writeSeal(part.seal, blockFormat) });
         break;
       case "tool-call": {
-        const { id, name, argumentsJson, seal } = part;
-        const signature = seal === undefined ? undefined : writeSeal(seal, blockFormat);
+        const { name, argumentsJson } = part;
         const called = { name, arguments: argumentsJson === "" ? "{}" : argumentsJson };
-        calls.push(compact({ id, type: "function", function: called, signature }));
+        calls.push({ id: idOf(part.id), type: "function", function: called });
         break;
       }
       case "refusal":

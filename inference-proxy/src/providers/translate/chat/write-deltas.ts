@@ -57,8 +57,6 @@ export function createDeltaWriter(): DeltaWriter {
           return { thinking_blocks: [{ type: "thinking", thinking, signature }] };
         case "sealed-thinking":
           return { thinking_blocks: [{ type: "redacted_thinking", data: signature }] };
-        case "tool-call":
-          return { tool_calls: [{ index, signature }] };
         default:
           return undefined;
       }

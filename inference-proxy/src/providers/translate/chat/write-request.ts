@@ -2,6 +2,7 @@ import { carryExtra } from "../extras.ts";
 import { compact, untranslatable } from "../json.ts";
 import { urlOfSource } from "../media.ts";
 import { effortOf } from "../reasoning.ts";
+import { plainId } from "../tool-ids.ts";
 import type {
   AnswerForm,
   JsonObject,
@@ -59,7 +60,7 @@ export function writeRequest(request: NeutralRequest, target: WriteTarget): Json
 
 function writeTurn(turn: Turn, field: string, target: WriteTarget): readonly JsonObject[] {
   if (turn.role === "assistant") {
-    return [writeAssistant(turn.parts, field, target)];
+    return [writeAssistant(turn.parts, field, target, plainId)];
   }
   const results = turn.parts.filter((part) => part.kind === "tool-result");
   const shown = results.flatMap(({ content }) => content.filter(({ kind }) => kind !== "text"));
@@ -82,7 +83,7 @@ function writeToolResult(result: ToolResultPart, target: WriteTarget): JsonObjec
   const text = result.isError && !/^error/i.test(joined) ? `Error: ${joined}` : joined;
   return compact({
     role: "tool",
-    tool_call_id: result.callId,
+    tool_call_id: plainId(result.callId),
     content: text,
     cache_control: target.ignoresUnknown ? result.cache : undefined,
   });

@@ -1,4 +1,4 @@
-import type { FormatCodec } from "../types.ts";
+import type { ClientCodec, UpstreamCodec } from "../types.ts";
 import { readAnswer, writeAnswer } from "./answer.ts";
 import { readRequest } from "./read-request.ts";
 import { createReader } from "./read-stream.ts";
@@ -6,7 +6,7 @@ import { writeRequest } from "./write-request.ts";
 import { createWriter } from "./write-stream.ts";
 
 /** Anthropic's messages. */
-export const messagesCodec: FormatCodec = {
+export const messagesCodec: ClientCodec & UpstreamCodec = {
   readRequest,
   writeRequest,
   readAnswer,

@@ -1,5 +1,6 @@
 import { compact, parseArguments, untranslatable } from "../json.ts";
 import { writeSeal } from "../seal.ts";
+import { plainId } from "../tool-ids.ts";
 import type { JsonObject, MediaPart, Part, TextPart } from "../types.ts";
 
 /* Content blocks of requests. */
@@ -97,5 +98,5 @@ export function writeCache(cache: JsonObject | undefined): JsonObject {
 
 /** The API takes letters, digits, `_` and `-`; some engines put dots and colons into theirs. */
 function toolId(id: string): string {
-  return id.replaceAll(/[^a-zA-Z0-9_-]/g, "_");
+  return plainId(id).replaceAll(/[^a-zA-Z0-9_-]/g, "_");
 }

@@ -1,10 +1,10 @@
 import { carryExtra } from "../extras.ts";
 import { compact, untranslatable } from "../json.ts";
+import { joinResults } from "../turns.ts";
 import type {
   AnswerForm,
   JsonObject,
   NeutralRequest,
-  Part,
   Reasoning,
   ToolDefinition,
   Turn,
@@ -84,25 +84,6 @@ function writeTurns(turns: readonly Turn[]): readonly JsonObject[] {
     const content = writeBlocks(parts, `messages.${at}.content`);
     return content.length === 0 ? [] : [{ role, content }];
   });
-}
-
-/** The results of one step's calls have to be in one message, before what the user says. */
-function joinResults(turns: readonly Turn[]): readonly Turn[] {
-  const joined: { role: Turn["role"]; parts: readonly Part[] }[] = [];
-  for (const { role, parts } of turns) {
-    const last = joined.at(-1);
-    if (last?.role === "user" && role === "user" && last.parts.some(isResult)) {
-      const all = [...last.parts, ...parts];
-      last.parts = [...all.filter(isResult), ...all.filter((part) => !isResult(part))];
-    } else {
-      joined.push({ role, parts });
-    }
-  }
-  return joined;
-}
-
-function isResult({ kind }: Part): boolean {
-  return kind === "tool-result";
 }
 
 function writeTool({ name, description, schema, isStrict, cache }: ToolDefinition): JsonObject {
