@@ -2,6 +2,7 @@ import { type Config, option, type Relation } from "@warmpath/runtime/base";
 import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
 import { limitSettings } from "./config/limits.ts";
+import { resilienceSettings } from "./config/resilience.ts";
 
 /**
  * Every setting of the inference proxy. Flags, variables, `--help` and docs/CONFIG.md come from
@@ -161,6 +162,7 @@ export const inferenceProxyOptions = {
     doc: "Largest answer that Generate assembles (text, reasoning and tool calls together).",
     why: "the answer has to fit into the next request's body",
   }),
+  ...resilienceSettings,
   probeIntervalMs: option.int({
     env: "WARMPATH_PROXY_PROBE_INTERVAL_MS",
     default: 1000,
@@ -248,6 +250,12 @@ export const inferenceProxyRelations: readonly Relation<typeof inferenceProxyOpt
     fields: ["idleTimeoutMs", "wholeTimeoutMs"],
     holds: ({ idleTimeoutMs, wholeTimeoutMs }) => idleTimeoutMs <= wholeTimeoutMs,
     otherwise: "a silence must not be allowed to last longer than a whole answer",
+  },
+  {
+    fields: ["breakerCooldownMs", "breakerCooldownMsMax"],
+    holds: ({ breakerCooldownMs, breakerCooldownMsMax }) =>
+      breakerCooldownMs <= breakerCooldownMsMax,
+    otherwise: "the first time out must not be longer than the longest",
   },
 ];
 

@@ -175,6 +175,7 @@ function createInferenceRpc(
     loads,
     random: parts.random,
     generatedBytesMax,
+    operatorTenants: config.operatorTenants,
     requestsPerMinuteOf: (principal) => callers.get(principal)?.requestsPerMinute ?? 0,
   });
   return createRpcServer({

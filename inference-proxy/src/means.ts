@@ -2,6 +2,7 @@ import type { Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
+import { guardBookings } from "./call/guard-bookings.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
@@ -11,9 +12,15 @@ import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
 import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
-import { createAnswerEstimates, createLimiter, type LimitStore } from "./pace/index.ts";
+import {
+  createAnswerEstimates,
+  createLimiter,
+  type Limiter,
+  type LimitStore,
+} from "./pace/index.ts";
 import { createBookings, type Loads } from "./pick/index.ts";
 import { createPrefixMemory } from "./prefix/index.ts";
+import { createResilience } from "./resilience.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
 import { parseReplicaAddresses } from "./upstream/replica.ts";
 import { createWatchdog } from "./upstream/watchdog.ts";
@@ -63,7 +70,8 @@ export function createMeans(options: {
     { keptMs: keptConnectionMs, idleMaxPerOrigin: keptConnectionsMax },
     clock,
   );
-  const bookings = createBookings({ random });
+  const resilience = createResilience({ config, pool, clock, random, log });
+  const bookings = guardBookings(createBookings({ random }), resilience.breakers);
   const placement = createPlacement({
     pool,
     bookings,
@@ -81,20 +89,9 @@ export function createMeans(options: {
     { waiting: () => placement.waiting, waitingBytes: () => placement.waitingBytes },
     { bytes: () => answers.bytes, count: () => answers.count },
   );
+  resilience.start({ metrics: proxyMetrics });
   const paces = createReplicaPaces();
-  const limiter = createLimiter({
-    rules: limitRules(config),
-    clock,
-    accountsMax: config.limitBucketsMax,
-    topUpTokens: config.limitTopUpTokens,
-    ...(options.limitStore && {
-      shared: {
-        store: options.limitStore,
-        holder: crypto.randomUUID(),
-        onStore: (isThere: boolean) => sayStore(log, proxyMetrics, isThere),
-      },
-    }),
-  });
+  const limiter = limiterOf(options, proxyMetrics);
   reportHealth(proxyMetrics, pool);
   return {
     loads: bookings,
@@ -108,6 +105,7 @@ export function createMeans(options: {
     call: {
       pool,
       placement,
+      ...resilience,
       clock,
       log,
       tracing,
@@ -133,11 +131,32 @@ export function createMeans(options: {
         new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
       ),
     close: async () => {
+      resilience.close();
       watchdog.close();
       client.close();
       await limiter.close();
     },
   };
+}
+
+/** The limits of this process, shared with others where there is a store for it. */
+function limiterOf(
+  { config, clock, log, limitStore }: Parameters<typeof createMeans>[0],
+  proxyMetrics: InferenceProxyMetrics,
+): Limiter {
+  return createLimiter({
+    rules: limitRules(config),
+    clock,
+    accountsMax: config.limitBucketsMax,
+    topUpTokens: config.limitTopUpTokens,
+    ...(limitStore && {
+      shared: {
+        store: limitStore,
+        holder: crypto.randomUUID(),
+        onStore: (isThere: boolean) => sayStore(log, proxyMetrics, isThere),
+      },
+    }),
+  });
 }
 
 /** People hear once that limits are not shared now, and once that they are again. */

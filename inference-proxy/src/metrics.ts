@@ -6,10 +6,11 @@ import {
   type Metrics,
 } from "@warmpath/runtime";
 import { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./answer-cache/metrics.ts";
+import { type BreakerMetrics, breakerMetrics } from "./breakers/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
 
 /** Everything the proxy counts. */
-export interface InferenceProxyMetrics extends PaceMetrics {
+export interface InferenceProxyMetrics extends PaceMetrics, BreakerMetrics {
   /** Calls by outcome, once each. */
   readonly calls: Counter<"operation" | "model" | "replica" | "outcome">;
   /** Tries of upstreams by how they went. */
@@ -42,6 +43,7 @@ export function createInferenceProxyMetrics(
     ...callMetrics(metrics),
     ...paceMetrics(metrics),
     answerCache: createAnswerCacheMetrics(metrics, answers),
+    ...breakerMetrics(metrics),
     inFlight: metrics.gauge({
       name: "warmpath_inference_proxy_replica_in_flight",
       help: "Requests of this proxy at a replica now.",

@@ -4,6 +4,13 @@ import { createServiceTransport } from "@warmpath/runtime";
 import type { Command } from "commander";
 import { type ConnectionFlags, grpcUrl, resolveKey, withConnection } from "./connection.ts";
 
+type ReplicasFlags = ConnectionFlags & {
+  readonly proxyUrl?: string;
+  readonly why?: string;
+  readonly drain?: string;
+  readonly resume?: string;
+};
+
 /** Adds `replicas`: what the inference proxy knows of its upstreams at this moment. */
 export function addReplicasCommand(program: Command): void {
   withConnection(program.command("replicas"))
@@ -13,10 +20,18 @@ export function addReplicasCommand(program: Command): void {
       "gRPC address of the inference proxy (WARMPATH_INFERENCE_URL; default: the block's)",
     )
     .option("--why <text>", "say where a request with this text would go, and why")
-    .action(async (flags: ConnectionFlags & { proxyUrl?: string; why?: string }) => {
+    .option("--drain <name>", "send this replica nothing new; what runs there ends")
+    .option("--resume <name>", "let a drained replica take requests again")
+    .action(async (flags: ReplicasFlags) => {
       const transport = createServiceTransport({ url: proxyUrl(flags) });
       const client = createClient(InferenceService, transport);
       const headers = { authorization: `Bearer ${resolveKey(flags)}` };
+      if (flags.drain !== undefined) {
+        await client.drainReplica({ replica: flags.drain }, { headers });
+      }
+      if (flags.resume !== undefined) {
+        await client.resumeReplica({ replica: flags.resume }, { headers });
+      }
       const { replicas } = await client.listReplicas({}, { headers });
       process.stdout.write(table(replicas));
       if (flags.why !== undefined) {
@@ -39,7 +54,7 @@ function proxyUrl({ port, proxyUrl: url }: ConnectionFlags & { proxyUrl?: string
 const columns: readonly [heading: string, cell: (replica: Replica) => string][] = [
   ["name", (each) => each.name],
   ["url", (each) => each.url],
-  ["state", (each) => (each.healthy ? "healthy" : `unhealthy: ${each.unhealthyReason}`)],
+  ["state", stateOf],
   ["in flight", (each) => String(each.inFlight)],
   ["running", (each) => each.engineRunning?.toString() ?? "–"],
   ["waiting", (each) => each.engineWaiting?.toString() ?? "–"],
@@ -50,6 +65,18 @@ const columns: readonly [heading: string, cell: (replica: Replica) => string][] 
   ["engine", (each) => `${each.engine}${each.simulated ? " (simulated)" : ""}`],
   ["models", (each) => each.models.join(", ")],
 ];
+
+function stateOf({ healthy, unhealthyReason, draining, breakers }: Replica): string {
+  const parts = [
+    ...(draining ? ["draining"] : []),
+    ...(healthy ? [] : [`unhealthy: ${unhealthyReason}`]),
+    ...breakers.map(
+      ({ model, state, reason }) =>
+        `${state}${model === "" ? "" : ` for ${model}`}${reason === "" ? "" : `: ${reason}`}`,
+    ),
+  ];
+  return parts.length === 0 ? "healthy" : parts.join("; ");
+}
 
 function table(replicas: readonly Replica[]): string {
   const rows = [

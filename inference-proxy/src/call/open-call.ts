@@ -1,6 +1,7 @@
 import { attributes, type Tracing } from "@warmpath/runtime";
 import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
+import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
 import type { PrefixMemory } from "../prefix/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
@@ -17,15 +18,19 @@ import {
   type OpenCall,
   outcomeOfError,
 } from "./end-call.ts";
+import { noteAttempt } from "./note-attempt.ts";
 import type { Placement, Seat } from "./placement.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { AnswerReuse } from "./reuse.ts";
+import { createTries, type Tries } from "./tries.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What a call needs of the process. */
 export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly pool: Pool;
   readonly placement: Placement;
+  readonly breakers: Breakers;
+  readonly retries: RetryBudget;
   readonly prefixes: PrefixMemory;
   readonly attempt: AttemptMeans;
   readonly paths: UpstreamPaths;
@@ -35,6 +40,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
     readonly attemptsMax: number;
     readonly deathsMax: number;
     readonly queueWaitMsMax: number;
+    readonly heldBackWaitMsMax: number;
     readonly answerTokensExpected: number;
     readonly retryAfterMs: number;
   };
@@ -98,38 +104,40 @@ async function tryReplicas(
   request: CallRequest,
   progress: CallProgress,
 ): Promise<OpenCall | CallFault> {
-  const { attemptsMax, deathsMax, retryAfterMs } = means.limits;
-  const excluded = new Set<string>();
-  let deaths = 0;
-  let failure: AttemptFailure | undefined;
+  const tries = createTries(means, means.limits, request.model);
   for (;;) {
-    let seat = await placeCall(means, request, excluded);
-    if (seat === undefined && failure?.kind === "died") {
-      // The only replica left is the one that broke: perhaps just an old connection did. Once more,
-      // on a new one.
-      seat = await placeCall(means, request, new Set());
-    }
+    const seat = await placeNext(means, request, tries);
     if (seat !== undefined) {
       progress.attempts += 1;
       progress.replica = seat.endpoint;
-      excluded.add(seat.endpoint);
+      tries.begin(seat.endpoint);
       const outcome = await tryReplica(means, request, progress, seat);
       if (outcome.kind === "open" || outcome.kind === "fault") {
         return outcome;
       }
-      failure = outcome;
-      deaths += failure.kind === "died" || failure.kind === "timeout" ? 1 : 0;
+      if (tries.mayRetryAfter(outcome)) {
+        continue;
+      }
     }
+    const { failure } = tries;
     assert(failure !== undefined, "the first attempt excludes no replica");
-    const mayRetry =
-      seat !== undefined &&
-      failure.kind !== "refused" &&
-      deaths < deathsMax &&
-      progress.attempts < attemptsMax;
-    if (!mayRetry) {
-      throw errorOfFailure(failure, progress.replica, retryAfterMs);
-    }
+    throw errorOfFailure(failure, progress.replica, means.limits.retryAfterMs);
   }
+}
+
+/** Another replica than those that failed, if there is one. */
+async function placeNext(
+  means: CallMeans,
+  request: CallRequest,
+  tries: Tries,
+): Promise<Seat | undefined> {
+  const seat = await placeCall(means, request, tries.excluded);
+  if (seat === undefined && tries.failure?.kind === "died") {
+    // The only replica left is the one that broke: perhaps just an old connection did. Once more,
+    // on a new one.
+    return await placeCall(means, request, new Set());
+  }
+  return seat;
 }
 
 async function placeCall(
@@ -148,6 +156,7 @@ async function placeCall(
     serviceTokensExpected: serviceTokensExpected(means, request),
     bodyBytes,
     waitMsMax: means.limits.queueWaitMsMax,
+    heldBackWaitMsMax: means.limits.heldBackWaitMsMax,
     signal,
   });
   means.metrics.placementSeconds.observe({ lane }, (means.clock.monotonicMs() - fromMs) / 1000);
@@ -177,7 +186,7 @@ async function tryReplica(
     const { path, attempt } = await span.run(() =>
       attemptPaths(means.paths, replica, request, send),
     );
-    means.metrics.attempts.inc({ replica: seat.endpoint, outcome: outcomeOf(attempt) });
+    noteAttempt(means, request, { replica: seat.endpoint, sentAtMs, attempt });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
       means.prefixes.remember(request.chain, seat.endpoint);
       return createOpenCall(means, request, {
@@ -202,38 +211,12 @@ async function tryReplica(
         attempts: progress.attempts,
       };
     }
-    noteFailure(means, request, seat.endpoint, attempt.failure);
     span.end(errorOfFailure(attempt.failure, seat.endpoint, means.limits.retryAfterMs));
     return attempt.failure;
   } catch (error) {
     seat.release(0);
     span.end(error);
     throw error;
-  }
-}
-
-function outcomeOf(attempt: Awaited<ReturnType<typeof openAttempt>>): string {
-  if (attempt.kind === "failed") {
-    return attempt.failure.kind;
-  }
-  return attempt.kind === "fault" ? "fault" : "opened";
-}
-
-function noteFailure(
-  means: CallMeans,
-  request: CallRequest,
-  replica: string,
-  failure: AttemptFailure,
-): void {
-  means.log.warn("upstream attempt failed", {
-    request_id: request.requestId,
-    replica,
-    kind: failure.kind,
-    detail: failure.message,
-  });
-  if (failure.kind === "unreachable") {
-    // The next requests need not find out for themselves; the next good probe brings it back.
-    means.pool.update(replica, { healthy: false, unhealthyReason: failure.message });
   }
 }
 

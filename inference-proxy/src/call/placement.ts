@@ -12,6 +12,8 @@ export interface PlaceRequest extends RequestSummary {
   readonly serviceTokensExpected: number;
   readonly bodyBytes: number;
   readonly waitMsMax: number;
+  /** Longest wait where a breaker holds everybody back who could serve it. */
+  readonly heldBackWaitMsMax: number;
   readonly signal: AbortSignal;
 }
 
@@ -83,13 +85,12 @@ export function createPlacement(options: {
         return { error: unknownModel(request.model) };
       case "excluded":
         return { seat: undefined };
-      case "unhealthy":
-      case "saturated":
+      default:
         return undefined;
     }
   };
 
-  const wait = (request: PlaceRequest): Promise<Seat | undefined> =>
+  const wait = (request: PlaceRequest, waitMsMax: number): Promise<Seat | undefined> =>
     new Promise((resolve, reject) => {
       const leave = (error: unknown) => {
         place?.leave();
@@ -105,8 +106,8 @@ export function createPlacement(options: {
           resolve(outcome.seat);
         }
       };
-      const watch = watchdog.watch(request.waitMsMax, () =>
-        leave(waitedTooLong(request.waitMsMax, options.retryAfterMs)),
+      const watch = watchdog.watch(waitMsMax, () =>
+        leave(waitedTooLong(waitMsMax, options.retryAfterMs)),
       );
       const { lane, model, tenant, bodyBytes } = request;
       const item: Waiter = { request, settle };
@@ -133,10 +134,12 @@ export function createPlacement(options: {
         }
       }
       const { reason } = pickEndpoint(pool.endpoints, bookings, request, 0);
-      if (reason === "unhealthy") {
+      if (reason === "unhealthy" || reason === "draining") {
         throw noReplica(request.model, options.retryAfterMs);
       }
-      return await wait(request);
+      const { waitMsMax, heldBackWaitMsMax } = request;
+      const isHeldBack = reason === "held-back";
+      return await wait(request, isHeldBack ? Math.min(waitMsMax, heldBackWaitMsMax) : waitMsMax);
     },
     get waiting() {
       return queue.length;

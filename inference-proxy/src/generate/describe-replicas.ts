@@ -4,6 +4,7 @@ import type {
   ExplainRouteRequest,
   ExplainRouteResponseSchema,
   ListReplicasResponseSchema,
+  ReplicaSchema,
 } from "@warmpath/proto/inference";
 import type { Random } from "@warmpath/runtime/base";
 import type { Models } from "../call/models.ts";
@@ -25,14 +26,18 @@ export interface DescribeMeans {
 export function listReplicas(
   means: DescribeMeans,
 ): MessageInitShape<typeof ListReplicasResponseSchema> {
-  const nowMs = means.call.clock.monotonicMs();
   return {
-    replicas: means.call.pool.replicas.map((replica) => describe(replica, means.loads, nowMs)),
+    replicas: means.call.pool.replicas.map((replica) => describeReplica(means, replica)),
   };
 }
 
-function describe({ address, facts }: Replica, loads: Loads, nowMs: number) {
+/** One upstream as it is now. */
+export function describeReplica(
+  { call, loads }: DescribeMeans,
+  { address, facts, hold }: Replica,
+): MessageInitShape<typeof ReplicaSchema> {
   const { metrics } = facts;
+  const nowMs = call.clock.monotonicMs();
   return {
     name: address.name,
     url: address.baseUrl,
@@ -42,6 +47,10 @@ function describe({ address, facts }: Replica, loads: Loads, nowMs: number) {
     inFlight: loads.inFlight(address.name),
     simulated: facts.isSimulated,
     engine: facts.engine,
+    draining: hold.isDraining,
+    breakers: call.breakers.troubled
+      .filter(({ replica }) => replica === address.name)
+      .map(({ model, state, reason }) => ({ model, state, reason })),
     ...(metrics === undefined
       ? {}
       : {
@@ -57,7 +66,9 @@ function describe({ address, facts }: Replica, loads: Loads, nowMs: number) {
 const sentences: Readonly<Record<NoEndpoint, string>> = {
   "unknown-model": "it does not serve the model",
   unhealthy: "it is not healthy",
+  draining: "it is being drained",
   excluded: "it has been tried",
+  "held-back": "it has failed lately and is left alone for a moment",
   saturated: "it has as many requests as it may have",
 };
 

@@ -1,13 +1,14 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { InferenceService } from "@warmpath/proto/inference";
 import { principalOf } from "@warmpath/runtime";
-import { type DescribeMeans, explainRoute, listReplicas } from "./describe-replicas.ts";
+import { explainRoute, listReplicas } from "./describe-replicas.ts";
+import { type DrainMeans, setDraining } from "./drain-replica.ts";
 import { embed } from "./embed.ts";
 import { type GenerateMeans, generate } from "./generate.ts";
 
 /** The `InferenceService`, as the other services call it. */
 export function createInferenceService(
-  means: GenerateMeans & DescribeMeans,
+  means: GenerateMeans & DrainMeans,
 ): ServiceImpl<typeof InferenceService> {
   return {
     generate: (request, context) =>
@@ -22,6 +23,16 @@ export function createInferenceService(
       })),
     }),
     listReplicas: () => listReplicas(means),
-    explainRoute: (request, context) => explainRoute(means, request, principalOf(context).tenant),
+    drainReplica: ({ replica }, context) => ({
+      replica: setDraining(means, { replica, isDraining: true, tenant: tenantOf(context) }),
+    }),
+    resumeReplica: ({ replica }, context) => ({
+      replica: setDraining(means, { replica, isDraining: false, tenant: tenantOf(context) }),
+    }),
+    explainRoute: (request, context) => explainRoute(means, request, tenantOf(context)),
   };
+}
+
+function tenantOf(context: HandlerContext): string {
+  return principalOf(context).tenant;
 }

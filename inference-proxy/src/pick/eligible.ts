@@ -4,8 +4,11 @@ import type { Endpoint, NoEndpoint, RequestSummary } from "./types.ts";
 export const refusalRank: Readonly<Record<NoEndpoint, number>> = {
   "unknown-model": 0,
   unhealthy: 1,
-  excluded: 2,
-  saturated: 3,
+  draining: 2,
+  excluded: 3,
+  // A breaker lets somebody try again within seconds: nearer than one that has been tried.
+  "held-back": 4,
+  saturated: 5,
 };
 
 /** Why the endpoint cannot take the request now; undefined when it can. */
@@ -22,8 +25,15 @@ export function refusalOf(
   if (!endpoint.healthy) {
     return "unhealthy";
   }
+  if (endpoint.isDraining === true) {
+    return "draining";
+  }
   if (request.excluded.has(endpoint.name)) {
     return "excluded";
+  }
+  const { heldBack } = endpoint;
+  if (heldBack !== undefined && (heldBack === "all" || heldBack.has(request.model))) {
+    return "held-back";
   }
   return inFlight >= endpoint.inFlightMax ? "saturated" : undefined;
 }

@@ -10,6 +10,10 @@ export interface Endpoint {
   readonly unhealthyReason: string;
   /** Models it serves; empty until the first successful probe. */
   readonly models: ReadonlySet<string>;
+  /** True while an operator wants it empty: what runs there ends, nothing new comes. */
+  readonly isDraining?: boolean;
+  /** Models that a breaker holds back there now, or all of them. */
+  readonly heldBack?: ReadonlySet<string> | "all";
   /** Most requests this proxy keeps there at once. */
   readonly inFlightMax: number;
   /** Requests the engine last said it is running; undefined when it does not say. */
@@ -35,7 +39,13 @@ export interface Loads {
 }
 
 /** Why no endpoint can take a request; each is the furthest that any endpoint got. */
-export type NoEndpoint = "unknown-model" | "unhealthy" | "excluded" | "saturated";
+export type NoEndpoint =
+  | "unknown-model"
+  | "unhealthy"
+  | "draining"
+  | "excluded"
+  | "held-back"
+  | "saturated";
 
 /** The endpoint, or the reason there is none. */
 export type PickResult =

@@ -4,13 +4,19 @@ import { WarmpathError } from "@warmpath/runtime/base";
 export type FailureKind =
   /** No connection: the upstream has not seen the request. */
   | "unreachable"
-  /** The upstream said that it has no room, or is going away: it did nothing. */
+  /** The upstream said that it has no room: it did nothing. */
   | "busy"
-  /** The upstream died or broke while it had the request: the request itself may be the reason. */
+  /** The upstream said that it is going away: it did nothing, and takes nothing more. */
+  | "leaving"
+  /** Its engine died or its connection broke: the request itself may be the reason. */
   | "died"
+  /** It lives, and answered this request with an error of its own or gave it up. */
+  | "failed"
+  /** It answered outside the protocol. */
+  | "garbled"
   /** Nothing came in time. */
   | "timeout"
-  /** The upstream refuses us, whatever the request: a wrong key, an answer outside the protocol. */
+  /** The upstream refuses us, whatever the request: a wrong key, a redirect, a body without end. */
   | "refused";
 
 /** A failed attempt. */
@@ -33,11 +39,15 @@ export function errorOfFailure(
     case "unreachable":
       return new WarmpathError("rejected-no-replica", message, { retryAfterMs });
     case "busy":
+    case "leaving":
       return new WarmpathError("failed-upstream-busy", message, { retryAfterMs });
     case "died":
+    case "failed":
       return new WarmpathError("failed-upstream", message, { retryAfterMs });
     case "timeout":
       return new WarmpathError("failed-timeout", message);
+    case "garbled":
+      return new WarmpathError("failed-upstream-protocol", message);
     case "refused":
       return new WarmpathError("failed-upstream-rejected", message);
   }
@@ -65,16 +75,20 @@ export function failureOfStatus(
   }
   // What vLLM answers to new requests while it shuts down: nothing was begun.
   if (status === 500 && message.includes("cannot schedule new futures")) {
-    return { kind: "busy", message: "it is shutting down", retryAfterMs };
+    return { kind: "leaving", message: "it is shutting down", retryAfterMs };
   }
   if (status >= 500) {
-    return { kind: "died", message: `it answered ${status}: ${message}`, retryAfterMs };
+    const kind = deadEngine.test(message) ? "died" : "failed";
+    return { kind, message: `it answered ${status}: ${message}`, retryAfterMs };
   }
   if (status < 400) {
     return { kind: "refused", message: `it answered with status ${status}`, retryAfterMs };
   }
   return undefined;
 }
+
+/** What vLLM's API server tells the requests that were in flight when its engine process died. */
+const deadEngine = /EngineCore|EngineDead/;
 
 /** Seconds, as engines and providers send them; the date form is not used by any of them. */
 function parseRetryAfterMs(header: string | null): number | undefined {

@@ -52,12 +52,12 @@ function judged(status: number, error: UpstreamError, retryAfter: string | null)
 }
 
 /** The stream ended, or said that it was over, before any event. */
-export const emptyStream = diedOf("its stream ended before the first event");
+export const emptyStream = failedOf("its stream ended before the first event");
 /** A whole answer that the engine gave up. */
-export const emptyAnswer = diedOf("it gave the answer up");
+export const emptyAnswer = failedOf("it gave the answer up");
 
-function diedOf(message: string): Refused {
-  return { kind: "failed", failure: { kind: "died", message, retryAfterMs: undefined } };
+function failedOf(message: string): Refused {
+  return { kind: "failed", failure: { kind: "failed", message, retryAfterMs: undefined } };
 }
 
 /** Nothing came in time. */

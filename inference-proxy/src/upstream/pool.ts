@@ -5,7 +5,18 @@ import { type ReplicaAddress, type ReplicaFacts, unprobed } from "./replica.ts";
 export interface Replica {
   readonly address: ReplicaAddress;
   readonly facts: ReplicaFacts;
+  readonly hold: Hold;
 }
+
+/** What keeps new requests from a replica that answers its probes. */
+export interface Hold {
+  /** True while an operator wants it empty. */
+  readonly isDraining: boolean;
+  /** Models that a breaker holds back there now, or all of them. */
+  readonly heldBack: ReadonlySet<string> | "all";
+}
+
+const notHeld: Hold = { isDraining: false, heldBack: new Set() };
 
 /**
  * All upstreams. Facts are replaced whole, so whoever holds a replica or a snapshot sees no half
@@ -18,6 +29,8 @@ export interface Pool {
   find(name: string): Replica | undefined;
   /** Takes in what a probe or a failed request found out, and tells the listeners. */
   update(name: string, facts: Partial<ReplicaFacts>): void;
+  /** Holds requests back from a replica, or lets them come again; tells the listeners if asked. */
+  hold(name: string, hold: Partial<Hold>, options?: { readonly isQuiet: boolean }): void;
   /** Called after each change: a waiting request may now have a place. */
   onChange(listener: () => void): void;
 }
@@ -31,8 +44,21 @@ export function createPool(options: {
   let replicas: readonly Replica[] = options.addresses.map((address) => ({
     address,
     facts: unprobed,
+    hold: notHeld,
   }));
   let endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
+
+  const replace = (name: string, change: (replica: Replica) => Replica) => {
+    replicas = replicas.map((replica) =>
+      replica.address.name === name ? change(replica) : replica,
+    );
+    endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
+  };
+  const tell = () => {
+    for (const listener of listeners) {
+      listener();
+    }
+  };
 
   return {
     get replicas() {
@@ -43,14 +69,13 @@ export function createPool(options: {
     },
     find: (name) => replicas.find(({ address }) => address.name === name),
     update: (name, facts) => {
-      replicas = replicas.map((replica) =>
-        replica.address.name === name
-          ? { address: replica.address, facts: { ...replica.facts, ...facts } }
-          : replica,
-      );
-      endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
-      for (const listener of listeners) {
-        listener();
+      replace(name, (replica) => ({ ...replica, facts: { ...replica.facts, ...facts } }));
+      tell();
+    },
+    hold: (name, hold, { isQuiet } = { isQuiet: false }) => {
+      replace(name, (replica) => ({ ...replica, hold: { ...replica.hold, ...hold } }));
+      if (!isQuiet) {
+        tell();
       }
     },
     onChange: (listener) => {
@@ -59,12 +84,14 @@ export function createPool(options: {
   };
 }
 
-function endpointOf({ address, facts }: Replica, inFlightMax: number): Endpoint {
+function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): Endpoint {
   return {
     name: address.name,
     healthy: facts.healthy,
     unhealthyReason: facts.unhealthyReason,
     models: new Set(facts.models.map(({ id }) => id)),
+    isDraining: hold.isDraining,
+    heldBack: hold.heldBack,
     inFlightMax,
     engineRunning: facts.metrics?.running,
     engineWaiting: facts.metrics?.waiting,

@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file warmpath/inference/v1/inference_service.proto.
  */
 export const file_warmpath_inference_v1_inference_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci13YXJtcGF0aC9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SFXdhcm1wYXRoLmluZmVyZW5jZS52MSLBAgoPR2VuZXJhdGVSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAyiAAhI6CghtZXNzYWdlcxgCIAMoCzIbLndhcm1wYXRoLmNvbW1vbi52MS5NZXNzYWdlQgu6SAiSAQUIARCQThI8CgV0b29scxgDIAMoCzIiLndhcm1wYXRoLmNvbW1vbi52MS5Ub29sRGVmaW5pdGlvbkIJukgGkgEDEIACEjEKCHNhbXBsaW5nGAQgASgLMh8ud2FybXBhdGguaW5mZXJlbmNlLnYxLlNhbXBsaW5nEhwKCnNlc3Npb25faWQYBSABKAlCCLpIBXIDKIACEhgKB3Rhc2tfaWQYBiABKAlCB7pIBHICKEASMAoEbGFuZRgHIAEoDjIYLndhcm1wYXRoLmNvbW1vbi52MS5MYW5lQgi6SAWCAQIQASL3AQoIU2FtcGxpbmcSJwoRbWF4X291dHB1dF90b2tlbnMYASABKA1CB7pIBCoCKAFIAIgBARIxCgt0ZW1wZXJhdHVyZRgCIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAABIAYgBARIrCgV0b3BfcBgDIAEoAUIXukgUEhIZAAAAAAAA8D8hAAAAAAAAAABIAogBARIRCgRzZWVkGAQgASgDSAOIAQESFgoEc3RvcBgFIAMoCUIIukgFkgECEBBCFAoSX21heF9vdXRwdXRfdG9rZW5zQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCBwoFX3NlZWQihQIKEEdlbmVyYXRlUmVzcG9uc2USOQoHc3RhcnRlZBgBIAEoCzImLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVN0YXJ0ZWRIABIUCgp0ZXh0X2RlbHRhGAIgASgJSAASGQoPcmVhc29uaW5nX2RlbHRhGAMgASgJSAASPwoPdG9vbF9jYWxsX2RlbHRhGAQgASgLMiQud2FybXBhdGguaW5mZXJlbmNlLnYxLlRvb2xDYWxsRGVsdGFIABI7CghmaW5pc2hlZBgFIAEoCzInLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZUZpbmlzaGVkSABCBwoFZXZlbnQiRAoPR2VuZXJhdGVTdGFydGVkEg0KBW1vZGVsGAEgASgJEg8KB3JlcGxpY2EYAiABKAkSEQoJc2ltdWxhdGVkGAMgASgIIlYKDVRvb2xDYWxsRGVsdGESDQoFaW5kZXgYASABKA0SDwoHY2FsbF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD2FyZ3VtZW50c19kZWx0YRgEIAEoCSLLAQoQR2VuZXJhdGVGaW5pc2hlZBIsCgdtZXNzYWdlGAEgASgLMhsud2FybXBhdGguY29tbW9uLnYxLk1lc3NhZ2USFQoNZmluaXNoX3JlYXNvbhgCIAEoCRIoCgV1c2FnZRgDIAEoCzIZLndhcm1wYXRoLmNvbW1vbi52MS5Vc2FnZRIeChZ0aW1lX3RvX2ZpcnN0X3Rva2VuX21zGAQgASgBEhYKDmludGVyX3Rva2VuX21zGAUgASgBEhAKCGF0dGVtcHRzGAYgASgNIkMKDEVtYmVkUmVxdWVzdBIXCgVtb2RlbBgBIAEoCUIIukgFcgMogAISGgoFdGV4dHMYAiADKAlCC7pICJIBBQgBEIACIlQKDUVtYmVkUmVzcG9uc2USDQoFbW9kZWwYASABKAkSNAoKZW1iZWRkaW5ncxgCIAMoCzIgLndhcm1wYXRoLmluZmVyZW5jZS52MS5FbWJlZGRpbmciGwoJRW1iZWRkaW5nEg4KBnZhbHVlcxgBIAMoAiITChFMaXN0TW9kZWxzUmVxdWVzdCJCChJMaXN0TW9kZWxzUmVzcG9uc2USLAoGbW9kZWxzGAEgAygLMhwud2FybXBhdGguaW5mZXJlbmNlLnYxLk1vZGVsIkcKBU1vZGVsEgwKBG5hbWUYASABKAkSFgoOY29udGV4dF90b2tlbnMYAiABKA0SGAoQaGVhbHRoeV9yZXBsaWNhcxgDIAEoDSIVChNMaXN0UmVwbGljYXNSZXF1ZXN0IkgKFExpc3RSZXBsaWNhc1Jlc3BvbnNlEjAKCHJlcGxpY2FzGAEgAygLMh4ud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlcGxpY2Ei1QIKB1JlcGxpY2ESDAoEbmFtZRgBIAEoCRILCgN1cmwYAiABKAkSDgoGbW9kZWxzGAMgAygJEg8KB2hlYWx0aHkYBCABKAgSGAoQdW5oZWFsdGh5X3JlYXNvbhgFIAEoCRIRCglpbl9mbGlnaHQYBiABKA0SGwoOZW5naW5lX3J1bm5pbmcYByABKA1IAIgBARIbCg5lbmdpbmVfd2FpdGluZxgIIAEoDUgBiAEBEhsKDmt2X2NhY2hlX3VzYWdlGAkgASgBSAKIAQESLgoLbWV0cmljc19hZ2UYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJc2ltdWxhdGVkGAsgASgIEg4KBmVuZ2luZRgMIAEoCUIRCg9fZW5naW5lX3J1bm5pbmdCEQoPX2VuZ2luZV93YWl0aW5nQhEKD19rdl9jYWNoZV91c2FnZSKGAQoTRXhwbGFpblJvdXRlUmVxdWVzdBIXCgVtb2RlbBgBIAEoCUIIukgFcgMogAISOAoIbWVzc2FnZXMYAiADKAsyGy53YXJtcGF0aC5jb21tb24udjEuTWVzc2FnZUIJukgGkgEDEJBOEhwKCnNlc3Npb25faWQYAyABKAlCCLpIBXIDKIACInIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEg8KB3JlcGxpY2EYASABKAkSDgoGcmVhc29uGAIgASgJEjkKCmNhbmRpZGF0ZXMYAyADKAsyJS53YXJtcGF0aC5pbmZlcmVuY2UudjEuUm91dGVDYW5kaWRhdGUiSAoOUm91dGVDYW5kaWRhdGUSDwoHcmVwbGljYRgBIAEoCRIMCgRjb3N0GAIgASgBEhcKD2V4Y2x1ZGVkX3JlYXNvbhgDIAEoCTKOBAoQSW5mZXJlbmNlU2VydmljZRJdCghHZW5lcmF0ZRImLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlcXVlc3QaJy53YXJtcGF0aC5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXNwb25zZTABElcKBUVtYmVkEiMud2FybXBhdGguaW5mZXJlbmNlLnYxLkVtYmVkUmVxdWVzdBokLndhcm1wYXRoLmluZmVyZW5jZS52MS5FbWJlZFJlc3BvbnNlIgOQAgESZgoKTGlzdE1vZGVscxIoLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0TW9kZWxzUmVxdWVzdBopLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJsCgxMaXN0UmVwbGljYXMSKi53YXJtcGF0aC5pbmZlcmVuY2UudjEuTGlzdFJlcGxpY2FzUmVxdWVzdBorLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0UmVwbGljYXNSZXNwb25zZSIDkAIBEmwKDEV4cGxhaW5Sb3V0ZRIqLndhcm1wYXRoLmluZmVyZW5jZS52MS5FeHBsYWluUm91dGVSZXF1ZXN0Gisud2FybXBhdGguaW5mZXJlbmNlLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_warmpath_common_v1_message, file_warmpath_common_v1_task, file_warmpath_common_v1_usage]);
+  fileDesc("Ci13YXJtcGF0aC9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SFXdhcm1wYXRoLmluZmVyZW5jZS52MSLBAgoPR2VuZXJhdGVSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAyiAAhI6CghtZXNzYWdlcxgCIAMoCzIbLndhcm1wYXRoLmNvbW1vbi52MS5NZXNzYWdlQgu6SAiSAQUIARCQThI8CgV0b29scxgDIAMoCzIiLndhcm1wYXRoLmNvbW1vbi52MS5Ub29sRGVmaW5pdGlvbkIJukgGkgEDEIACEjEKCHNhbXBsaW5nGAQgASgLMh8ud2FybXBhdGguaW5mZXJlbmNlLnYxLlNhbXBsaW5nEhwKCnNlc3Npb25faWQYBSABKAlCCLpIBXIDKIACEhgKB3Rhc2tfaWQYBiABKAlCB7pIBHICKEASMAoEbGFuZRgHIAEoDjIYLndhcm1wYXRoLmNvbW1vbi52MS5MYW5lQgi6SAWCAQIQASL3AQoIU2FtcGxpbmcSJwoRbWF4X291dHB1dF90b2tlbnMYASABKA1CB7pIBCoCKAFIAIgBARIxCgt0ZW1wZXJhdHVyZRgCIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAABIAYgBARIrCgV0b3BfcBgDIAEoAUIXukgUEhIZAAAAAAAA8D8hAAAAAAAAAABIAogBARIRCgRzZWVkGAQgASgDSAOIAQESFgoEc3RvcBgFIAMoCUIIukgFkgECEBBCFAoSX21heF9vdXRwdXRfdG9rZW5zQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCBwoFX3NlZWQihQIKEEdlbmVyYXRlUmVzcG9uc2USOQoHc3RhcnRlZBgBIAEoCzImLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVN0YXJ0ZWRIABIUCgp0ZXh0X2RlbHRhGAIgASgJSAASGQoPcmVhc29uaW5nX2RlbHRhGAMgASgJSAASPwoPdG9vbF9jYWxsX2RlbHRhGAQgASgLMiQud2FybXBhdGguaW5mZXJlbmNlLnYxLlRvb2xDYWxsRGVsdGFIABI7CghmaW5pc2hlZBgFIAEoCzInLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZUZpbmlzaGVkSABCBwoFZXZlbnQiRAoPR2VuZXJhdGVTdGFydGVkEg0KBW1vZGVsGAEgASgJEg8KB3JlcGxpY2EYAiABKAkSEQoJc2ltdWxhdGVkGAMgASgIIlYKDVRvb2xDYWxsRGVsdGESDQoFaW5kZXgYASABKA0SDwoHY2FsbF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD2FyZ3VtZW50c19kZWx0YRgEIAEoCSLLAQoQR2VuZXJhdGVGaW5pc2hlZBIsCgdtZXNzYWdlGAEgASgLMhsud2FybXBhdGguY29tbW9uLnYxLk1lc3NhZ2USFQoNZmluaXNoX3JlYXNvbhgCIAEoCRIoCgV1c2FnZRgDIAEoCzIZLndhcm1wYXRoLmNvbW1vbi52MS5Vc2FnZRIeChZ0aW1lX3RvX2ZpcnN0X3Rva2VuX21zGAQgASgBEhYKDmludGVyX3Rva2VuX21zGAUgASgBEhAKCGF0dGVtcHRzGAYgASgNIkMKDEVtYmVkUmVxdWVzdBIXCgVtb2RlbBgBIAEoCUIIukgFcgMogAISGgoFdGV4dHMYAiADKAlCC7pICJIBBQgBEIACIlQKDUVtYmVkUmVzcG9uc2USDQoFbW9kZWwYASABKAkSNAoKZW1iZWRkaW5ncxgCIAMoCzIgLndhcm1wYXRoLmluZmVyZW5jZS52MS5FbWJlZGRpbmciGwoJRW1iZWRkaW5nEg4KBnZhbHVlcxgBIAMoAiITChFMaXN0TW9kZWxzUmVxdWVzdCJCChJMaXN0TW9kZWxzUmVzcG9uc2USLAoGbW9kZWxzGAEgAygLMhwud2FybXBhdGguaW5mZXJlbmNlLnYxLk1vZGVsIkcKBU1vZGVsEgwKBG5hbWUYASABKAkSFgoOY29udGV4dF90b2tlbnMYAiABKA0SGAoQaGVhbHRoeV9yZXBsaWNhcxgDIAEoDSIVChNMaXN0UmVwbGljYXNSZXF1ZXN0IkgKFExpc3RSZXBsaWNhc1Jlc3BvbnNlEjAKCHJlcGxpY2FzGAEgAygLMh4ud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlcGxpY2EimQMKB1JlcGxpY2ESDAoEbmFtZRgBIAEoCRILCgN1cmwYAiABKAkSDgoGbW9kZWxzGAMgAygJEg8KB2hlYWx0aHkYBCABKAgSGAoQdW5oZWFsdGh5X3JlYXNvbhgFIAEoCRIRCglpbl9mbGlnaHQYBiABKA0SGwoOZW5naW5lX3J1bm5pbmcYByABKA1IAIgBARIbCg5lbmdpbmVfd2FpdGluZxgIIAEoDUgBiAEBEhsKDmt2X2NhY2hlX3VzYWdlGAkgASgBSAKIAQESLgoLbWV0cmljc19hZ2UYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJc2ltdWxhdGVkGAsgASgIEg4KBmVuZ2luZRgMIAEoCRIQCghkcmFpbmluZxgUIAEoCBIwCghicmVha2VycxgVIAMoCzIeLndhcm1wYXRoLmluZmVyZW5jZS52MS5CcmVha2VyQhEKD19lbmdpbmVfcnVubmluZ0IRCg9fZW5naW5lX3dhaXRpbmdCEQoPX2t2X2NhY2hlX3VzYWdlIjcKB0JyZWFrZXISDQoFbW9kZWwYASABKAkSDQoFc3RhdGUYAiABKAkSDgoGcmVhc29uGAMgASgJIjIKE0RyYWluUmVwbGljYVJlcXVlc3QSGwoHcmVwbGljYRgBIAEoCUIKukgHcgUQASiAAiJHChREcmFpblJlcGxpY2FSZXNwb25zZRIvCgdyZXBsaWNhGAEgASgLMh4ud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlcGxpY2EiMwoUUmVzdW1lUmVwbGljYVJlcXVlc3QSGwoHcmVwbGljYRgBIAEoCUIKukgHcgUQASiAAiJIChVSZXN1bWVSZXBsaWNhUmVzcG9uc2USLwoHcmVwbGljYRgBIAEoCzIeLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXBsaWNhIoYBChNFeHBsYWluUm91dGVSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAyiAAhI4CghtZXNzYWdlcxgCIAMoCzIbLndhcm1wYXRoLmNvbW1vbi52MS5NZXNzYWdlQgm6SAaSAQMQkE4SHAoKc2Vzc2lvbl9pZBgDIAEoCUIIukgFcgMogAIicgoURXhwbGFpblJvdXRlUmVzcG9uc2USDwoHcmVwbGljYRgBIAEoCRIOCgZyZWFzb24YAiABKAkSOQoKY2FuZGlkYXRlcxgDIAMoCzIlLndhcm1wYXRoLmluZmVyZW5jZS52MS5Sb3V0ZUNhbmRpZGF0ZSJICg5Sb3V0ZUNhbmRpZGF0ZRIPCgdyZXBsaWNhGAEgASgJEgwKBGNvc3QYAiABKAESFwoPZXhjbHVkZWRfcmVhc29uGAMgASgJMuMFChBJbmZlcmVuY2VTZXJ2aWNlEl0KCEdlbmVyYXRlEiYud2FybXBhdGguaW5mZXJlbmNlLnYxLkdlbmVyYXRlUmVxdWVzdBonLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlMAESVwoFRW1iZWQSIy53YXJtcGF0aC5pbmZlcmVuY2UudjEuRW1iZWRSZXF1ZXN0GiQud2FybXBhdGguaW5mZXJlbmNlLnYxLkVtYmVkUmVzcG9uc2UiA5ACARJmCgpMaXN0TW9kZWxzEigud2FybXBhdGguaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gikud2FybXBhdGguaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmwKDExpc3RSZXBsaWNhcxIqLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0UmVwbGljYXNSZXF1ZXN0Gisud2FybXBhdGguaW5mZXJlbmNlLnYxLkxpc3RSZXBsaWNhc1Jlc3BvbnNlIgOQAgESZwoMRHJhaW5SZXBsaWNhEioud2FybXBhdGguaW5mZXJlbmNlLnYxLkRyYWluUmVwbGljYVJlcXVlc3QaKy53YXJtcGF0aC5pbmZlcmVuY2UudjEuRHJhaW5SZXBsaWNhUmVzcG9uc2USagoNUmVzdW1lUmVwbGljYRIrLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXN1bWVSZXBsaWNhUmVxdWVzdBosLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXN1bWVSZXBsaWNhUmVzcG9uc2USbAoMRXhwbGFpblJvdXRlEioud2FybXBhdGguaW5mZXJlbmNlLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaKy53YXJtcGF0aC5pbmZlcmVuY2UudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_warmpath_common_v1_message, file_warmpath_common_v1_task, file_warmpath_common_v1_usage]);
 
 /**
  * One model call.
@@ -602,6 +602,20 @@ export type Replica = Message<"warmpath.inference.v1.Replica"> & {
    * @generated from field: string engine = 12;
    */
   engine: string;
+
+  /**
+   * True while it is drained: it is sent nothing new.
+   *
+   * @generated from field: bool draining = 20;
+   */
+  draining: boolean;
+
+  /**
+   * What has failed there lately and is left alone, or tried by a few; empty when all is well.
+   *
+   * @generated from field: repeated warmpath.inference.v1.Breaker breakers = 21;
+   */
+  breakers: Breaker[];
 };
 
 /**
@@ -610,6 +624,125 @@ export type Replica = Message<"warmpath.inference.v1.Replica"> & {
  */
 export const ReplicaSchema: GenMessage<Replica> = /*@__PURE__*/
   messageDesc(file_warmpath_inference_v1_inference_service, 14);
+
+/**
+ * A part of a replica that has failed lately.
+ *
+ * @generated from message warmpath.inference.v1.Breaker
+ */
+export type Breaker = Message<"warmpath.inference.v1.Breaker"> & {
+  /**
+   * The model that fails there; empty: the replica as a whole.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * "open": it is sent nothing. "half-open": a few requests try it.
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * One sentence: why.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.Breaker.
+ * Use `create(BreakerSchema)` to create a new message.
+ */
+export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 15);
+
+/**
+ * The replica to drain.
+ *
+ * @generated from message warmpath.inference.v1.DrainReplicaRequest
+ */
+export type DrainReplicaRequest = Message<"warmpath.inference.v1.DrainReplicaRequest"> & {
+  /**
+   * Its name, as in Replica.
+   *
+   * @generated from field: string replica = 1;
+   */
+  replica: string;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.DrainReplicaRequest.
+ * Use `create(DrainReplicaRequestSchema)` to create a new message.
+ */
+export const DrainReplicaRequestSchema: GenMessage<DrainReplicaRequest> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 16);
+
+/**
+ * The replica as it is now.
+ *
+ * @generated from message warmpath.inference.v1.DrainReplicaResponse
+ */
+export type DrainReplicaResponse = Message<"warmpath.inference.v1.DrainReplicaResponse"> & {
+  /**
+   * It may be stopped when nothing of it is in flight.
+   *
+   * @generated from field: warmpath.inference.v1.Replica replica = 1;
+   */
+  replica?: Replica | undefined;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.DrainReplicaResponse.
+ * Use `create(DrainReplicaResponseSchema)` to create a new message.
+ */
+export const DrainReplicaResponseSchema: GenMessage<DrainReplicaResponse> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 17);
+
+/**
+ * The replica to resume.
+ *
+ * @generated from message warmpath.inference.v1.ResumeReplicaRequest
+ */
+export type ResumeReplicaRequest = Message<"warmpath.inference.v1.ResumeReplicaRequest"> & {
+  /**
+   * Its name, as in Replica.
+   *
+   * @generated from field: string replica = 1;
+   */
+  replica: string;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.ResumeReplicaRequest.
+ * Use `create(ResumeReplicaRequestSchema)` to create a new message.
+ */
+export const ResumeReplicaRequestSchema: GenMessage<ResumeReplicaRequest> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 18);
+
+/**
+ * The replica as it is now.
+ *
+ * @generated from message warmpath.inference.v1.ResumeReplicaResponse
+ */
+export type ResumeReplicaResponse = Message<"warmpath.inference.v1.ResumeReplicaResponse"> & {
+  /**
+   * It takes requests as soon as it is healthy.
+   *
+   * @generated from field: warmpath.inference.v1.Replica replica = 1;
+   */
+  replica?: Replica | undefined;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.ResumeReplicaResponse.
+ * Use `create(ResumeReplicaResponseSchema)` to create a new message.
+ */
+export const ResumeReplicaResponseSchema: GenMessage<ResumeReplicaResponse> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 19);
 
 /**
  * The request to explain.
@@ -644,7 +777,7 @@ export type ExplainRouteRequest = Message<"warmpath.inference.v1.ExplainRouteReq
  * Use `create(ExplainRouteRequestSchema)` to create a new message.
  */
 export const ExplainRouteRequestSchema: GenMessage<ExplainRouteRequest> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 15);
+  messageDesc(file_warmpath_inference_v1_inference_service, 20);
 
 /**
  * Where it would go.
@@ -679,7 +812,7 @@ export type ExplainRouteResponse = Message<"warmpath.inference.v1.ExplainRouteRe
  * Use `create(ExplainRouteResponseSchema)` to create a new message.
  */
 export const ExplainRouteResponseSchema: GenMessage<ExplainRouteResponse> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 16);
+  messageDesc(file_warmpath_inference_v1_inference_service, 21);
 
 /**
  * One candidate.
@@ -714,7 +847,7 @@ export type RouteCandidate = Message<"warmpath.inference.v1.RouteCandidate"> & {
  * Use `create(RouteCandidateSchema)` to create a new message.
  */
 export const RouteCandidateSchema: GenMessage<RouteCandidate> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 17);
+  messageDesc(file_warmpath_inference_v1_inference_service, 22);
 
 /**
  * Calls models on the replica that serves each call best.
@@ -762,6 +895,28 @@ export const InferenceService: GenService<{
     methodKind: "unary";
     input: typeof ListReplicasRequestSchema;
     output: typeof ListReplicasResponseSchema;
+  },
+  /**
+   * Sends a replica nothing new, so that it can be stopped: what runs there ends, sessions continue elsewhere with
+   * their next turn. Holds for this proxy until ResumeReplica or its end. PERMISSION_DENIED unless the caller's
+   * tenant is an operator's.
+   *
+   * @generated from rpc warmpath.inference.v1.InferenceService.DrainReplica
+   */
+  drainReplica: {
+    methodKind: "unary";
+    input: typeof DrainReplicaRequestSchema;
+    output: typeof DrainReplicaResponseSchema;
+  },
+  /**
+   * Lets a drained replica take requests again. PERMISSION_DENIED as above.
+   *
+   * @generated from rpc warmpath.inference.v1.InferenceService.ResumeReplica
+   */
+  resumeReplica: {
+    methodKind: "unary";
+    input: typeof ResumeReplicaRequestSchema;
+    output: typeof ResumeReplicaResponseSchema;
   },
   /**
    * Says where a request would go now, and why, without sending it.

@@ -1,0 +1,29 @@
+import type { Counter, Gauge, Metrics } from "@warmpath/runtime";
+
+/** What breakers and retries count. */
+export interface BreakerMetrics {
+  readonly breakerState: Gauge<"replica" | "model">;
+  readonly breakerOpenings: Counter<"replica" | "model">;
+  readonly retriesRefused: Counter<"model">;
+}
+
+/** Defines them; an empty model stands for a whole replica. */
+export function breakerMetrics(metrics: Metrics): BreakerMetrics {
+  return {
+    breakerState: metrics.gauge({
+      name: "warmpath_inference_proxy_breaker_state",
+      help: "0 while requests pass, 1 while a few may try, 2 while none may; without a model: all of the replica's.",
+      labels: ["replica", "model"],
+    }),
+    breakerOpenings: metrics.counter({
+      name: "warmpath_inference_proxy_breaker_openings_total",
+      help: "Times that a replica, or a model at it, was taken out for failing.",
+      labels: ["replica", "model"],
+    }),
+    retriesRefused: metrics.counter({
+      name: "warmpath_inference_proxy_retries_refused_total",
+      help: "Retries that were not made because the retry budget was spent.",
+      labels: ["model"],
+    }),
+  };
+}

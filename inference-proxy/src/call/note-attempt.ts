@@ -1,0 +1,82 @@
+import type { Clock, Logger } from "@warmpath/runtime/base";
+import type { Breakers, Failure } from "../breakers/index.ts";
+import type { InferenceProxyMetrics } from "../metrics.ts";
+import type { AttemptFailure, FailureKind } from "../upstream/failure.ts";
+import type { Attempt } from "../upstream/open.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { CallRequest } from "./types.ts";
+
+/** What hears of attempts. */
+export interface NoteMeans {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: InferenceProxyMetrics;
+  readonly pool: Pool;
+  readonly breakers: Breakers;
+}
+
+/** What a failed attempt says about its replica; undefined: nothing. */
+const shadows: Readonly<Record<FailureKind, Failure["scope"] | undefined>> = {
+  unreachable: "replica",
+  // Having no room is no fault: the retry finds a place elsewhere, and the queue does the rest.
+  busy: undefined,
+  leaving: "gone",
+  died: "replica",
+  failed: "model",
+  garbled: "model",
+  timeout: "model",
+  refused: "model",
+};
+
+/** Counts an attempt that opened or failed, and tells the replica's breakers. */
+export function noteAttempt(
+  means: NoteMeans,
+  request: CallRequest,
+  tried: { readonly replica: string; readonly sentAtMs: number; readonly attempt: Attempt },
+): void {
+  const { replica, sentAtMs, attempt } = tried;
+  if (attempt.kind !== "failed") {
+    const outcome = attempt.kind === "fault" ? "fault" : "opened";
+    means.metrics.attempts.inc({ replica, outcome });
+    // The first event of a whole answer is its end, and says nothing about the replica's pace.
+    const firstEventMs =
+      attempt.kind === "stream" ? means.clock.monotonicMs() - sentAtMs : undefined;
+    const { model } = request;
+    means.breakers.note({ replica, model, sentAtMs, failure: undefined, firstEventMs });
+    return;
+  }
+  noteFailure(means, request, { replica, sentAtMs, failure: attempt.failure });
+}
+
+function noteFailure(
+  means: NoteMeans,
+  request: CallRequest,
+  tried: {
+    readonly replica: string;
+    readonly sentAtMs: number;
+    readonly failure: AttemptFailure;
+  },
+): void {
+  const { replica, sentAtMs, failure } = tried;
+  means.metrics.attempts.inc({ replica, outcome: failure.kind });
+  means.log.warn("upstream attempt failed", {
+    request_id: request.requestId,
+    replica,
+    kind: failure.kind,
+    detail: failure.message,
+  });
+  if (failure.kind === "unreachable") {
+    // The next requests need not find out for themselves; the next good probe brings it back.
+    means.pool.update(replica, { healthy: false, unhealthyReason: failure.message });
+  }
+  const scope = shadows[failure.kind];
+  if (scope !== undefined) {
+    means.breakers.note({
+      replica,
+      model: request.model,
+      sentAtMs,
+      failure: { scope, kind: failure.kind },
+      firstEventMs: undefined,
+    });
+  }
+}

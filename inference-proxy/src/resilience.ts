@@ -1,0 +1,66 @@
+import type { Clock, Logger, Random } from "@warmpath/runtime/base";
+import {
+  type BreakerLimits,
+  type Breakers,
+  createBreakers,
+  createRetryBudget,
+  type RetryBudget,
+} from "./breakers/index.ts";
+import type { InferenceProxyConfig } from "./config.ts";
+import type { InferenceProxyMetrics } from "./metrics.ts";
+import type { Pool } from "./upstream/pool.ts";
+import { startRecovery } from "./upstream/recovery.ts";
+
+/** What keeps one replica's failure from becoming everybody's. */
+export interface Resilience {
+  readonly breakers: Breakers;
+  readonly retries: RetryBudget;
+  /** Joins the breakers with the pool, once there is one to tell. */
+  start(parts: { readonly metrics: InferenceProxyMetrics }): void;
+  close(): void;
+}
+
+/** So that a proxy with little traffic has retries again after an outage. */
+const retriesPerSecond = 1;
+
+/** Builds it from the configuration; nothing runs before `start`. */
+export function createResilience(options: {
+  readonly config: InferenceProxyConfig;
+  readonly pool: Pool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}): Resilience {
+  const { config, pool, clock, random, log } = options;
+  const breakers = createBreakers({ limits: breakerLimitsOf(config), clock, random });
+  let close = () => {};
+  return {
+    breakers,
+    retries: createRetryBudget({
+      clock,
+      limits: {
+        share: config.retryPercent / 100,
+        reserve: config.retryReserve,
+        perSecond: retriesPerSecond,
+      },
+    }),
+    start: ({ metrics }) => {
+      const recovery = startRecovery({ pool, breakers, limits: config, clock, log, metrics });
+      close = () => recovery.close();
+    },
+    close: () => close(),
+  };
+}
+
+function breakerLimitsOf(config: InferenceProxyConfig): BreakerLimits {
+  return {
+    windowMs: config.breakerWindowMs,
+    requestsMin: config.breakerRequestsMin,
+    failureShare: config.breakerFailurePercent / 100,
+    slowFactor: config.breakerSlowFactor,
+    slowMsMin: config.breakerSlowMsMin,
+    cooldownMs: config.breakerCooldownMs,
+    cooldownMsMax: config.breakerCooldownMsMax,
+    trialsMax: config.breakerTrials,
+  };
+}

@@ -1,0 +1,42 @@
+import { type Clock, timeoutSignal } from "@warmpath/runtime/base";
+import type { Replica } from "./pool.ts";
+
+/** What a canary may cost. */
+export interface CanaryLimits {
+  /** Longest wait for its one token. */
+  readonly canaryTimeoutMs: number;
+}
+
+/**
+ * Asks a replica for one token: the only proof that its engine works, since an engine that is
+ * paused, or about to end, answers its health page as ever. True when it answered anything but an
+ * error of its own: a model that generates no text says so at once, and is well.
+ */
+export async function sendCanary(
+  { address, facts }: Replica,
+  limits: CanaryLimits,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const timeout = timeoutSignal(clock, limits.canaryTimeoutMs);
+  const { authorization } = address;
+  try {
+    const response = await fetch(`${address.baseUrl}/v1/completions`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        ...(authorization === undefined ? {} : { authorization }),
+      },
+      body: JSON.stringify({ model: facts.models[0]?.id, prompt: "1", max_tokens: 1 }),
+      redirect: "manual",
+      keepalive: false,
+      signal: AbortSignal.any([timeout.signal, signal]),
+    });
+    await response.body?.cancel();
+    return response.status < 500 && response.status !== 429;
+  } catch {
+    // Refused, broken or too late: not well, whichever it was.
+    return false;
+  } finally {
+    timeout.cancel();
+  }
+}
