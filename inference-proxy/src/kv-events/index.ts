@@ -1,15 +1,20 @@
-/** The KV events of inference engines, as read off their event streams. */
+/** The KV events of inference engines: read off their streams, and what they say of their caches. */
 export {
   decodeKvBatch,
   decodeKvMessage,
   decodeKvReplay,
   encodeKvReplayRequest,
 } from "./decode.ts";
+export { type KnowledgeFacts, type KvKnowledge, startKvKnowledge } from "./knowledge.ts";
+export { createKvEventsMetrics, type KvEventsMetrics } from "./metrics.ts";
+export { parseConfiguredSources } from "./sources.ts";
+export { createTokenPrompt, type TokenPrompt } from "./token-prompt.ts";
 export type {
   BlockHash,
   BlocksRemoved,
   BlocksStored,
   CacheCleared,
+  CacheNews,
   KvBatch,
   KvEvent,
   KvMessage,

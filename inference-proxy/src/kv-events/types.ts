@@ -62,3 +62,18 @@ export interface KvMessage {
   readonly sequence: number;
   readonly batch: KvBatch;
 }
+
+/** What engines say about their caches, in our keys; placement takes it in. Must not throw. */
+export interface CacheNews {
+  /** The replica holds these keys now; one that it stores twice is told once. */
+  stored(replica: string, keys: readonly number[]): void;
+  /** The last copy of these keys is gone. */
+  removed(replica: string, keys: readonly number[]): void;
+  /** The replica holds nothing any more, or nobody knows what. */
+  cleared(replica: string): void;
+  /**
+   * False: the stream stalled, has a gap, or was found wrong; the approximate index takes over by
+   * itself.
+   */
+  trusted(replica: string, isTrusted: boolean): void;
+}

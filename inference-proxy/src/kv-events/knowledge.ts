@@ -1,0 +1,212 @@
+import { type Clock, type Logger, messageOf, type Random } from "@warmpath/runtime/base";
+import type { Pool, Replica } from "../upstream/pool.ts";
+import type { FinishedPrompt } from "./audit.ts";
+import { discoverSources } from "./discover.ts";
+import type { KvEventsMetrics } from "./metrics.ts";
+import { openReplicaEvents, type ReplicaEvents } from "./replica-events.ts";
+import type { ConfiguredSources, KvSource } from "./sources.ts";
+import { cachedTokensOf, type TokenPrompt } from "./token-prompt.ts";
+import type { Doubt } from "./trust.ts";
+import type { CacheNews } from "./types.ts";
+
+/** What all replicas' caches hold, by their engines' own words. */
+export interface KvKnowledge {
+  /**
+   * Cached tokens that a replica will report for this prompt; undefined where its events are not
+   * trusted, or there are none.
+   */
+  predict(replica: string, prompt: TokenPrompt): number | undefined;
+  /** Takes in the end of a request whose engine reported its usage. */
+  finished(replica: string, prompt: FinishedPrompt, predictedTokens: number | undefined): void;
+  describe(replica: string): KnowledgeFacts;
+  close(): Promise<void>;
+}
+
+/** What is known of one replica's cache, for people. */
+export interface KnowledgeFacts {
+  /** `events`: its engine tells. `history`: what we sent there is all there is. */
+  readonly source: "events" | "history";
+  /** Why its events are not believed; empty where they are, or where there are none. */
+  readonly doubts: readonly Doubt[];
+  readonly blocks: number;
+}
+
+/** What following engines stands on. */
+export interface KvKnowledgeOptions {
+  readonly pool: Pool;
+  readonly configured: ConfiguredSources;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: KvEventsMetrics;
+  /** Who takes in the changes; default: nobody. */
+  readonly news?: CacheNews;
+  readonly limits: {
+    readonly isDiscovering: boolean;
+    readonly timeoutMs: number;
+    readonly stallMs: number;
+    readonly blocksMax: number;
+    readonly messageBytesMax: number;
+  };
+}
+
+/** How often streams are looked at: replays wait for a second of silence. */
+const tickMs = 250;
+/** Rest before an engine that listed nothing, or did not answer, is asked again. */
+const askAgainMs = 30_000;
+
+const nobody: CacheNews = {
+  stored: () => undefined,
+  removed: () => undefined,
+  cleared: () => undefined,
+  trusted: () => undefined,
+};
+
+/** Follows the engines of the pool from now on; opens sockets as soon as it knows where. */
+export function startKvKnowledge(options: KvKnowledgeOptions): KvKnowledge {
+  const knowledge = new FollowedPool(options);
+  knowledge.start();
+  return knowledge;
+}
+
+/** One replica, whether it has events or not. */
+interface Followed {
+  events: ReplicaEvents | undefined;
+  isHealthy: boolean;
+  isAsking: boolean;
+  askAtMs: number;
+}
+
+class FollowedPool implements KvKnowledge {
+  readonly #options: KvKnowledgeOptions;
+  readonly #followed = new Map<string, Followed>();
+  readonly #closed = new AbortController();
+
+  constructor(options: KvKnowledgeOptions) {
+    this.#options = options;
+    for (const { address } of options.pool.replicas) {
+      const askAtMs = Number.NEGATIVE_INFINITY;
+      const followed = { events: undefined, isHealthy: false, isAsking: false, askAtMs };
+      this.#followed.set(address.name, followed);
+    }
+  }
+
+  start(): void {
+    this.#options.pool.onChange(() => this.#look());
+    this.#look();
+    void this.#run();
+  }
+
+  predict(replica: string, prompt: TokenPrompt): number | undefined {
+    const events = this.#followed.get(replica)?.events;
+    if (events === undefined || !events.trust.isTrusted) return undefined;
+    const { blockTokens } = events;
+    // An engine that has stored nothing has nothing cached.
+    if (blockTokens === undefined) return 0;
+    return cachedTokensOf(events.depthOf(prompt.keys(blockTokens)), blockTokens, prompt.tokens);
+  }
+
+  finished(replica: string, prompt: FinishedPrompt, predictedTokens: number | undefined): void {
+    const result = this.#followed.get(replica)?.events?.finished(prompt, predictedTokens);
+    if (result !== undefined) this.#options.metrics.predictions.inc({ replica, result });
+  }
+
+  describe(replica: string): KnowledgeFacts {
+    const events = this.#followed.get(replica)?.events;
+    if (events === undefined) return { source: "history", doubts: [], blocks: 0 };
+    const { isTrusted, doubts } = events.trust;
+    return { source: isTrusted ? "events" : "history", doubts, blocks: events.blocks };
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await Promise.all([...this.#followed.values()].map(({ events }) => events?.close()));
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      // Only the end of it all interrupts the wait.
+      await clock.sleep(tickMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      this.#look();
+      for (const { events } of this.#followed.values()) events?.tick();
+    }
+  }
+
+  /** Sees which engines came up or went, and asks new ones where their events are. */
+  #look(): void {
+    for (const replica of this.#options.pool.replicas) {
+      const followed = this.#followed.get(replica.address.name);
+      if (followed === undefined) continue;
+      const { healthy } = replica.facts;
+      if (healthy !== followed.isHealthy) {
+        followed.isHealthy = healthy;
+        // What comes up may be another engine, with its events elsewhere.
+        if (healthy) followed.askAtMs = Number.NEGATIVE_INFINITY;
+        if (healthy) followed.events?.up();
+        else followed.events?.down();
+      }
+      if (healthy && this.#isAskingDue(followed)) void this.#find(replica, followed);
+    }
+  }
+
+  #isAskingDue({ isAsking, askAtMs }: Followed): boolean {
+    return (
+      !isAsking && !this.#closed.signal.aborted && this.#options.clock.monotonicMs() >= askAtMs
+    );
+  }
+
+  /** Never rejects. */
+  async #find({ address, facts }: Replica, followed: Followed): Promise<void> {
+    const { configured, clock, log, limits } = this.#options;
+    followed.isAsking = true;
+    followed.askAtMs = Number.POSITIVE_INFINITY;
+    try {
+      const isAsked = limits.isDiscovering && facts.kind === "vllm";
+      const sources =
+        configured.get(address.name) ??
+        (isAsked ? await discoverSources(address, limits.timeoutMs, clock) : []);
+      await this.#follow(address.name, followed, sources);
+      if (sources.length === 0) followed.askAtMs = clock.monotonicMs() + askAgainMs;
+    } catch (error) {
+      log.debug("kv events cannot be followed", {
+        replica: address.name,
+        detail: messageOf(error),
+      });
+      followed.askAtMs = clock.monotonicMs() + askAgainMs;
+    } finally {
+      followed.isAsking = false;
+    }
+  }
+
+  async #follow(replica: string, followed: Followed, sources: readonly KvSource[]): Promise<void> {
+    const { events } = followed;
+    if (events !== undefined && Bun.deepEquals(events.sources, sources)) return;
+    if (events !== undefined) {
+      followed.events = undefined;
+      events.drop();
+      await events.close();
+    }
+    if (sources.length === 0 || this.#closed.signal.aborted) return;
+    const { clock, random, log, metrics, limits, news = nobody } = this.#options;
+    const opened = await openReplicaEvents(replica, sources, {
+      clock,
+      random,
+      log,
+      metrics,
+      news,
+      limits,
+      messageBytesMax: limits.messageBytesMax,
+    });
+    // The process may have ended, or the engine gone, while the sockets were opened.
+    if (this.#closed.signal.aborted) return await opened.close();
+    followed.events = opened;
+    if (!followed.isHealthy) opened.down();
+    log.info("kv events are followed", {
+      replica,
+      endpoints: sources.map(({ endpoint }) => endpoint),
+    });
+  }
+}

@@ -1,0 +1,256 @@
+import type { Clock, Logger } from "@warmpath/runtime/base";
+import { type AuditResult, createAudit, createStallWatch, type FinishedPrompt } from "./audit.ts";
+import { createEngineBlocks, type EngineBlocks } from "./engine-blocks.ts";
+import type { KvEventsMetrics } from "./metrics.ts";
+import type { KvSource } from "./sources.ts";
+import { type EventStream, openStream, type StreamMeans } from "./stream.ts";
+import { createTrust, type Doubt, type Trust } from "./trust.ts";
+import type { CacheNews, KvBatch } from "./types.ts";
+
+/** What following one replica stands on. */
+export interface ReplicaEventsMeans extends StreamMeans {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly news: CacheNews;
+  readonly metrics: KvEventsMetrics;
+  readonly limits: { readonly stallMs: number; readonly blocksMax: number };
+}
+
+/** Everything known of one replica's caches through its events; one cache for each rank. */
+export interface ReplicaEvents {
+  readonly trust: Trust;
+  readonly sources: readonly KvSource[];
+  /** Distinct blocks over all ranks. */
+  readonly blocks: number;
+  /** Tokens of a block; undefined until one was stored. */
+  readonly blockTokens: number | undefined;
+  /**
+   * Leading keys of a prompt that its fullest rank holds: with several ranks the engine picks one
+   * without looking, so it is the most that can be hit.
+   */
+  depthOf(keys: ArrayLike<number>): number;
+  /** Takes in what an answer says about the cache; undefined: nothing was foretold. */
+  finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined;
+  /** The engine is out: what it had is gone, unless its events say otherwise when it is back. */
+  down(): void;
+  up(): void;
+  /** Call it a few times a second. */
+  tick(): void;
+  /** Tells that nothing is known any more; `close` follows. */
+  drop(): void;
+  close(): Promise<void>;
+}
+
+/** First and longest rest between two complete readings, in ms. */
+const rereadMinMs = 5000;
+const rereadMaxMs = 300_000;
+
+/** One rank: its cache and its stream. */
+interface Rank {
+  readonly blocks: EngineBlocks;
+  readonly stream: EventStream;
+}
+
+/** Follows all sources of one replica. Throws `rejected-invalid` for an endpoint that is none. */
+export async function openReplicaEvents(
+  replica: string,
+  sources: readonly KvSource[],
+  means: ReplicaEventsMeans,
+): Promise<ReplicaEvents> {
+  const events = new FollowedReplica(replica, sources, means);
+  await events.open();
+  return events;
+}
+
+class FollowedReplica implements ReplicaEvents {
+  readonly trust: Trust;
+  readonly sources: readonly KvSource[];
+  readonly #replica: string;
+  readonly #means: ReplicaEventsMeans;
+  readonly #ranks: Rank[] = [];
+  readonly #audit = createAudit();
+  readonly #stalls;
+  /** When everything may be read anew, and how long the next rest is. */
+  #rereadAtMs = Number.NEGATIVE_INFINITY;
+  #restMs = rereadMinMs;
+  #isUnreadable = false;
+
+  constructor(replica: string, sources: readonly KvSource[], means: ReplicaEventsMeans) {
+    this.#replica = replica;
+    this.sources = sources;
+    this.#means = means;
+    this.#stalls = createStallWatch(means.limits.stallMs);
+    this.trust = createTrust((isTrusted, doubts) => this.#tellTrust(isTrusted, doubts));
+    means.metrics.trusted.set({ replica }, 0);
+  }
+
+  async open(): Promise<void> {
+    try {
+      for (const source of this.sources) await this.#openRank(source);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  get blocks(): number {
+    return this.#ranks.reduce((sum, { blocks }) => sum + blocks.size, 0);
+  }
+
+  get blockTokens(): number | undefined {
+    return this.#ranks.find(({ blocks }) => blocks.blockTokens !== undefined)?.blocks.blockTokens;
+  }
+
+  depthOf(keys: ArrayLike<number>): number {
+    let deepest = 0;
+    for (const { blocks } of this.#ranks) {
+      let depth = 0;
+      while (depth < keys.length && blocks.holds(keys[depth]!)) depth += 1;
+      deepest = Math.max(deepest, depth);
+    }
+    return deepest;
+  }
+
+  finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined {
+    const nowMs = this.#means.clock.monotonicMs();
+    const { blockTokens } = this;
+    // Before the first store nothing says how large a block is; vLLM's largest usual one is owed.
+    this.#stalls.finished(prompt, blockTokens ?? blockTokensMax, nowMs);
+    if (predictedTokens === undefined) return undefined;
+    const { result, isFailed } = this.#audit.observe(predictedTokens, prompt.cachedTokens);
+    if (isFailed && this.#ranks.length === 1) this.trust.set("audit", true);
+    return result;
+  }
+
+  down(): void {
+    this.trust.set("down", true);
+    for (const { stream } of this.#ranks) stream.follower.restart(this.#means.clock.monotonicMs());
+  }
+
+  up(): void {
+    this.trust.set("down", false);
+  }
+
+  tick(): void {
+    const nowMs = this.#means.clock.monotonicMs();
+    for (const { stream } of this.#ranks) stream.tick();
+    if (this.#stalls.isStalled(nowMs)) this.trust.set("stalled", true);
+    const { doubts } = this.trust;
+    const isWrong = doubts.some((doubt) => mendedByReading.has(doubt));
+    if (isWrong && nowMs >= this.#rereadAtMs) this.#reread(nowMs);
+    else if (this.trust.isTrusted && nowMs - this.#rereadAtMs > this.#restMs) {
+      this.#restMs = rereadMinMs;
+    }
+    this.#reportGauges();
+  }
+
+  drop(): void {
+    this.trust.set("stream", true);
+    this.#means.news.cleared(this.#replica);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#ranks.map(({ stream }) => stream.close()));
+  }
+
+  async #openRank(source: KvSource): Promise<void> {
+    const { news, metrics, limits } = this.#means;
+    const replica = this.#replica;
+    const blocks = createEngineBlocks(
+      {
+        stored: (keys) => news.stored(replica, keys),
+        removed: (keys) => news.removed(replica, keys),
+        cleared: () => this.#onCleared(),
+      },
+      limits.blocksMax,
+    );
+    const stream = await openStream(source, this.#means, {
+      onBatch: (batch, isReplayed) => this.#onBatch(blocks, batch, isReplayed),
+      onForgotten: (why) => {
+        metrics.forgotten.inc({ replica, reason: why });
+        blocks.clear();
+      },
+      onComplete: () => this.#review(),
+      onAsk: () => metrics.replays.inc({ replica }),
+      onUnreadable: (error) => this.#onUnreadable(error),
+    });
+    this.#ranks.push({ blocks, stream });
+    // Its first batches may have come before it was counted.
+    this.#review();
+  }
+
+  #onBatch(blocks: EngineBlocks, batch: KvBatch, isReplayed: boolean): void {
+    const { metrics, clock } = this.#means;
+    const replica = this.#replica;
+    for (const { type } of batch.events) metrics.events.inc({ replica, type });
+    if (batch.unknownEvents > 0)
+      metrics.events.inc({ replica, type: "unknown" }, batch.unknownEvents);
+    blocks.apply(batch);
+    if (!isReplayed) {
+      metrics.lagSeconds.observe({ replica }, Math.max(0, clock.nowMs() - batch.atMs) / 1000);
+      this.#stalls.heard(clock.monotonicMs());
+      this.trust.set("stalled", false);
+    }
+    if (this.trust.doubts.length > 0 || blocks.orphans > 0) this.#review();
+  }
+
+  /** Other ranks still hold what they held: the replica's keys are told again without this one's. */
+  #onCleared(): void {
+    this.#means.news.cleared(this.#replica);
+    for (const { blocks } of this.#ranks) blocks.tellAll();
+  }
+
+  #onUnreadable(error: unknown): void {
+    const { metrics, log } = this.#means;
+    metrics.unreadable.inc({ replica: this.#replica });
+    if (!this.#isUnreadable) {
+      log.warn("kv events cannot be read", { replica: this.#replica, error });
+      this.#isUnreadable = true;
+    }
+    this.trust.set("unreadable", true);
+  }
+
+  /** Weighs what the streams say of themselves. */
+  #review(): void {
+    const ranks = this.#ranks;
+    const isComplete =
+      ranks.length === this.sources.length &&
+      ranks.every(({ stream }) => stream.follower.state === "live");
+    this.trust.set(
+      "beginning",
+      ranks.some(({ blocks }) => blocks.orphans > 0),
+    );
+    this.trust.set("stream", !isComplete);
+  }
+
+  /** Forgets all and reads it again from the first batch that can be had. */
+  #reread(nowMs: number): void {
+    this.#rereadAtMs = nowMs + this.#restMs;
+    this.#restMs = Math.min(2 * this.#restMs, rereadMaxMs);
+    this.#audit.reset();
+    this.#isUnreadable = false;
+    this.trust.set("stream", true);
+    for (const doubt of mendedByReading) this.trust.set(doubt, false);
+    for (const { stream } of this.#ranks) stream.follower.restart(nowMs);
+    this.#review();
+  }
+
+  #tellTrust(isTrusted: boolean, doubts: readonly Doubt[]): void {
+    const { log, news, metrics } = this.#means;
+    const replica = this.#replica;
+    metrics.trusted.set({ replica }, isTrusted ? 1 : 0);
+    if (isTrusted) log.info("kv events are trusted", { replica, blocks: this.blocks });
+    else log.info("kv events are not trusted", { replica, doubts });
+    news.trusted(replica, isTrusted);
+  }
+
+  #reportGauges(): void {
+    this.#means.metrics.blocks.set({ replica: this.#replica }, this.blocks);
+  }
+}
+
+/** Doubts that a complete reading settles. */
+const mendedByReading: ReadonlySet<Doubt> = new Set(["audit", "unreadable"]);
+
+/** vLLM's default on a CPU; GPUs have 16. */
+const blockTokensMax = 128;
