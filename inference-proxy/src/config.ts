@@ -1,6 +1,7 @@
 import { type Config, option, type Relation } from "@warmpath/runtime/base";
 import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
+import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
 import { resilienceSettings } from "./config/resilience.ts";
 
@@ -233,6 +234,7 @@ export const inferenceProxyOptions = {
   }),
   ...engineControlOptions,
   ...answerCacheOptions,
+  ...kvEventOptions,
 } as const;
 
 /** The values of {@link inferenceProxyOptions}. */

@@ -10,6 +10,7 @@ import { createPlacement } from "./call/placement.ts";
 import { parsePrices } from "./call/prices.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
+import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
 import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
 import {
@@ -49,8 +50,8 @@ const keptConnectionsMax = 1024;
 /** A place comes free within about a second wherever requests are in flight at all. */
 const retryAfterMs = 1000;
 
-/** Builds the policy's state and the pool; starts nothing but the watchdog's timer. */
-export function createMeans(options: {
+/** What the means are built from. */
+interface MeansOptions {
   readonly config: InferenceProxyConfig;
   readonly log: Logger;
   readonly clock: Clock;
@@ -59,7 +60,13 @@ export function createMeans(options: {
   readonly tracing: Tracing;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
-}): Means {
+}
+
+/**
+ * Builds the policy's state and the pool; starts nothing but the watchdog's timer and the followers
+ * of engines' events.
+ */
+export function createMeans(options: MeansOptions): Means {
   const { config, log, clock, random, tracing } = options;
   const pool = createPool({
     addresses: parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
@@ -92,6 +99,7 @@ export function createMeans(options: {
   resilience.start({ metrics: proxyMetrics });
   const paces = createReplicaPaces();
   const limiter = limiterOf(options, proxyMetrics);
+  const kvKnowledge = followEngines(options, pool, proxyMetrics);
   reportHealth(proxyMetrics, pool);
   return {
     loads: bookings,
@@ -115,6 +123,7 @@ export function createMeans(options: {
       prefixes: createPrefixMemory({ entriesMax: config.prefixEntriesMax }),
       paces,
       ratios: createTokenRatios({ modelsMax: config.modelsMax }),
+      kvKnowledge,
       prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
@@ -135,13 +144,14 @@ export function createMeans(options: {
       watchdog.close();
       client.close();
       await limiter.close();
+      await kvKnowledge.close();
     },
   };
 }
 
 /** The limits of this process, shared with others where there is a store for it. */
 function limiterOf(
-  { config, clock, log, limitStore }: Parameters<typeof createMeans>[0],
+  { config, clock, log, limitStore }: MeansOptions,
   proxyMetrics: InferenceProxyMetrics,
 ): Limiter {
   return createLimiter({
@@ -156,6 +166,29 @@ function limiterOf(
         onStore: (isThere: boolean) => sayStore(log, proxyMetrics, isThere),
       },
     }),
+  });
+}
+
+function followEngines(
+  { config, clock, random, log }: Pick<MeansOptions, "config" | "clock" | "random" | "log">,
+  pool: Pool,
+  { kvEvents: metrics }: InferenceProxyMetrics,
+): KvKnowledge {
+  const names = pool.replicas.map(({ address }) => address.name);
+  return startKvKnowledge({
+    pool,
+    configured: parseConfiguredSources(config.kvEvents, names),
+    clock,
+    random,
+    log,
+    metrics,
+    limits: {
+      isDiscovering: config.kvEventsDiscovered,
+      timeoutMs: config.probeTimeoutMs,
+      stallMs: config.kvEventsStallMs,
+      blocksMax: config.kvEventsBlocksMax,
+      messageBytesMax: config.kvEventsMessageBytesMax,
+    },
   });
 }
 

@@ -8,6 +8,7 @@ import {
 import { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./answer-cache/metrics.ts";
 import { type BreakerMetrics, breakerMetrics } from "./breakers/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
+import { createKvEventsMetrics, type KvEventsMetrics } from "./kv-events/index.ts";
 
 /** Everything the proxy counts. */
 export interface InferenceProxyMetrics extends PaceMetrics, BreakerMetrics {
@@ -28,6 +29,7 @@ export interface InferenceProxyMetrics extends PaceMetrics, BreakerMetrics {
   readonly healthy: Gauge<"replica">;
   readonly keyLookUps: Counter<"result">;
   readonly answerCache: AnswerCacheMetrics;
+  readonly kvEvents: KvEventsMetrics;
 }
 
 /**
@@ -44,6 +46,7 @@ export function createInferenceProxyMetrics(
     ...paceMetrics(metrics),
     answerCache: createAnswerCacheMetrics(metrics, answers),
     ...breakerMetrics(metrics),
+    kvEvents: createKvEventsMetrics(metrics),
     inFlight: metrics.gauge({
       name: "warmpath_inference_proxy_replica_in_flight",
       help: "Requests of this proxy at a replica now.",

@@ -51,6 +51,12 @@ function proxyUrl({ port, proxyUrl: url }: ConnectionFlags & { proxyUrl?: string
   return grpcUrl(given, "inference-proxy", "WARMPATH_INFERENCE_URL");
 }
 
+function knowledge({ cacheKnowledge, cacheDoubts, cachedBlocks }: Replica): string {
+  if (cacheDoubts.length > 0)
+    return `${cacheKnowledge} (events in doubt: ${cacheDoubts.join(", ")})`;
+  return cachedBlocks === undefined ? cacheKnowledge : `${cacheKnowledge}: ${cachedBlocks} blocks`;
+}
+
 const columns: readonly [heading: string, cell: (replica: Replica) => string][] = [
   ["name", (each) => each.name],
   ["url", (each) => each.url],
@@ -62,6 +68,7 @@ const columns: readonly [heading: string, cell: (replica: Replica) => string][] 
     "kv cache",
     (each) => (each.kvCacheUsage === undefined ? "–" : `${Math.round(each.kvCacheUsage * 100)} %`),
   ],
+  ["cache known by", knowledge],
   ["engine", (each) => `${each.engine}${each.simulated ? " (simulated)" : ""}`],
   ["models", (each) => each.models.join(", ")],
 ];

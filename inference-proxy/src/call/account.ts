@@ -1,5 +1,6 @@
 import { attributes } from "@warmpath/runtime";
 import type { Clock, Logger } from "@warmpath/runtime/base";
+import type { KvKnowledge } from "../kv-events/index.ts";
 import type { ReplicaPaces, TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import { noUsage, type TokenUsage } from "../upstream/usage.ts";
@@ -21,6 +22,10 @@ export interface CallEnd {
   /** When the request went to the replica that answered. */
   readonly sentAtMs: number;
   readonly firstEventMs: number | undefined;
+  /** Cached tokens that the engine's events foretold; undefined where nobody could say. */
+  readonly predictedCachedTokens?: number | undefined;
+  /** Absent where the engine does not tell cached tokens, or there are none to tell. */
+  readonly tellsCached?: boolean;
 }
 
 /** The bill of one call. */
@@ -43,6 +48,7 @@ export interface AccountMeans {
   readonly prices: PriceTable;
   readonly paces: ReplicaPaces;
   readonly ratios: TokenRatios;
+  readonly kvKnowledge: KvKnowledge;
 }
 
 /** Turns the end of a call into its bill: counts it, learns from it, logs one line. */
@@ -82,6 +88,11 @@ function interTokenMsOf(end: CallEnd, usage: TokenUsage, nowMs: number): number 
 function learn(means: AccountMeans, request: CallRequest, end: CallEnd, report: CallReport): void {
   if (end.reported !== undefined) {
     means.ratios.learn(request.model, request.bodyBytes, end.reported.inputTokens);
+    if (end.tellsCached === true && end.outcome === "done") {
+      const { inputTokens, cachedInputTokens: cachedTokens } = end.reported;
+      const prompt = { sentAtMs: end.sentAtMs, inputTokens, cachedTokens };
+      means.kvKnowledge.finished(end.replica, prompt, end.predictedCachedTokens);
+    }
   }
   if (end.firstEventMs !== undefined) {
     const { interTokenMs } = report;
@@ -137,6 +148,7 @@ function logFields(
     lane: request.lane,
     input_tokens: usage.inputTokens,
     cached_input_tokens: usage.cachedInputTokens,
+    predicted_cached_tokens: end.predictedCachedTokens,
     output_tokens: usage.outputTokens,
     usage_estimated: isEstimated,
     cost_nanodollars: costNanodollars.toString(),

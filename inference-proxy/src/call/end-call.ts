@@ -2,6 +2,7 @@ import type { OpenSpan } from "@warmpath/runtime";
 import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import { noReservation, type Reservation, type Used } from "../pace/index.ts";
+import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import { parseUsage, usageBytes } from "../upstream/usage.ts";
@@ -49,6 +50,7 @@ export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
   readonly sentAtMs: number;
   /** By which the upstream was asked: that of the client, or one of another format. */
   readonly path: ServingPath;
+  readonly predictedCachedTokens: number | undefined;
   readonly attempt: Extract<Attempt, { readonly kind: "stream" | "whole" }>;
 }
 
@@ -91,6 +93,7 @@ export function createOpenCall(
       attempts: opened.attempts,
       startedAtMs: opened.startedAtMs,
       sentAtMs: opened.sentAtMs,
+      predictedCachedTokens: opened.predictedCachedTokens,
       firstEventMs,
     };
     // Whoever ends the call, its line in the log belongs to the call's trace.
@@ -168,15 +171,21 @@ function factsOf(answer: OpenCall["answer"]) {
     return {
       finishReason: undefined,
       choiceEvents: 0,
-      reported: usage === undefined ? undefined : parseUsage(usage),
+      ...readUsage(usage),
     };
   }
   const { finishReason, choiceEvents, usage } = answer.events.facts;
   return {
     finishReason,
     choiceEvents,
-    reported: usage === undefined ? undefined : parseUsage(usage),
+    ...readUsage(usage),
   };
+}
+
+function readUsage(usage: Uint8Array | undefined) {
+  return usage === undefined
+    ? { reported: undefined, tellsCached: false }
+    : { reported: parseUsage(usage), tellsCached: searchable(usage).includes("cached_tokens") };
 }
 
 /** An error as accounts name it: the two ways in which a call is cut short have words. */

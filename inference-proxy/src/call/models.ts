@@ -15,6 +15,8 @@ export interface Models {
    */
   resolve(asked: string): string;
   list(): readonly ListedModel[];
+  /** True for a LoRA adapter: its prompts are cached apart from the base model's. */
+  isAdapter(model: string): boolean;
   /** The model for embeddings; undefined when no upstream has one. */
   embedding(): string | undefined;
 }
@@ -37,6 +39,10 @@ export function createModels(options: {
   const defaultModel = () => options.defaultModel ?? list()[0]?.id ?? "";
   return {
     list,
+    isAdapter: (model) =>
+      pool.replicas.some(({ facts }) =>
+        facts.models.some(({ id, isAdapter }) => id === model && isAdapter === true),
+      ),
     embedding: () =>
       options.embeddingModel ??
       list().find(({ id }) => embeddingName.test(id))?.id ??

@@ -173,6 +173,10 @@ async function tryReplica(
   assert(replica !== undefined, "placement only picks replicas of the pool");
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
+  const predictedCachedTokens =
+    request.tokenPrompt === undefined
+      ? undefined
+      : means.kvKnowledge.predict(seat.endpoint, request.tokenPrompt);
   try {
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openAttempt(means.attempt, replica.address, {
@@ -196,6 +200,7 @@ async function tryReplica(
         span,
         sentAtMs,
         path,
+        predictedCachedTokens,
         attempt,
       });
     }

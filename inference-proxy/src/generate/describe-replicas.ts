@@ -9,6 +9,7 @@ import type {
 import type { Random } from "@warmpath/runtime/base";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
+import type { KnowledgeFacts } from "../kv-events/index.ts";
 import { explainPick, type Loads, type NoEndpoint, type RequestSummary } from "../pick/index.ts";
 import { chainOf } from "../prefix/index.ts";
 import type { Replica } from "../upstream/pool.ts";
@@ -48,6 +49,7 @@ export function describeReplica(
     simulated: facts.isSimulated,
     engine: facts.engine,
     draining: hold.isDraining,
+    ...describeCache(call.kvKnowledge.describe(address.name)),
     breakers: call.breakers.troubled
       .filter(({ replica }) => replica === address.name)
       .map(({ model, state, reason }) => ({ model, state, reason })),
@@ -59,6 +61,14 @@ export function describeReplica(
           metricsAge: durationFromMs(Math.max(0, Math.round(nowMs - facts.metricsAtMs))),
           ...(metrics.kvCacheUsage === undefined ? {} : { kvCacheUsage: metrics.kvCacheUsage }),
         }),
+  };
+}
+
+function describeCache({ source, doubts, blocks }: KnowledgeFacts) {
+  return {
+    cacheKnowledge: source,
+    cacheDoubts: [...doubts],
+    ...(blocks === undefined ? {} : { cachedBlocks: BigInt(blocks) }),
   };
 }
 

@@ -44,9 +44,9 @@ export function createAudit(): Audit {
 
 /** What a finished request tells about the events that must have come with it. */
 export interface FinishedPrompt {
+  /** On the monotonic clock. */
   readonly sentAtMs: number;
   readonly inputTokens: number;
-  readonly outputTokens: number;
   readonly cachedTokens: number;
 }
 
@@ -63,10 +63,9 @@ export function createStallWatch(stallMs: number): StallWatch {
   let heardAtMs = Number.NEGATIVE_INFINITY;
   let owedSinceMs: number | undefined;
   return {
-    finished({ sentAtMs, inputTokens, outputTokens, cachedTokens }, blockTokens, nowMs) {
-      // The last token of an answer is never cached.
-      const blocks = Math.floor((inputTokens + outputTokens - 1) / blockTokens);
-      const isOwed = blocks * blockTokens > cachedTokens && heardAtMs < sentAtMs;
+    finished({ sentAtMs, inputTokens, cachedTokens }, blockTokens, nowMs) {
+      const fullTokens = Math.floor(inputTokens / blockTokens) * blockTokens;
+      const isOwed = fullTokens > cachedTokens && heardAtMs < sentAtMs;
       if (isOwed) owedSinceMs ??= nowMs;
     },
     heard(nowMs) {

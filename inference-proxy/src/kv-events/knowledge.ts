@@ -28,7 +28,8 @@ export interface KnowledgeFacts {
   readonly source: "events" | "history";
   /** Why its events are not believed; empty where they are, or where there are none. */
   readonly doubts: readonly Doubt[];
-  readonly blocks: number;
+  /** In its cache; undefined where it publishes no events. */
+  readonly blocks: number | undefined;
 }
 
 /** What following engines stands on. */
@@ -113,7 +114,7 @@ class FollowedPool implements KvKnowledge {
 
   describe(replica: string): KnowledgeFacts {
     const events = this.#followed.get(replica)?.events;
-    if (events === undefined) return { source: "history", doubts: [], blocks: 0 };
+    if (events === undefined) return { source: "history", doubts: [], blocks: undefined };
     const { isTrusted, doubts } = events.trust;
     return { source: isTrusted ? "events" : "history", doubts, blocks: events.blocks };
   }

@@ -165,7 +165,8 @@ class FollowedReplica implements ReplicaEvents {
       limits.blocksMax,
     );
     const stream = await openStream(source, this.#means, {
-      onBatch: (batch, isReplayed) => this.#onBatch(blocks, batch, isReplayed),
+      onBatch: (batch) => this.#onBatch(blocks, batch),
+      onHeard: (batch) => this.#onHeard(batch),
       onForgotten: (why) => {
         metrics.forgotten.inc({ replica, reason: why });
         blocks.clear();
@@ -179,19 +180,28 @@ class FollowedReplica implements ReplicaEvents {
     this.#review();
   }
 
-  #onBatch(blocks: EngineBlocks, batch: KvBatch, isReplayed: boolean): void {
-    const { metrics, clock } = this.#means;
-    const replica = this.#replica;
-    for (const { type } of batch.events) metrics.events.inc({ replica, type });
-    if (batch.unknownEvents > 0)
-      metrics.events.inc({ replica, type: "unknown" }, batch.unknownEvents);
+  #onBatch(blocks: EngineBlocks, batch: KvBatch): void {
+    this.#count(batch);
     blocks.apply(batch);
-    if (!isReplayed) {
-      metrics.lagSeconds.observe({ replica }, Math.max(0, clock.nowMs() - batch.atMs) / 1000);
-      this.#stalls.heard(clock.monotonicMs());
-      this.trust.set("stalled", false);
+    if (!this.trust.isTrusted || blocks.orphans > 0) this.#review();
+  }
+
+  #onHeard(batch: KvBatch): void {
+    const { metrics, clock } = this.#means;
+    const lagMs = Math.max(0, clock.nowMs() - batch.atMs);
+    metrics.lagSeconds.observe({ replica: this.#replica }, lagMs / 1000);
+    this.#stalls.heard(clock.monotonicMs());
+    this.trust.set("stalled", false);
+  }
+
+  #count({ events, unknownEvents }: KvBatch): void {
+    const { metrics } = this.#means;
+    const replica = this.#replica;
+    const counts = { stored: 0, removed: 0, cleared: 0, unknown: unknownEvents };
+    for (const { type } of events) counts[type] += 1;
+    for (const [type, count] of Object.entries(counts)) {
+      if (count > 0) metrics.events.inc({ replica, type }, count);
     }
-    if (this.trust.doubts.length > 0 || blocks.orphans > 0) this.#review();
   }
 
   /** Other ranks still hold what they held: the replica's keys are told again without this one's. */

@@ -14,7 +14,10 @@ import type { KvBatch } from "./types.ts";
 
 /** What a stream tells. */
 export interface StreamHooks {
-  readonly onBatch: (batch: KvBatch, isReplayed: boolean) => void;
+  /** A batch in its order, replayed or not. */
+  readonly onBatch: (batch: KvBatch) => void;
+  /** A live message has come, whether its turn is now or after a gap has closed. */
+  readonly onHeard: (batch: KvBatch) => void;
   readonly onForgotten: (why: Forgotten) => void;
   readonly onComplete: (isComplete: boolean) => void;
   readonly onAsk: () => void;
@@ -59,7 +62,6 @@ export async function openStream(
 ): Promise<EventStream> {
   const { clock, random, messageBytesMax } = means;
   const nowMs = () => clock.monotonicMs();
-  let isReplaying = false;
   /** The question that the replay socket has not been able to take. */
   let unasked: number | undefined;
   const ask = (start: number) => {
@@ -67,7 +69,7 @@ export async function openStream(
   };
   const follower = createFollower(
     {
-      onBatch: (batch) => hooks.onBatch(batch, isReplaying),
+      onBatch: hooks.onBatch,
       onForgotten: hooks.onForgotten,
       onComplete: hooks.onComplete,
       onAsk(start) {
@@ -102,20 +104,17 @@ export async function openStream(
           onConnected(isConnected) {
             if (isConnected && unasked !== undefined) ask(unasked);
           },
-          onMessage: (frames) =>
-            guarded(() => {
-              isReplaying = true;
-              try {
-                follower.replayed(decodeKvReplay(frames), nowMs());
-              } finally {
-                isReplaying = false;
-              }
-            }),
+          onMessage: (frames) => guarded(() => follower.replayed(decodeKvReplay(frames), nowMs())),
         });
   let publishers = 0;
   const subscriber = await subscribe(source, means, {
     ...shared,
-    onMessage: (frames) => guarded(() => follower.live(decodeKvMessage(frames), nowMs())),
+    onMessage: (frames) =>
+      guarded(() => {
+        const message = decodeKvMessage(frames);
+        follower.live(message, nowMs());
+        hooks.onHeard(message.batch);
+      }),
     onPublishers(count) {
       // One more is the engine again, or another one: both have to be looked at.
       if (count > publishers) follower.connected(nowMs());

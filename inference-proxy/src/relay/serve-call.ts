@@ -16,13 +16,22 @@ import {
   decideControls,
   requestIdHeaders,
 } from "../formats/index.ts";
+import { createTokenPrompt, type TokenPrompt } from "../kv-events/index.ts";
 import { chainOf } from "../prefix/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import { readWhole } from "../upstream/read-whole.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import { formatOf } from "../upstream/wire-format.ts";
-import { bodyForUpstream, operations, parseApiRequest, parseLane } from "./read-request.ts";
+import {
+  type ApiRequest,
+  bodyForUpstream,
+  cacheSalt,
+  operations,
+  parseApiRequest,
+  parseLane,
+} from "./read-request.ts";
 import { errorEvent, faultResponse } from "./rescue.ts";
+import { tokenIdsOf } from "./token-ids.ts";
 
 /** What relaying needs of the process. */
 export interface RelayMeans {
@@ -175,6 +184,7 @@ async function readCall(
       return body;
     },
     answerTokensMax: read.answerTokensMax,
+    tokenPrompt: tokenPromptOf(means, read, model, caller.tenant),
     chain: chainOf(read.prefix, `${caller.tenant}/${model}`, Bun.hash.xxHash64),
     taskId: "",
     sessionId: (request.headers.get("x-session-id") ?? "").slice(0, sessionIdCharsMax),
@@ -182,6 +192,18 @@ async function readCall(
     signal: request.signal,
   };
   return { callRequest, dropped };
+}
+
+function tokenPromptOf(
+  means: RelayMeans,
+  read: ApiRequest,
+  model: string,
+  tenant: string,
+): TokenPrompt | undefined {
+  const tokenIds = tokenIdsOf(read);
+  if (tokenIds === undefined) return undefined;
+  const salt = cacheSalt(tenant, read.parsed["cache_salt"]);
+  return createTokenPrompt(tokenIds, { salt, lora: means.models.isAdapter(model) ? model : "" });
 }
 
 /** A new id for one request, which also becomes part of the id that the engine gives its answer. */

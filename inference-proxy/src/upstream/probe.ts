@@ -102,7 +102,13 @@ function parseModels(
     const id = stringAt(entry, "id");
     if (id !== undefined) {
       const length = fieldOf(entry, "max_model_len");
-      models.push({ id, contextTokens: typeof length === "number" ? length : 0 });
+      // vLLM names the base model of an adapter, and nothing for a base model.
+      const isAdapter = stringAt(entry, "parent") !== undefined;
+      models.push({
+        id,
+        contextTokens: typeof length === "number" ? length : 0,
+        ...(isAdapter ? { isAdapter } : {}),
+      });
       owners.add(stringAt(entry, "owned_by") ?? "");
     }
   }

@@ -24,6 +24,8 @@ export interface ServedModel {
   readonly id: string;
   /** Longest prompt and answer together; 0 when unknown. */
   readonly contextTokens: number;
+  /** A LoRA adapter upon another of its models; absent: it is not. */
+  readonly isAdapter?: true;
 }
 
 /** What the last probes said. */
