@@ -1,4 +1,4 @@
-/** The KV events of inference engines: read off their streams, and what they say of their caches. */
+/** KV events of inference engines: read off their streams, and what they say of their caches. */
 export {
   decodeKvBatch,
   decodeKvMessage,

@@ -204,7 +204,7 @@ class FollowedReplica implements ReplicaEvents {
     }
   }
 
-  /** Other ranks still hold what they held: the replica's keys are told again without this one's. */
+  /** Other ranks still hold what they held: their keys are told again. */
   #onCleared(): void {
     this.#means.news.cleared(this.#replica);
     for (const { blocks } of this.#ranks) blocks.tellAll();

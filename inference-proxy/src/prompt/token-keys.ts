@@ -1,6 +1,7 @@
 /**
- * Exact keys: one number for each full block of a prompt given as token ids. The same function names
- * the blocks that an engine says it has stored, so that equal keys mean an equal prefix in one cache.
+ * Exact keys: one number for each full block of a prompt given as token ids. The same function
+ * names the blocks that an engine says it has stored, so that equal keys mean an equal prefix in
+ * one cache.
  *
  * A key stands for all tokens up to the end of its block, for the cache salt and for the LoRA
  * adapter: what vLLM hashes into its own block names. The base model is not part of it, since an
