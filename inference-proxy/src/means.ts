@@ -101,15 +101,11 @@ export function createMeans(options: MeansOptions): Means {
   const limiter = limiterOf(options, proxyMetrics);
   const kvKnowledge = followEngines(options, pool, proxyMetrics);
   reportHealth(proxyMetrics, pool);
+  const models = modelsOf(config, pool);
   return {
     loads: bookings,
     proxyMetrics,
-    models: createModels({
-      pool,
-      tiers: parseModelTiers(config.modelTiers),
-      defaultModel: config.defaultModel,
-      embeddingModel: config.embeddingModel,
-    }),
+    models,
     call: {
       pool,
       placement,
@@ -130,6 +126,7 @@ export function createMeans(options: MeansOptions): Means {
       reuse: createAnswerReuse({
         store: answers,
         metrics: proxyMetrics.answerCache,
+        models,
         limits: config,
       }),
       limits: { ...config, retryAfterMs },
@@ -200,6 +197,16 @@ function sayStore(log: Logger, metrics: InferenceProxyMetrics, isThere: boolean)
   } else {
     log.warn("the store of shared limits does not answer: each limit goes by its on-error");
   }
+}
+
+function modelsOf(config: InferenceProxyConfig, pool: Pool): Models {
+  const { defaultModel, embeddingModel } = config;
+  return createModels({
+    pool,
+    tiers: parseModelTiers(config.modelTiers),
+    defaultModel,
+    embeddingModel,
+  });
 }
 
 function reportLoad(

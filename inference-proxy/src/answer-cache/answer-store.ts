@@ -10,6 +10,8 @@ export interface Found {
 /** Finished answers by the key of their request, in this process. */
 export interface AnswerStore {
   find(key: string): Found | undefined;
+  /** True while it would be found; using it this way does not make it younger. */
+  has(key: string): boolean;
   /** Keeps it, in place of the one that was used longest ago; false where it is too long. */
   keep(key: string, answer: StoredAnswer): boolean;
   readonly bytes: number;
@@ -39,21 +41,26 @@ export function createAnswerStore(options: {
     bytes -= entry.bytes;
   };
 
+  const fresh = (key: string): Entry | undefined => {
+    const entry = entries.get(key);
+    if (entry !== undefined && clock.monotonicMs() - entry.keptAtMs >= limits.answerCacheTtlMs) {
+      remove(key, entry);
+      return undefined;
+    }
+    return entry;
+  };
+
   return {
     find: (key) => {
-      const entry = entries.get(key);
+      const entry = fresh(key);
       if (entry === undefined) {
-        return undefined;
-      }
-      const ageMs = clock.monotonicMs() - entry.keptAtMs;
-      if (ageMs >= limits.answerCacheTtlMs) {
-        remove(key, entry);
         return undefined;
       }
       entries.delete(key);
       entries.set(key, entry);
-      return { answer: entry.answer, ageMs };
+      return { answer: entry.answer, ageMs: clock.monotonicMs() - entry.keptAtMs };
     },
+    has: (key) => fresh(key) !== undefined,
     keep: (key, answer) => {
       const size = answer.bytes.length + entryOverheadBytes;
       if (

@@ -36,12 +36,15 @@ export interface Listening {
   leave(error: unknown): boolean;
 }
 
-/** Starts the call. `onEnd` gets a whole, finished answer's bytes; `onClosed` comes in any case. */
+/** Gets an answer's bytes, complete and in the form in which they came. */
+export type FlightAnswer = (call: OpenCall, bytes: Uint8Array<ArrayBuffer>) => void;
+
+/** Starts the call. `onAnswer` comes when it ended well, `onClosed` in any case. */
 export function startFlight(options: {
   readonly request: CallRequest;
   readonly openFresh: OpenFresh;
   readonly bytesMax: number;
-  readonly onAnswer: (call: OpenCall, bytes: Uint8Array<ArrayBuffer>) => void;
+  readonly onAnswer: FlightAnswer | undefined;
   readonly onClosed: () => void;
 }): Flight {
   const { request, openFresh, bytesMax, onAnswer, onClosed } = options;
@@ -61,7 +64,7 @@ export function startFlight(options: {
   const endOf = (call: OpenCall) => (ending: Ending, answer: SharedAnswer) => {
     call.end(ending.error);
     close();
-    if (!("error" in ending) && answer.isWhole) {
+    if (onAnswer !== undefined && !("error" in ending) && answer.isWhole) {
       onAnswer(call, answer.bytes());
     }
   };
@@ -79,7 +82,7 @@ export function startFlight(options: {
       if (call.answer.kind === "whole") {
         call.end();
         close();
-        onAnswer(call, call.answer.bytes);
+        onAnswer?.(call, call.answer.bytes);
       } else {
         shared = shareAnswer({ events: call.answer.events, bytesMax, onEnd: endOf(call) });
       }

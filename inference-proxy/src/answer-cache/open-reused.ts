@@ -1,147 +1,87 @@
 import type { OpenCall } from "../call/end-call.ts";
-import type { CallFault, CallMeans } from "../call/open-call.ts";
-import type { AnswerReuse, OpenFresh, ReuseAsk } from "../call/reuse.ts";
+import type { Models } from "../call/models.ts";
+import type { CallMeans } from "../call/open-call.ts";
+import type { AnswerReuse } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
 import type { AnswerStore } from "./answer-store.ts";
+import { createEmbedQuestion } from "./embed-question.ts";
 import { isFinished } from "./finished.ts";
-import { type Flight, startFlight } from "./flight.ts";
+import type { FlightAnswer } from "./flight.ts";
+import { createFlights } from "./flights.ts";
+import { createMeanings, type Meaning } from "./meaning.ts";
 import type { AnswerCacheMetrics } from "./metrics.ts";
-import { followerCall, leaderCall, storedCall } from "./reused-call.ts";
-import type { SharingLimits } from "./types.ts";
+import { storedCall } from "./reused-call.ts";
+import type { MeaningLimits, SharingLimits } from "./types.ts";
 
 /** What reusing answers needs of the process. */
 export interface AnswerReuseMeans {
   readonly store: AnswerStore;
   readonly metrics: AnswerCacheMetrics;
-  readonly limits: SharingLimits;
-}
-
-/** One request that may be reused. */
-interface Asked {
-  readonly means: CallMeans;
-  readonly request: CallRequest;
-  readonly ask: ReuseAsk;
-  readonly openFresh: OpenFresh;
+  readonly models: Models;
+  readonly limits: SharingLimits & MeaningLimits;
 }
 
 /**
- * Failed leaders that one request waits for before it goes its own way: each may have taken as long
- * as a call may take.
+ * Joins the store of finished answers, the questions that mean the same, and the calls that are
+ * under way.
  */
-const leadersMax = 2;
-
-/** Joins the store of finished answers with the calls that are under way. */
 export function createAnswerReuse(reuse: AnswerReuseMeans): AnswerReuse {
-  const { store, metrics } = reuse;
-  const { sharedBytesMax, answerCacheAnswerBytesMax: answerBytesMax } = reuse.limits;
-  const flights = new Map<string, Flight>();
+  const { store, metrics, models, limits } = reuse;
+  const flights = createFlights(metrics, limits);
+  const meanings = createMeanings({
+    embedQuestion: createEmbedQuestion({ models, waitMsMax: limits.semanticWaitMsMax }),
+    limits,
+  });
 
-  /** Starts a call that others may follow; registered before anything is waited for. */
-  const start = ({ request, ask, openFresh }: Asked): Flight => {
-    const key = flightKey(request, ask);
-    const flight = startFlight({
-      request,
-      openFresh,
-      bytesMax: ask.stores ? Math.max(answerBytesMax, sharedBytesMax) : sharedBytesMax,
-      onAnswer: (call, bytes) => {
-        if (ask.stores) {
-          keep(reuse, request, { ask, call, bytes });
-        }
-      },
-      onClosed: () => {
-        if (flights.get(key) === flight) {
-          flights.delete(key);
-        }
-      },
-    });
-    if (ask.shares && !flights.has(key)) {
-      flights.set(key, flight);
+  const openStored = async (
+    means: CallMeans,
+    request: CallRequest,
+    at: { readonly key: string; readonly similarity?: number },
+  ): Promise<OpenCall | undefined> => {
+    const found = store.find(at.key);
+    const call = found && (await storedCall(means, request, found, at.similarity));
+    if (call !== undefined) {
+      metrics.answers.inc({ from: at.similarity === undefined ? "store" : "semantic" });
     }
-    return flight;
-  };
-
-  const lead = async (asked: Asked): Promise<OpenCall | CallFault> => {
-    const { request, ask } = asked;
-    const flight = start(asked);
-    const heard = await flight.listen(request);
-    if (heard === undefined) {
-      throw flight.failure;
-    }
-    if (heard.kind === "fault") {
-      return heard;
-    }
-    if (!ask.stores) {
-      return leaderCall(request, heard, undefined);
-    }
-    metrics.answers.inc({ from: "upstream" });
-    return leaderCall(request, heard, { from: "upstream" });
-  };
-
-  /** Undefined when the call that was under way failed before its answer began. */
-  const follow = async (
-    { means, request }: Asked,
-    flight: Flight,
-  ): Promise<OpenCall | CallFault | undefined> => {
-    const startedAtMs = means.clock.monotonicMs();
-    metrics.followers.inc();
-    const heard = await flight.listen(request).finally(() => metrics.followers.dec());
-    if (heard?.kind !== "open") {
-      return heard;
-    }
-    metrics.answers.inc({ from: "flight" });
-    return await followerCall(means, request, heard, startedAtMs);
-  };
-
-  const leadOrFollow = async (asked: Asked): Promise<OpenCall | CallFault> => {
-    const { request, ask } = asked;
-    for (let leaders = 0; ask.shares && leaders < leadersMax; leaders += 1) {
-      const flight = flights.get(flightKey(request, ask));
-      if (flight === undefined) {
-        break;
-      }
-      const followed = await follow(asked, flight);
-      if (followed !== undefined) {
-        return followed;
-      }
-    }
-    return await lead(asked);
+    return call;
   };
 
   return {
     open: async (means, request, ask, openFresh) => {
-      const found = ask.stores ? store.find(ask.key) : undefined;
-      const stored = found && (await storedCall(means, request, found));
-      if (stored !== undefined) {
-        metrics.answers.inc({ from: "store" });
-        return stored;
+      const asked = { means, request, ask, openFresh };
+      const { key, stores, question } = ask;
+      const equal = stores ? await openStored(means, request, { key }) : undefined;
+      if (equal !== undefined) {
+        return equal;
       }
-      return await leadOrFollow({ means, request, ask, openFresh });
+      const isStored = (other: string) => store.has(other);
+      const meaning = question && (await meanings.look(means, request, question, isStored));
+      const similar = meaning?.near && (await openStored(means, request, meaning.near));
+      const onAnswer = keep(reuse, { request, key, meaning });
+      return similar ?? (await flights.leadOrFollow({ ...asked, onAnswer }));
     },
   };
 }
 
-/** Stores a finished answer. */
+/** Stores a finished answer under the request's key. */
 function keep(
   { store, metrics }: AnswerReuseMeans,
-  { path }: CallRequest,
-  ended: {
-    readonly ask: ReuseAsk;
-    readonly call: OpenCall;
-    readonly bytes: Uint8Array<ArrayBuffer>;
+  asked: {
+    readonly request: CallRequest;
+    readonly key: string;
+    readonly meaning: Meaning | undefined;
   },
-): void {
-  const { ask, call, bytes } = ended;
-  const { contentType, replica } = call;
-  const isStream = call.answer.kind === "stream";
-  const answer = { path, isStream, bytes, contentType, replica };
-  const isKept = isFinished(path, bytes) && store.keep(ask.key, answer);
-  metrics.ended.inc({ result: isKept ? "kept" : "not_kept" });
-}
-
-/**
- * What is shared must be sent in one form and wait in one lane: a caller in a better lane does not
- * wait behind one in a worse.
- */
-function flightKey({ isStream, lane }: CallRequest, { key }: ReuseAsk): string {
-  return `${key} ${isStream ? "stream" : "whole"} ${lane}`;
+): FlightAnswer {
+  const { request, key, meaning } = asked;
+  const { path } = request;
+  return (call, bytes) => {
+    const { contentType, replica } = call;
+    const isStream = call.answer.kind === "stream";
+    const answer = { path, isStream, bytes, contentType, replica };
+    const isKept = isFinished(path, bytes) && store.keep(key, answer);
+    if (isKept) {
+      meaning?.remember(key);
+    }
+    metrics.ended.inc({ result: isKept ? "kept" : "not_kept" });
+  };
 }

@@ -33,3 +33,12 @@ export interface SharingLimits {
   /** Bytes of an unfinished answer that are held for those who share it. */
   readonly sharedBytesMax: number;
 }
+
+/** Bounds of comparing by meaning, by the names that the settings have. */
+export interface MeaningLimits {
+  readonly semanticEntriesMax: number;
+  /** Least cosine of two questions that may share an answer. */
+  readonly semanticSimilarityMin: number;
+  /** Longest wait for a question's embedding. */
+  readonly semanticWaitMsMax: number;
+}
