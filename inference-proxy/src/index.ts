@@ -6,6 +6,7 @@ export {
   inferenceProxyOptions,
   inferenceProxyRelations,
 } from "./config.ts";
+export { createRedisLimitStore, type RedisLimitOptions } from "./limit-store/index.ts";
 export {
   type Address,
   type InferenceProxy,
@@ -13,3 +14,4 @@ export {
   startInferenceProxy,
 } from "./main.ts";
 export { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
+export type { LimitStore } from "./pace/index.ts";

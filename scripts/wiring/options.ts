@@ -38,7 +38,7 @@ export const systemOptions = {
     flag: "redis",
     default: undefined,
     protocols: ["redis", "rediss"],
-    doc: "Redis to use instead of the embedded hot store.",
+    doc: "Redis to use instead of the embedded hot store; proxies share their limits there.",
   }),
   nats: option.url<string | undefined>({
     env: "WARMPATH_NATS",

@@ -23,7 +23,7 @@ import { createTaskLog } from "@warmpath/state/log";
 import type { Settings } from "./load-settings.ts";
 import { portsOf, type ServiceName } from "./ports.ts";
 import type { ProcessContext } from "./run-until-stopped.ts";
-import type { Storage } from "./storage.ts";
+import { openLimitStore, type Storage } from "./storage.ts";
 
 /** Deadline of a key's look-up, in ms: a caller waits for it before anything else happens. */
 const callTimeoutMs = 5_000;
@@ -99,6 +99,8 @@ export async function launchInferenceProxy(
       timeoutMs: callTimeoutMs,
     }),
     bus,
+    // The proxy closes it with itself.
+    limitStore: openLimitStore(context.settings, context.clock),
     fetchLimit: process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"],
   });
   context.defer({ name: "inference proxy", close: (graceMs) => proxy.close(graceMs) });

@@ -1,3 +1,4 @@
+import { createRedisLimitStore, type LimitStore } from "@warmpath/inference-proxy";
 import { type Bus, createMemoryBus, createNatsBus, namespacedBus } from "@warmpath/runtime";
 import { type Clock, type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
 import {
@@ -92,6 +93,19 @@ export function openBus(settings: Settings, log: Logger): Bus {
   const namespace = namespaceOf(settings);
   const bus = nats === undefined ? createMemoryBus({ log }) : createNatsBus({ url: nats, log });
   return namespace === undefined ? bus : namespacedBus(bus, namespace);
+}
+
+/** Where proxies share their limits; undefined without Redis: then each holds to them alone. */
+export function openLimitStore(settings: Settings, clock: Clock): LimitStore | undefined {
+  const { redis } = settings.system;
+  const namespace = namespaceOf(settings);
+  return redis === undefined
+    ? undefined
+    : createRedisLimitStore({
+        url: redis,
+        clock,
+        ...(namespace && { keyPrefix: `warmpath:${namespace}:` }),
+      });
 }
 
 /** The installation's name, in letters that subjects, streams and keys can all carry. */

@@ -87,7 +87,10 @@ export function createLeasedAccount(rule: LimitRule, name: string, holder: strin
     },
     loseStore: (nowMs) => {
       if (rule.onError === "open" && alone === undefined) {
-        alone = createLocalAccount(rule, name, nowMs);
+        const known = hadAnswer ? Math.min(rule.amount, left(nowMs)) : rule.amount;
+        const standIn = createLocalAccount(rule, name, nowMs);
+        standIn.take(rule.amount - known, nowMs);
+        alone = standIn;
         aloneMark -= 1;
       }
     },

@@ -99,10 +99,13 @@ function report({ bucket, leases }: Shared, claim: Claim, untilMs: number): void
   settle(bucket, leases, claim);
 }
 
-/** A need above the whole limit goes when the bucket is as full as it can be, and leaves debt. */
+/**
+ * A need above the whole limit goes when the bucket is as full as leases let it be, and at least
+ * half full; it leaves debt.
+ */
 function canGrant({ bucket, leases }: Shared, claim: Claim): boolean {
   const isOversized = claim.need > claim.amount;
-  const needed = isOversized ? mostLeft(leases, claim) : claim.need;
+  const needed = isOversized ? Math.max(mostLeft(leases, claim), claim.amount / 2) : claim.need;
   return claim.need <= 0 || bucket.left >= needed;
 }
 

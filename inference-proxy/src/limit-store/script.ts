@@ -1,0 +1,125 @@
+/*
+ * What Redis runs for one exchange: `pace/memory-limit-store.ts` line by line, by the server's own
+ * clock. A bucket is a hash of `l` (what is left beyond all leases), `t` (when that was true, in
+ * ms) and a field `h:<holder>` for each lease: kept, spent, and until when it lasts. Numbers are
+ * doubles written with 17 digits, so that nothing is lost between two runs.
+ */
+
+/** Arguments before those of the claims: lease in ms, largest share of a slice. */
+export const headArguments = 2;
+/** Arguments of one claim, in the order in which the script reads them. */
+export const claimArguments = 9;
+
+/** The script; its keys are the buckets of the claims, in their order. */
+export const exchangeScript = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+local leaseMs, shareMax = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local function text(number) return string.format('%.17g', number) end
+
+local function claimAt(index)
+  local at = ${headArguments} + (index - 1) * ${claimArguments}
+  return {
+    holder = ARGV[at + 1], isFirst = ARGV[at + 2] == '1',
+    amount = tonumber(ARGV[at + 3]), periodMs = tonumber(ARGV[at + 4]),
+    spent = tonumber(ARGV[at + 5]), kept = tonumber(ARGV[at + 6]),
+    need = tonumber(ARGV[at + 7]), wish = tonumber(ARGV[at + 8]), slice = tonumber(ARGV[at + 9])
+  }
+end
+
+local function mostLeft(bucket)
+  local out = 0
+  for _, lease in pairs(bucket.leases) do
+    out = out + (bucket.claim.periodMs == 0 and lease.kept or lease.kept - lease.spent)
+  end
+  return bucket.claim.amount - out
+end
+
+local function settle(bucket)
+  local most = mostLeft(bucket)
+  bucket.left = bucket.claim.periodMs == 0 and most or math.min(bucket.left, most)
+end
+
+local function open(key, claim)
+  local bucket = { claim = claim, left = claim.amount, at = now, leases = {}, lapsed = {} }
+  local fields = redis.call('HGETALL', key)
+  for index = 1, #fields, 2 do
+    local name, value = fields[index], fields[index + 1]
+    if name == 'l' then bucket.left = tonumber(value)
+    elseif name == 't' then bucket.at = tonumber(value)
+    else
+      local kept, spent, untilMs = string.match(value, '^(%S+) (%S+) (%S+)$')
+      bucket.leases[name] = { kept = tonumber(kept), spent = tonumber(spent), untilMs = tonumber(untilMs) }
+    end
+  end
+  for name, lease in pairs(bucket.leases) do
+    if lease.untilMs <= now then
+      bucket.leases[name] = nil
+      bucket.lapsed[#bucket.lapsed + 1] = name
+      bucket.left = bucket.left + lease.kept - lease.spent
+    end
+  end
+  if claim.periodMs > 0 then
+    local gained = math.max(0, now - bucket.at) * claim.amount / claim.periodMs
+    bucket.left = math.min(claim.amount, bucket.left + gained)
+  end
+  bucket.at = math.max(bucket.at, now)
+  settle(bucket)
+  return bucket
+end
+
+local buckets, isLost = {}, false
+for index = 1, #KEYS do
+  local claim = claimAt(index)
+  local bucket = open(KEYS[index], claim)
+  bucket.field = 'h:' .. claim.holder
+  bucket.isLost = not claim.isFirst and bucket.leases[bucket.field] == nil
+  isLost = isLost or bucket.isLost
+  buckets[index] = bucket
+end
+
+if isLost then
+  local answer = { 0 }
+  for _, bucket in ipairs(buckets) do
+    answer[#answer + 1] = bucket.isLost and '' or text(bucket.claim.kept)
+    answer[#answer + 1] = text(bucket.left)
+  end
+  return answer
+end
+
+local isGranted = true
+for _, bucket in ipairs(buckets) do
+  local claim = bucket.claim
+  local before = bucket.leases[bucket.field]
+  local kept = math.max(claim.kept, claim.spent)
+  bucket.left = bucket.left + (before and before.kept or 0) - kept
+  bucket.leases[bucket.field] = { kept = kept, spent = claim.spent, untilMs = now + leaseMs }
+  settle(bucket)
+  local needed = claim.need
+  if needed > claim.amount then needed = math.max(mostLeft(bucket), claim.amount / 2) end
+  isGranted = isGranted and (claim.need <= 0 or bucket.left >= needed)
+end
+
+local answer = { isGranted and 1 or 0 }
+for index, bucket in ipairs(buckets) do
+  local claim, lease = bucket.claim, bucket.leases[bucket.field]
+  if isGranted then
+    local afterNeed = bucket.left - claim.need
+    local wished = math.max(0, math.min(claim.wish, math.floor(afterNeed)))
+    local afterWish = afterNeed - wished
+    local slice = math.max(0, math.min(claim.slice, math.floor(afterWish * shareMax)))
+    lease.kept = lease.kept + claim.need + wished + slice
+    bucket.left = afterWish - slice
+  end
+  local key = KEYS[index]
+  if #bucket.lapsed > 0 then redis.call('HDEL', key, unpack(bucket.lapsed)) end
+  local leaseText = text(lease.kept) .. ' ' .. text(lease.spent) .. ' ' .. text(lease.untilMs)
+  redis.call('HSET', key, 'l', text(bucket.left), 't', text(bucket.at), bucket.field, leaseText)
+  -- A bucket that is full and leased to nobody is the same as none.
+  local fullMs = claim.periodMs * math.max(0, claim.amount - bucket.left) / claim.amount
+  redis.call('PEXPIRE', key, math.ceil(fullMs + 2 * leaseMs))
+  answer[#answer + 1] = text(lease.kept)
+  answer[#answer + 1] = text(bucket.left)
+end
+return answer`;

@@ -1,0 +1,196 @@
+import { describe, expect, test } from "bun:test";
+import { systemClock } from "@warmpath/runtime/base";
+import {
+  createLimiter,
+  createMemoryLimitStore,
+  type Limiter,
+  type LimitStore,
+  parseLimits,
+  type Reservation,
+} from "../pace/index.ts";
+import { createRedisLimitStore } from "./index.ts";
+
+/*
+ * Goal: limits hold whoever counts. Method: several limiters, as several proxies have them, over one
+ * store, at once; some of them fall silent without a word.
+ */
+
+const url = process.env["WARMPATH_TEST_REDIS_URL"];
+const estimate = { inputTokens: 10, outputTokens: 0, inputCost: 0, outputCost: 0 };
+const used = (inputTokens: number) => ({ inputTokens, outputTokens: 0, cost: 0 });
+
+/** A store that loses its connection when told to: nothing comes and goes any more. */
+function cuttable(store: LimitStore) {
+  let isCut = false;
+  return {
+    cut: (cuts = true) => {
+      isCut = cuts;
+    },
+    store: {
+      exchange: async (claims, leaseMs) => {
+        if (isCut) {
+          throw new Error("the store is away");
+        }
+        return await store.exchange(claims, leaseMs);
+      },
+      close: () => store.close(),
+    } satisfies LimitStore,
+  };
+}
+
+function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: string): void {
+  const title = `shared limits over ${name}${skip === undefined ? "" : ` (skipped: ${skip})`}`;
+  describe.skipIf(skip !== undefined)(title, () => {
+    const setUp = (count: number, ...entries: readonly string[]) => {
+      const newStore = makeStore();
+      const proxies = Array.from({ length: count }, () => {
+        const { store, cut } = cuttable(newStore());
+        const limiter = createLimiter({
+          rules: parseLimits(entries, "WARMPATH_LIMITS"),
+          clock: systemClock,
+          accountsMax: 100,
+          topUpTokens: 16,
+          shared: { store, holder: crypto.randomUUID(), onStore: () => undefined },
+        });
+        return { limiter, cut };
+      });
+      // A tenant of its own for each test: the server may be shared.
+      const subject = { tenant: crypto.randomUUID(), user: "u", key: "k", model: "m" };
+      const reserve = async (limiter: Limiter, tokens = 10) =>
+        (await limiter.reserve(subject, { ...estimate, inputTokens: tokens }, 0)).reservation;
+      const close = () => Promise.all(proxies.map(({ limiter }) => limiter.close()));
+      return { proxies, reserve, subject, close };
+    };
+    const granted = (all: readonly (Reservation | undefined)[]) =>
+      all.filter((each) => each !== undefined);
+
+    test("64 concurrent requests at four proxies through a 100-token limit overspend by nothing", async () => {
+      const { proxies, reserve, close } = setUp(4, "tenant=* tokens/day=100");
+      const all = await Promise.all(
+        Array.from({ length: 64 }, (_, index) => {
+          const proxy = proxies[index % proxies.length];
+          return proxy === undefined ? undefined : reserve(proxy.limiter);
+        }),
+      );
+      const count = granted(all).length;
+      expect(count).toBeLessThanOrEqual(10);
+      // Slices that other proxies hold may keep some of it back for a moment.
+      expect(count).toBeGreaterThanOrEqual(8);
+      await close();
+    });
+
+    test("the last tokens are found, wherever they are held", async () => {
+      const { proxies, reserve, close } = setUp(3, "tenant=* tokens/day=1000 slice=20%");
+      let count = 0;
+      for (let round = 0; round < 300 && count < 100; round += 1) {
+        const proxy = proxies[round % proxies.length];
+        const reservation = proxy && (await reserve(proxy.limiter));
+        count += reservation === undefined ? 0 : 1;
+        await Bun.sleep(reservation === undefined ? 50 : 0);
+      }
+      expect(count).toBe(100);
+      expect(granted(await Promise.all(proxies.map(({ limiter }) => reserve(limiter))))).toEqual(
+        [],
+      );
+      await close();
+    }, 20_000);
+
+    test("most requests ask nobody: a slice is spent in one synchronous step each", async () => {
+      const { proxies, subject, reserve, close } = setUp(1, "tenant=* tokens/day=1000000");
+      const [first] = proxies;
+      await reserve(first?.limiter as Limiter);
+      let asked = 0;
+      for (let count = 0; count < 1000; count += 1) {
+        const taken = first?.limiter.reserve(subject, estimate, 0);
+        asked += taken instanceof Promise ? 1 : 0;
+      }
+      expect(asked).toBe(0);
+      await close();
+    });
+
+    test("refunds are there for the others, and debt is kept from them", async () => {
+      const { proxies, reserve, close } = setUp(2, "tenant=* tokens/day=100 slice=0%");
+      const [first, second] = proxies.map(({ limiter }) => limiter);
+      const reservation = await reserve(first as Limiter, 100);
+      expect(await reserve(second as Limiter)).toBeUndefined();
+      reservation?.settle(used(30));
+      // The refund is told with the next renewal, within about a second.
+      let found: Reservation | undefined;
+      for (let round = 0; round < 100 && found === undefined; round += 1) {
+        await Bun.sleep(30);
+        found = await reserve(second as Limiter, 70);
+      }
+      expect(found).toBeDefined();
+      found?.settle(used(170));
+      for (let round = 0; round < 4; round += 1) {
+        expect(await reserve(first as Limiter, 1)).toBeUndefined();
+        await Bun.sleep(100);
+      }
+      await close();
+    }, 10_000);
+
+    test("places and slices of a proxy that died come back, and it overspends by its slice at most", async () => {
+      const { proxies, reserve, close } = setUp(
+        3,
+        "tenant=* tokens/day=200 slice=10% on-error=closed",
+        "tenant=* concurrency=12 on-error=closed",
+      );
+      const [dead, ...alive] = proxies;
+      const first = await Promise.all(
+        Array.from({ length: 8 }, () => reserve(dead?.limiter as Limiter)),
+      );
+      let count = granted(first).length;
+      expect(count).toBe(8);
+      dead?.cut();
+      for (let round = 0; round < 90; round += 1) {
+        // It goes on from its slice until its lease is over by its own clock, and nobody hears it.
+        count += granted([await reserve(dead?.limiter as Limiter)]).length;
+        for (const { limiter } of alive) {
+          const reservation = await reserve(limiter);
+          count += granted([reservation]).length;
+          reservation?.settle(used(10));
+        }
+        await Bun.sleep(50);
+      }
+      // 200 tokens, and the dead one's slice, which came back although it had been spent.
+      expect(10 * count).toBeLessThanOrEqual(200 + 20);
+      expect(10 * count).toBeGreaterThanOrEqual(190);
+      await close();
+    }, 15_000);
+
+    test("while the store is away open limits go by each proxy's own count, closed ones refuse", async () => {
+      const open = setUp(1, "tenant=* tokens/day=100");
+      const closed = setUp(1, "tenant=* tokens/day=100 on-error=closed");
+      for (const { proxies } of [open, closed]) {
+        proxies[0]?.cut();
+      }
+      const take = (given: ReturnType<typeof setUp>) =>
+        Promise.all(
+          Array.from({ length: 20 }, () => given.reserve(given.proxies[0]?.limiter as Limiter)),
+        );
+      expect(granted(await take(open)).length).toBe(10);
+      expect(granted(await take(closed)).length).toBe(0);
+      const refused = await closed.proxies[0]?.limiter.reserve(closed.subject, estimate, 0);
+      expect(refused?.refusal).toMatchObject({ isAway: true });
+      closed.proxies[0]?.cut(false);
+      let found: Reservation | undefined;
+      for (let round = 0; round < 100 && found === undefined; round += 1) {
+        await Bun.sleep(30);
+        found = await closed.reserve(closed.proxies[0]?.limiter as Limiter);
+      }
+      expect(found).toBeDefined();
+      await Promise.all([open.close(), closed.close()]);
+    }, 10_000);
+  });
+}
+
+sharedLimits("memory", () => {
+  const store = createMemoryLimitStore({ clock: systemClock });
+  return () => ({ exchange: store.exchange, close: async () => undefined });
+});
+sharedLimits(
+  "Redis",
+  () => () =>
+    createRedisLimitStore({ url: url ?? "", clock: systemClock, keyPrefix: "warmpath-test:" }),
+  url === undefined ? "WARMPATH_TEST_REDIS_URL is not set" : undefined,
+);
