@@ -294,3 +294,37 @@ describe("Anthropic's clients", () => {
     });
   });
 });
+
+describe("stored responses", () => {
+  test("are refused by the member that asks for one, and not by values that ask for none", async () => {
+    engine.answer = () => Response.json({ status: "completed" });
+    const statusOf = async (members: object) => {
+      const response = await proxy.post(responses, { model: "tiny", input: "x", ...members });
+      return [
+        response.status,
+        ((await response.json()) as { error?: { param?: string } }).error?.param,
+      ];
+    };
+    expect(await statusOf({ previous_response_id: "resp_1" })).toEqual([
+      400,
+      "previous_response_id",
+    ]);
+    expect(await statusOf({ conversation: { id: "c" } })).toEqual([400, "conversation"]);
+    expect(await statusOf({ background: true })).toEqual([400, "background"]);
+    const none = { previous_response_id: null, conversation: null, background: false, store: true };
+    expect(await statusOf(none)).toEqual([200, undefined]);
+  });
+
+  test("are found under no id, by no method, and by nobody without a key", async () => {
+    const headers = { authorization: `Bearer ${testKey}` };
+    for (const method of ["GET", "DELETE", "POST"]) {
+      const path = `${proxy.url}/v1/responses/resp_1${method === "POST" ? "/cancel" : ""}`;
+      const found = await fetch(path, { method, headers });
+      expect(found.status).toBe(404);
+      expect(await found.json()).toMatchObject({
+        error: { type: "invalid_request_error", code: "response_not_found" },
+      });
+      expect((await fetch(path, { method })).status).toBe(401);
+    }
+  });
+});

@@ -1,11 +1,11 @@
 import type { Tracing } from "@warmpath/runtime";
 import { type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
-import { authorizationOf, dialectOf, requestIdHeaders } from "../formats/index.ts";
+import { authorizationOf, dialectOf, requestIdHeaders, storedFault } from "../formats/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { modelResponse, modelsResponse } from "./list-models.ts";
 import { operations } from "./read-request.ts";
-import { errorResponse, methodNotAllowed } from "./rescue.ts";
+import { errorResponse, faultResponse, methodNotAllowed } from "./rescue.ts";
 import { newRequestId, type RelayMeans, serveCall } from "./serve-call.ts";
 
 /** What the HTTP edge needs of the process. */
@@ -59,14 +59,15 @@ async function answer(
   const { requestId, onEnd } = options;
   const isCall = Object.hasOwn(operations, path);
   const isList = path === "/v1/models" || path.startsWith("/v1/models/");
-  if (!isCall && !isList) {
+  const stored = isCall ? undefined : storedFault(path);
+  if (!isCall && !isList && stored === undefined) {
     throw new WarmpathError(
       "rejected-not-found",
       `Unknown request URL: ${request.method} ${path}.`,
     );
   }
   const dialect = dialectOf(path, request.headers);
-  if (request.method !== (isCall ? "POST" : "GET")) {
+  if (stored === undefined && request.method !== (isCall ? "POST" : "GET")) {
     onEnd();
     return methodNotAllowed({ dialect, requestId }, isCall ? "POST" : "GET");
   }
@@ -83,6 +84,10 @@ async function answer(
       requestId,
       onEnd,
     });
+  }
+  if (stored !== undefined) {
+    onEnd();
+    return faultResponse(404, stored, { dialect, requestId });
   }
   const headers = requestIdHeaders(dialect, requestId);
   const response =

@@ -123,7 +123,7 @@ export function faultResponse(
   status: number,
   error: UpstreamError,
   { dialect, requestId }: Told,
-  headers: Record<string, string>,
+  headers: Record<string, string> = {},
 ): Response {
   if (dialect === "anthropic") {
     const { message, type } = error;

@@ -11,9 +11,11 @@ import type { CallMeans } from "../call/open-call.ts";
 import { openCall } from "../call/open-call.ts";
 import type { Caller, CallRequest } from "../call/types.ts";
 import {
+  type BodyMembers,
   type ControlPolicy,
   type Dialect,
   decideControls,
+  refuseStored,
   requestIdHeaders,
 } from "../formats/index.ts";
 import { createTokenPrompt, type TokenPrompt } from "../kv-events/index.ts";
@@ -149,13 +151,15 @@ async function readCall(
   const bytes = await readWhole(request, means.bodyBytesMax);
   const read = parseApiRequest(bytes, path);
   const model = means.models.resolve(read.model);
-  const { removed, headers, dropped } = decideControls(means.controls, caller.tenant, {
-    headers: request.headers,
-    body: {
-      has: (name) => Object.hasOwn(read.parsed, name),
-      read: (name) => read.parsed[name],
-    },
-  });
+  const body: BodyMembers = {
+    has: (name) => Object.hasOwn(read.parsed, name),
+    read: (name) => read.parsed[name],
+  };
+  if (path === "/v1/responses") {
+    refuseStored(body);
+  }
+  const asked = { headers: request.headers, body };
+  const { removed, headers, dropped } = decideControls(means.controls, caller.tenant, asked);
   const reuse = chooseReuse(means.reuse, {
     header: request.headers.get(cacheHeader),
     tenant: caller.tenant,
