@@ -3,6 +3,7 @@ import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
 import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
+import { promptOptions } from "./config/prompt.ts";
 import { resilienceSettings } from "./config/resilience.ts";
 
 /**
@@ -194,13 +195,6 @@ export const inferenceProxyOptions = {
     doc: "Models taken from one upstream's list, and models whose token ratio is learned.",
     why: "the largest providers list a few hundred",
   }),
-  prefixEntriesMax: option.int({
-    env: "WARMPATH_PROXY_PREFIX_ENTRIES_MAX",
-    default: 65_536,
-    min: 1,
-    doc: "Prompts whose replica is remembered.",
-    why: "about 100 bytes each; engines forget sooner than that",
-  }),
   keyCacheTtlMs: option.int({
     env: "WARMPATH_PROXY_KEY_CACHE_TTL_MS",
     default: 30_000,
@@ -235,6 +229,7 @@ export const inferenceProxyOptions = {
   ...engineControlOptions,
   ...answerCacheOptions,
   ...kvEventOptions,
+  ...promptOptions,
 } as const;
 
 /** The values of {@link inferenceProxyOptions}. */

@@ -8,6 +8,7 @@ import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
 import { createPlacement } from "./call/placement.ts";
 import { parsePrices } from "./call/prices.ts";
+import { createCallPrompts } from "./call/prompts.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
 import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
@@ -20,7 +21,6 @@ import {
   type LimitStore,
 } from "./pace/index.ts";
 import { createBookings, type Loads } from "./pick/index.ts";
-import { createPrefixMemory } from "./prefix/index.ts";
 import { createResilience } from "./resilience.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
 import { parseReplicaAddresses } from "./upstream/replica.ts";
@@ -100,6 +100,7 @@ export function createMeans(options: MeansOptions): Means {
   const paces = createReplicaPaces();
   const limiter = limiterOf(options, proxyMetrics);
   const kvKnowledge = followEngines(options, pool, proxyMetrics);
+  const ratios = createTokenRatios({ modelsMax: config.modelsMax });
   reportHealth(proxyMetrics, pool);
   const models = modelsOf(config, pool);
   return {
@@ -116,9 +117,9 @@ export function createMeans(options: MeansOptions): Means {
       metrics: proxyMetrics,
       limiter,
       answers: createAnswerEstimates({ namesMax: config.limitBucketsMax }),
-      prefixes: createPrefixMemory({ entriesMax: config.prefixEntriesMax }),
+      prompts: createCallPrompts(config, clock, ratios),
       paces,
-      ratios: createTokenRatios({ modelsMax: config.modelsMax }),
+      ratios,
       kvKnowledge,
       prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },

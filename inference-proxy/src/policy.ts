@@ -56,3 +56,18 @@ export {
   type PrefixMemory,
   type Recalled,
 } from "./prefix/index.ts";
+export {
+  type CacheBreak,
+  type CacheBreakCause,
+  createPrompts,
+  type HashBytes as HashPrompt,
+  noPrompt,
+  type PromptIdentity,
+  type PromptOwner,
+  type PromptScan,
+  type Prompts,
+  type PromptsOptions,
+  type ReadPrompt,
+  type SessionKind,
+  type SessionLink,
+} from "./prompt/index.ts";

@@ -3,7 +3,7 @@ import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
-import type { PrefixMemory } from "../prefix/index.ts";
+import type { Prompts } from "../prompt/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
 import { type AttemptMeans, openAttempt, type ServingPath } from "../upstream/open.ts";
@@ -31,7 +31,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly placement: Placement;
   readonly breakers: Breakers;
   readonly retries: RetryBudget;
-  readonly prefixes: PrefixMemory;
+  readonly prompts: Prompts;
   readonly attempt: AttemptMeans;
   readonly paths: UpstreamPaths;
   readonly reuse: AnswerReuse;
@@ -145,12 +145,12 @@ async function placeCall(
   request: CallRequest,
   excluded: ReadonlySet<string>,
 ): Promise<Seat | undefined> {
-  const { model, lane, bodyBytes, signal, chain, caller } = request;
+  const { model, lane, bodyBytes, signal, prompt, caller } = request;
   const fromMs = means.clock.monotonicMs();
   const seat = await means.placement.place({
     model,
     excluded,
-    warmOn: means.prefixes.recall(chain)?.replica,
+    warmOn: prompt.home === "" ? undefined : prompt.home,
     lane,
     tenant: caller.tenant,
     serviceTokensExpected: serviceTokensExpected(means, request),
@@ -192,7 +192,7 @@ async function tryReplica(
     );
     noteAttempt(means, request, { replica: seat.endpoint, sentAtMs, attempt });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
-      means.prefixes.remember(request.chain, seat.endpoint);
+      means.prompts.served(request.prompt, seat.endpoint);
       return createOpenCall(means, request, {
         ...progress,
         replica,

@@ -1,6 +1,6 @@
 import type { Lane } from "../admit/index.ts";
 import type { TokenPrompt } from "../kv-events/index.ts";
-import type { Chain } from "../prefix/index.ts";
+import type { ReadPrompt } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import type { ReuseAsk } from "./reuse.ts";
@@ -36,9 +36,9 @@ export interface CallRequest {
   readonly engineHeaders: Readonly<Record<string, string>> | undefined;
   /** Most tokens that the answer may have; undefined when the request does not say. */
   readonly answerTokensMax: number | undefined;
-  readonly chain: Chain;
   /** The prompt where it was given as token ids: what of it is cached can be foretold exactly. */
   readonly tokenPrompt?: TokenPrompt | undefined;
+  readonly prompt: ReadPrompt;
   readonly taskId: string;
   readonly sessionId: string;
   /** How its answer may be reused; absent: not at all. */

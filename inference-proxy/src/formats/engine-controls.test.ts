@@ -62,14 +62,14 @@ describe("engine controls", () => {
   test("are taken out in every spelling and copy", async () => {
     await setUp({});
     const text = `{"pri\\u006frity":-1,"model":"tiny","messages":[],"priority":-2,"vllm_xargs":{}}`;
-    expect((await send(text, {})).body).toBe('{"cache_salt":"acme","model":"tiny","messages":[]}');
+    expect((await send(text, {})).body).toBe('{"model":"tiny","messages":[],"cache_salt":"acme"}');
   });
 
   test("leave a request without any of them as it is", async () => {
     await setUp({});
     const { dropped, body } = await send('{"model":"tiny","messages":[],"priorities":1}', {});
     expect(dropped).toBeNull();
-    expect(body).toBe('{"cache_salt":"acme","model":"tiny","messages":[],"priorities":1}');
+    expect(body).toBe('{"model":"tiny","messages":[],"priorities":1,"cache_salt":"acme"}');
   });
 
   test("may lower a request's own priority and never lift it", async () => {

@@ -102,13 +102,13 @@ describe("messages and responses", () => {
 
   test("are sent with the tenant's salt and otherwise as the client wrote them", async () => {
     engine.answer = () => new Response("{}");
-    const tail = `"model":"tiny","max_tokens":1,"x":9007199254740993,"stream":true,"messages":[{"role":"user","content":"\u2028 \\ud800"}]}`;
+    const body = `{"model":"tiny","max_tokens":1,"x":9007199254740993,"stream":true,"messages":[{"role":"user","content":"\u2028 \\ud800"}]`;
     for (const path of [messages, responses]) {
-      await (await proxy.post(path, `{${tail}`)).text();
-      expect(engine.seen.at(-1)?.body).toBe(`{"cache_salt":"acme",${tail}`);
+      await (await proxy.post(path, `${body}}`)).text();
+      expect(engine.seen.at(-1)?.body).toBe(`${body},"cache_salt":"acme"}`);
     }
-    await (await proxy.post("/v1/messages/count_tokens", `{${tail}`)).text();
-    expect(engine.seen.at(-1)?.body).toBe(`{${tail}`);
+    await (await proxy.post("/v1/messages/count_tokens", `${body}}`)).text();
+    expect(engine.seen.at(-1)?.body).toBe(`${body}}`);
   });
 });
 

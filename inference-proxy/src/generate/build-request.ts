@@ -5,10 +5,6 @@ import { WarmpathError } from "@warmpath/runtime/base";
 
 /** A neutral request as a body of OpenAI's chat completions. */
 export interface ChatRequest {
-  /** The bytes of each message, as spliced into the body. */
-  readonly messages: readonly Uint8Array[];
-  /** Tools before messages, in the order in which a chat template puts them. */
-  readonly prefix: readonly (Uint8Array | string)[];
   body(options: {
     readonly model: string;
     readonly cacheSalt: string | undefined;
@@ -29,27 +25,34 @@ export function buildChatRequest(request: GenerateRequest): ChatRequest {
     `"stream_options":{"include_usage":true}`,
   ];
   return {
-    messages,
-    prefix: tools === "" ? messages : [tools, ...messages],
     body: ({ model, cacheSalt }) => {
       const members = [
         `"model":${JSON.stringify(model)}`,
         ...(cacheSalt === undefined ? [] : [`"cache_salt":${JSON.stringify(cacheSalt)}`]),
         ...rest,
       ];
-      return Buffer.concat([
-        Buffer.from(`{${members.join(",")},"messages":[`),
-        ...messages.flatMap((bytes, index) => (index === 0 ? [bytes] : [comma, bytes])),
-        Buffer.from("]}"),
-      ]);
+      return bodyOf(`${members.join(",")},`, messages);
     },
   };
+}
+
+/** A body that has nothing but messages, to find out what would be done with them. */
+export function messagesBody(messages: readonly Message[]): Uint8Array<ArrayBuffer> {
+  return bodyOf("", wireMessages(messages));
+}
+
+function bodyOf(members: string, messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return Buffer.concat([
+    Buffer.from(`{${members}"messages":[`),
+    ...messages.flatMap((bytes, index) => (index === 0 ? [bytes] : [comma, bytes])),
+    Buffer.from("]}"),
+  ]);
 }
 
 const comma = Buffer.from(",");
 
 /** The bytes of each message as one element of `messages`. */
-export function wireMessages(messages: readonly Message[]): readonly Uint8Array[] {
+function wireMessages(messages: readonly Message[]): readonly Uint8Array[] {
   return messages.map((message, index) => {
     if (message.wire?.format !== openaiChatFormat) {
       const { wire: _otherFormat, ...neutral } = message;

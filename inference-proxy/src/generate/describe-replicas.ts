@@ -11,9 +11,9 @@ import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import type { KnowledgeFacts } from "../kv-events/index.ts";
 import { explainPick, type Loads, type NoEndpoint, type RequestSummary } from "../pick/index.ts";
-import { chainOf } from "../prefix/index.ts";
+import type { ReadPrompt } from "../prompt/index.ts";
 import type { Replica } from "../upstream/pool.ts";
-import { wireMessages } from "./build-request.ts";
+import { messagesBody } from "./build-request.ts";
 
 /** What the descriptions read. */
 export interface DescribeMeans {
@@ -88,14 +88,16 @@ export function explainRoute(
   request: ExplainRouteRequest,
   tenant: string,
 ): MessageInitShape<typeof ExplainRouteResponseSchema> {
-  const { pool, prefixes } = means.call;
+  const { pool, prompts } = means.call;
   const model = means.models.resolve(request.model);
-  const messages = wireMessages(request.messages);
-  const recalled = prefixes.recall(chainOf(messages, `${tenant}/${model}`, Bun.hash.xxHash64));
+  const prompt = prompts.identify(
+    prompts.scan(messagesBody(request.messages), tenant, "messages"),
+    { model, salt: tenant, lora: "", headers: undefined, sessionId: "" },
+  );
   const summary: RequestSummary = {
     model,
     excluded: new Set(),
-    warmOn: recalled?.replica,
+    warmOn: prompt.home === "" ? undefined : prompt.home,
   };
   const tie = means.random.next();
   const candidates = explainPick(pool.endpoints, means.loads, summary, tie);
@@ -105,7 +107,7 @@ export function explainRoute(
     reason:
       best === undefined
         ? `No upstream can take a request for the model "${model}" now.`
-        : reasonFor(means, best.endpoint, best.cost, recalled),
+        : reasonFor(means, best.endpoint, best.cost, prompt),
     candidates: candidates.map(({ endpoint, cost, excluded }) => ({
       replica: endpoint,
       cost,
@@ -118,13 +120,13 @@ function reasonFor(
   means: DescribeMeans,
   replica: string,
   inFlight: number,
-  recalled: { readonly replica: string; readonly messages: number } | undefined,
+  { home, commonMessages }: ReadPrompt,
 ): string {
   const { firstEventMs } = means.call.paces.paceOf(replica);
   const parts = [
     `It has the fewest requests in flight from here (${inFlight})`,
-    ...(recalled?.replica === replica
-      ? [`served ${recalled.messages} of this conversation's messages before`]
+    ...(home === replica
+      ? [`served ${commonMessages} of this conversation's messages before`]
       : []),
     ...(firstEventMs === undefined
       ? []

@@ -8,6 +8,7 @@ import type { Principal } from "@warmpath/runtime";
 import { newId, WarmpathError } from "@warmpath/runtime/base";
 import type { Models } from "../call/models.ts";
 import { openCall } from "../call/open-call.ts";
+import { noPrompt } from "../prompt/index.ts";
 import { errorOfFault } from "./fault.ts";
 import type { GenerateMeans } from "./generate.ts";
 
@@ -33,7 +34,7 @@ export async function embed(
     bodyBytes: body.length,
     engineHeaders: undefined,
     answerTokensMax: 0,
-    chain: [],
+    prompt: noPrompt,
     taskId: "",
     sessionId: "",
     signal: caller.signal,

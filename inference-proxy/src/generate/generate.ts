@@ -10,7 +10,6 @@ import type { OpenCall } from "../call/end-call.ts";
 import type { Models } from "../call/models.ts";
 import { type CallMeans, openCall } from "../call/open-call.ts";
 import type { CallRequest } from "../call/types.ts";
-import { chainOf } from "../prefix/index.ts";
 import { type Assembler, createAssembler, type Piece } from "./assemble.ts";
 import { buildChatRequest } from "./build-request.ts";
 import { errorOfFault } from "./fault.ts";
@@ -76,7 +75,7 @@ async function* piecesOf(call: OpenCall, assembler: Assembler): AsyncGenerator<P
 }
 
 function callRequestFrom(
-  { models, requestsPerMinuteOf }: GenerateMeans,
+  { call, models, requestsPerMinuteOf }: GenerateMeans,
   request: GenerateRequest,
   { principal, signal }: { readonly principal: Principal; readonly signal: AbortSignal },
 ): CallRequest {
@@ -97,7 +96,13 @@ function callRequestFrom(
     engineHeaders: undefined,
     bodyFor: (kind) => (kind === "vllm" ? chat.body({ model, cacheSalt: tenant }) : plain),
     answerTokensMax: request.sampling?.maxOutputTokens,
-    chain: chainOf(chat.prefix, `${tenant}/${model}`, Bun.hash.xxHash64),
+    prompt: call.prompts.identify(call.prompts.scan(plain, tenant, "messages"), {
+      model,
+      salt: tenant,
+      lora: "",
+      headers: undefined,
+      sessionId: request.sessionId,
+    }),
     taskId: request.taskId,
     sessionId: request.sessionId,
     signal,

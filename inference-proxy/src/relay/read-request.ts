@@ -1,12 +1,20 @@
+import { isUtf8 } from "node:buffer";
 import { WarmpathError } from "@warmpath/runtime/base";
 import type { Lane } from "../admit/index.ts";
 import type { Operation } from "../call/types.ts";
+import {
+  findMember,
+  type PromptMember,
+  type PromptScan,
+  type Prompts,
+  readMember,
+} from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import { formatOf } from "../upstream/wire-format.ts";
 import { spliceMembers } from "./splice.ts";
 
-/** A request of an API served, read once; its bytes are kept and forwarded. */
+/** A request of an API served, scanned once; its bytes are kept and forwarded. */
 export interface ApiRequest {
   /** As the client wrote it; empty when it names none. */
   readonly model: string;
@@ -14,14 +22,10 @@ export interface ApiRequest {
   /** True when the client asked for the stream's usage event. */
   readonly wantsUsage: boolean;
   readonly answerTokensMax: number | undefined;
-  /**
-   * The prompt in pieces whose order and equality matter for prefixes: messages, or the whole
-   * prompt.
-   */
-  readonly prefix: readonly string[];
+  /** The cache salt for engines that have one: the tenant's, narrowed by the client's own. */
+  readonly salt: string | undefined;
   readonly operation: Operation;
-  readonly parsed: Readonly<Record<string, unknown>>;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly scan: PromptScan;
 }
 
 /** The operations served, by path: nothing else of an engine can be reached. */
@@ -34,20 +38,48 @@ export const operations: Readonly<Record<ServingPath, Operation>> = {
   "/v1/responses": "chat",
 };
 
-/** Reads a body; throws `rejected-invalid` with a sentence for the client. */
-export function parseApiRequest(bytes: Uint8Array<ArrayBuffer>, path: ServingPath): ApiRequest {
+/** Where each path's prompt is; embeddings and counts leave nothing worth finding again. */
+const promptMembers: Readonly<Record<ServingPath, PromptMember>> = {
+  "/v1/chat/completions": "messages",
+  "/v1/completions": "prompt",
+  "/v1/embeddings": "",
+  "/v1/messages": "messages",
+  "/v1/messages/count_tokens": "",
+  "/v1/responses": "input",
+};
+
+/**
+ * Reads a body; throws `rejected-invalid` with a sentence for the client. Only what the proxy
+ * itself decides by is read: what is wrong inside messages is the engine's to say.
+ */
+export function parseApiRequest(
+  bytes: Uint8Array<ArrayBuffer>,
+  options: {
+    readonly path: ServingPath;
+    readonly tenant: string;
+    readonly prompts: Prompts;
+  },
+): ApiRequest {
+  const { path, tenant, prompts } = options;
   const operation = operations[path];
-  const parsed = parseObject(bytes);
-  const { model, stream } = parsed;
+  if (!isUtf8(bytes)) {
+    // Engines differ in what they make of broken characters, and so in where a string ends.
+    throw new WarmpathError("rejected-invalid", "The body is not valid JSON: it is not UTF-8.");
+  }
+  const scan = prompts.scan(bytes, tenant, promptMembers[path]);
+  const model = readMember(scan, "model");
+  const stream = readMember(scan, "stream");
   if (model !== undefined && model !== null && typeof model !== "string") {
     throw invalid("model", "must be a string");
   }
   if (stream !== undefined && stream !== null && typeof stream !== "boolean") {
     throw invalid("stream", "must be a boolean");
   }
-  const streamOptions = parsed["stream_options"];
+  const streamOptions = readMember(scan, "stream_options");
   const maxTokens =
-    parsed["max_completion_tokens"] ?? parsed["max_tokens"] ?? parsed["max_output_tokens"];
+    readMember(scan, "max_completion_tokens") ??
+    readMember(scan, "max_tokens") ??
+    readMember(scan, "max_output_tokens");
   return {
     model: model ?? "",
     isStream: stream === true && operation !== "embeddings" && operation !== "count_tokens",
@@ -56,10 +88,9 @@ export function parseApiRequest(bytes: Uint8Array<ArrayBuffer>, path: ServingPat
       formatOf(path) !== "chat" ||
       (isRecord(streamOptions) && streamOptions["include_usage"] === true),
     answerTokensMax: operation === "count_tokens" ? 0 : answerTokensOf(maxTokens),
-    prefix: prefixOf(parsed, operation),
+    salt: isSalted(operation, scan) ? cacheSalt(tenant, readMember(scan, "cache_salt")) : undefined,
     operation,
-    parsed,
-    bytes,
+    scan,
   };
 }
 
@@ -102,48 +133,45 @@ export function bodyForUpstream(
   request: ApiRequest,
   options: {
     readonly model: string;
-    readonly tenant: string;
     readonly kind: UpstreamKind;
     /** Members that the caller may not send to an engine. */
     readonly removed: readonly string[];
   },
 ): Uint8Array<ArrayBuffer> {
-  const { parsed, bytes, isStream, wantsUsage } = request;
-  const streamOptions = parsed["stream_options"];
-  const members = {
-    ...Object.fromEntries(options.removed.map((name) => [name, undefined])),
-    ...(options.model === request.model ? {} : { model: options.model }),
-    ...(isStream && !wantsUsage
-      ? {
-          stream_options: {
-            ...(isRecord(streamOptions) ? streamOptions : {}),
-            include_usage: true,
-          },
-        }
-      : {}),
-    ...(options.kind === "vllm" && isSalted(request)
-      ? { cache_salt: cacheSalt(options.tenant, parsed["cache_salt"]) }
-      : {}),
-  };
-  return spliceMembers(bytes, members, parsed);
+  const { scan, isStream, wantsUsage, salt } = request;
+  const members: Record<string, unknown> = {};
+  for (const name of options.removed) {
+    members[name] = undefined;
+  }
+  if (options.model !== request.model) {
+    members["model"] = options.model;
+  }
+  if (isStream && !wantsUsage) {
+    const given = readMember(scan, "stream_options");
+    members["stream_options"] = { ...(isRecord(given) ? given : {}), include_usage: true };
+  }
+  if (options.kind === "vllm" && salt !== undefined) {
+    members["cache_salt"] = salt;
+  }
+  return spliceMembers(scan, members);
 }
 
 /**
  * Whatever generates is salted, by whatever name its prompt goes. Embeddings of an `input` leave
  * nothing in the prefix cache that a later request could find, and take no salt; nor does counting.
  */
-function isSalted({ operation, parsed }: ApiRequest): boolean {
+function isSalted(operation: Operation, scan: PromptScan): boolean {
   if (operation === "count_tokens") {
     return false;
   }
-  return operation !== "embeddings" || Object.hasOwn(parsed, "messages");
+  return operation !== "embeddings" || findMember(scan, "messages") !== undefined;
 }
 
 /**
  * The tenant's salt, narrowed by the client's own. A tenant's name has no slash, so salts cannot be
  * forged.
  */
-export function cacheSalt(tenant: string, own: unknown): string {
+function cacheSalt(tenant: string, own: unknown): string {
   if (own === undefined || own === null) {
     return tenant;
   }
@@ -151,34 +179,6 @@ export function cacheSalt(tenant: string, own: unknown): string {
     throw invalid("cache_salt", `must be a string of 1 to ${cacheSaltCharsMax} characters`);
   }
   return `${tenant}/${own}`;
-}
-
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new WarmpathError("rejected-invalid", "The body is not valid JSON.", { cause: error });
-  }
-  if (!isRecord(parsed)) {
-    throw new WarmpathError("rejected-invalid", "The body must be a JSON object.");
-  }
-  return parsed;
-}
-
-function prefixOf(parsed: Record<string, unknown>, operation: Operation): readonly string[] {
-  const pieces = operation === "chat" ? (parsed["messages"] ?? parsed["input"]) : parsed["prompt"];
-  if (operation === "embeddings" || operation === "count_tokens" || pieces === undefined) {
-    return [];
-  }
-  // Tools stand before the messages in every chat template: other tools, another prefix.
-  // So does what the other APIs keep apart from the messages.
-  const tools = [parsed["tools"], parsed["system"], parsed["instructions"]]
-    .filter((piece) => piece !== undefined && piece !== null)
-    .map((piece) => JSON.stringify(piece));
-  const list: readonly unknown[] =
-    Array.isArray(pieces) && operation === "chat" ? pieces : [pieces];
-  return [...tools, ...list.map((piece) => JSON.stringify(piece))];
 }
 
 function invalid(field: string, fault: string): WarmpathError {

@@ -18,20 +18,13 @@ import {
   refuseStored,
   requestIdHeaders,
 } from "../formats/index.ts";
-import { createTokenPrompt, type TokenPrompt } from "../kv-events/index.ts";
-import { chainOf } from "../prefix/index.ts";
+import { createTokenPrompt } from "../kv-events/index.ts";
+import { findMember, readMember } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import { readWhole } from "../upstream/read-whole.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import { formatOf } from "../upstream/wire-format.ts";
-import {
-  type ApiRequest,
-  bodyForUpstream,
-  cacheSalt,
-  operations,
-  parseApiRequest,
-  parseLane,
-} from "./read-request.ts";
+import { bodyForUpstream, operations, parseApiRequest, parseLane } from "./read-request.ts";
 import { errorEvent, faultResponse } from "./rescue.ts";
 import { tokenIdsOf } from "./token-ids.ts";
 
@@ -50,9 +43,6 @@ export const attemptsHeader = "x-warmpath-attempts";
 /** Engine controls of the request that its key may not use, and which were not passed on. */
 export const droppedHeader = "x-warmpath-dropped";
 export const laneHeader = "x-warmpath-lane";
-
-/** Longest session id that is taken from a header. */
-const sessionIdCharsMax = 256;
 
 /**
  * One model call over HTTP: read, open, hand the answer on. Resolves with the head; `onEnd` tells
@@ -149,11 +139,12 @@ async function readCall(
   const operation = operations[path];
   const lane = parseLane(request.headers.get(laneHeader));
   const bytes = await readWhole(request, means.bodyBytesMax);
-  const read = parseApiRequest(bytes, path);
+  const { prompts } = means.call;
+  const read = parseApiRequest(bytes, { path, tenant: caller.tenant, prompts });
   const model = means.models.resolve(read.model);
   const body: BodyMembers = {
-    has: (name) => Object.hasOwn(read.parsed, name),
-    read: (name) => read.parsed[name],
+    has: (name) => findMember(read.scan, name) !== undefined,
+    read: (name) => readMember(read.scan, name),
   };
   if (path === "/v1/responses") {
     refuseStored(body);
@@ -169,6 +160,15 @@ async function readCall(
     engineHeaders: headers,
     bytes,
   });
+  const tokenIds = tokenIdsOf(read);
+  const lora = means.models.isAdapter(model) ? model : "";
+  const prompt = prompts.identify(read.scan, {
+    model,
+    salt: read.salt ?? "",
+    lora,
+    headers: request.headers,
+    sessionId: "",
+  });
   const bodies = new Map<UpstreamKind, Uint8Array<ArrayBuffer>>();
   const callRequest: CallRequest = {
     requestId,
@@ -182,32 +182,22 @@ async function readCall(
     bodyBytes: bytes.length,
     engineHeaders: headers,
     bodyFor: (kind) => {
-      const body =
-        bodies.get(kind) ?? bodyForUpstream(read, { model, tenant: caller.tenant, kind, removed });
+      const body = bodies.get(kind) ?? bodyForUpstream(read, { model, kind, removed });
       bodies.set(kind, body);
       return body;
     },
     answerTokensMax: read.answerTokensMax,
-    tokenPrompt: tokenPromptOf(means, read, model, caller.tenant),
-    chain: chainOf(read.prefix, `${caller.tenant}/${model}`, Bun.hash.xxHash64),
+    tokenPrompt:
+      tokenIds === undefined
+        ? undefined
+        : createTokenPrompt(tokenIds, { salt: read.salt ?? "", lora }),
+    prompt,
     taskId: "",
-    sessionId: (request.headers.get("x-session-id") ?? "").slice(0, sessionIdCharsMax),
+    sessionId: prompt.statedId,
     ...(reuse === undefined ? {} : { reuse }),
     signal: request.signal,
   };
   return { callRequest, dropped };
-}
-
-function tokenPromptOf(
-  means: RelayMeans,
-  read: ApiRequest,
-  model: string,
-  tenant: string,
-): TokenPrompt | undefined {
-  const tokenIds = tokenIdsOf(read);
-  if (tokenIds === undefined) return undefined;
-  const salt = cacheSalt(tenant, read.parsed["cache_salt"]);
-  return createTokenPrompt(tokenIds, { salt, lora: means.models.isAdapter(model) ? model : "" });
 }
 
 /** A new id for one request, which also becomes part of the id that the engine gives its answer. */

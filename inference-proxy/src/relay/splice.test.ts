@@ -1,24 +1,25 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
+import { scanBody } from "../prompt/index.ts";
 import { spliceMembers } from "./splice.ts";
 
 function splice(text: string, members: Record<string, unknown>): string {
   const bytes = new TextEncoder().encode(text);
-  return new TextDecoder().decode(spliceMembers(bytes, members, JSON.parse(text)));
+  return new TextDecoder().decode(spliceMembers(scanBody(bytes), members));
 }
 
 describe("spliceMembers()", () => {
   test("writes nothing anew but the members it sets", () => {
     const cases: readonly [string, Record<string, unknown>, string][] = [
       ['{"a":1}', {}, '{"a":1}'],
-      ['{"a":1}', { b: "x" }, '{"b":"x","a":1}'],
-      [' \n{ "a" : 12345678901234567890 }', { b: 1 }, ' \n{"b":1, "a" : 12345678901234567890 }'],
+      ['{"a":1}', { b: "x" }, '{"a":1,"b":"x"}'],
+      [' \n{ "a" : 12345678901234567890 }', { b: 1 }, ' \n{ "a" : 12345678901234567890,"b":1 }'],
       ["{}", { b: 1 }, '{"b":1}'],
       ["{ \t}", { b: 1 }, '{"b":1 \t}'],
       ['{"b":2}', { b: 1 }, '{"b":1}'],
-      ['{"b":{"b":[1,"}"]},"a":1.0}', { b: 1 }, '{"b":1,"a":1.0}'],
-      ['{"a":1,"b":"\\"}","c":[{}]}', { b: 1 }, '{"b":1,"a":1,"c":[{}]}'],
-      ['{"b":1,"a":null,"\\u0062":2,"b" : 3}', { b: 9 }, '{"b":9,"a":null}'],
+      ['{"b":{"b":[1,"}"]},"a":1.0}', { b: 1 }, '{"a":1.0,"b":1}'],
+      ['{"a":1,"b":"\\"}","c":[{}]}', { b: 1 }, '{"a":1,"c":[{}],"b":1}'],
+      ['{"b":1,"a":null,"\\u0062":2,"b" : 3}', { b: 9 }, '{"a":null,"b":9}'],
       ['{"a":true,"c":false}', { a: 1, c: 2 }, '{"a":1,"c":2}'],
     ];
     for (const [text, members, expected] of cases) {

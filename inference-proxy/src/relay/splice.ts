@@ -1,75 +1,55 @@
-import { endOfString, endOfValue, skipSpace } from "../upstream/json-scan.ts";
+import type { BodyScan, Member } from "../prompt/index.ts";
 
 /*
  * Changes members of a JSON object's bytes without writing the rest of them anew: numbers beyond
  * 2^53, unknown fields, order and white space stay as the client sent them.
  */
 
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const comma = 0x2c;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const comma = Buffer.from(",");
 
-/**
- * Members to set; a member that is there already is replaced, in all its copies. An undefined one
- * is taken out.
- */
+/** Members to set, as JSON values; undefined takes a member out. */
 export type Members = Readonly<Record<string, unknown>>;
 
 /**
- * The body with these members set. `present` are the names that the parsed body has: without any to
- * replace, the new ones are put in front and the rest is copied whole.
+ * The body with these members set. They are put behind all others, and whatever copies of them the
+ * client wrote are taken out. The end is the safe place: parsers of JSON take the last of equal
+ * names, so that ours would win even over one that the scan did not see.
  */
-export function spliceMembers(
-  body: Uint8Array<ArrayBuffer>,
-  members: Members,
-  present: Readonly<Record<string, unknown>>,
-): Uint8Array<ArrayBuffer> {
+export function spliceMembers(scan: BodyScan, members: Members): Uint8Array<ArrayBuffer> {
   const names = Object.keys(members);
-  if (names.length === 0) {
-    return body;
-  }
-  const open = body.indexOf(openBrace);
-  const replaces = names.some((name) => Object.hasOwn(present, name));
-  const rest = replaces ? cutMembers(body, open, new Set(names)) : [body.subarray(open + 1)];
-  const text = names
+  if (names.length === 0) return scan.bytes;
+  const { bytes, open } = scan;
+  const kept = scan.members.filter(({ name }) => !Object.hasOwn(members, name));
+  const isWhole = kept.length === scan.members.length;
+  const pieces = isWhole
+    ? [bytes.subarray(0, scan.members.at(-1)?.valueEnd ?? open + 1)]
+    : [bytes.subarray(0, open + 1), ...blocksOf(bytes, scan.members, kept)];
+  const texts = names
     .filter((name) => members[name] !== undefined)
     .map((name) => `${JSON.stringify(name)}:${JSON.stringify(members[name])}`);
-  const head = encoder.encode(
-    `{${text.join(",")}${text.length > 0 && hasMembers(rest) ? "," : ""}`,
-  );
-  return Buffer.concat([body.subarray(0, open), head, ...rest]);
+  const separator = kept.length > 0 && texts.length > 0 ? "," : "";
+  const ours = Buffer.from(`${separator}${texts.join(",")}`);
+  return Buffer.concat([
+    ...pieces,
+    ours,
+    bytes.subarray(scan.members.at(-1)?.valueEnd ?? open + 1),
+  ]);
 }
 
-/** False when only the closing brace is left: then no comma may stand before it. */
-function hasMembers(rest: readonly Uint8Array[]): boolean {
-  const first = rest.find((piece) => skipSpace(piece, 0) < piece.length);
-  return first !== undefined && first[skipSpace(first, 0)] !== closeBrace;
-}
-
-/** Everything after the opening brace, without the named members; well-formed JSON is assumed. */
-function cutMembers(
-  body: Uint8Array<ArrayBuffer>,
-  open: number,
-  names: ReadonlySet<string>,
-): Uint8Array<ArrayBuffer>[] {
-  const kept: Uint8Array<ArrayBuffer>[] = [];
-  let at = skipSpace(body, open + 1);
-  while (at < body.length && body[at] !== closeBrace) {
-    const nameEnd = endOfString(body, at);
-    const name: unknown = JSON.parse(decoder.decode(body.subarray(at, nameEnd)));
-    const valueAt = skipSpace(body, skipSpace(body, nameEnd) + 1);
-    const valueEnd = endOfValue(body, valueAt);
-    if (typeof name === "string" && !names.has(name)) {
-      if (kept.length > 0) {
-        kept.push(encoder.encode(","));
-      }
-      kept.push(body.subarray(at, valueEnd));
-    }
-    at = skipSpace(body, valueEnd);
-    at = body[at] === comma ? skipSpace(body, at + 1) : at;
+/** The kept members with commas between them; neighbours stay together as they were written. */
+function blocksOf(
+  bytes: Uint8Array,
+  all: readonly Member[],
+  kept: readonly Member[],
+): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let first = 0; first < kept.length; ) {
+    const at = all.indexOf(kept[first]!);
+    let count = 1;
+    while (first + count < kept.length && all[at + count] === kept[first + count]) count += 1;
+    if (first > 0) pieces.push(comma);
+    pieces.push(bytes.subarray(kept[first]!.at, kept[first + count - 1]!.valueEnd));
+    first += count;
   }
-  kept.push(body.subarray(at));
-  return kept;
+  return pieces;
 }

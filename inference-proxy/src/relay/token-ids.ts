@@ -1,3 +1,4 @@
+import { readMember } from "../prompt/index.ts";
 import type { ApiRequest } from "./read-request.ts";
 
 /**
@@ -15,16 +16,16 @@ const unforeseen = [
  * The token ids of a completion's single prompt; undefined where it has none, or where what the
  * engine takes from its cache does not follow from them.
  */
-export function tokenIdsOf({ operation, parsed }: ApiRequest): readonly number[] | undefined {
-  if (operation !== "text_completion") return undefined;
-  const prompt: unknown = parsed["prompt"];
-  if (!Array.isArray(prompt) || prompt.length === 0) return undefined;
+export function tokenIdsOf({ operation, scan }: ApiRequest): ArrayLike<number> | undefined {
+  if (operation !== "text_completion" || scan.tokens === undefined) return undefined;
+  const read = (name: string) => readMember(scan, name);
   // Several answers report the cached tokens of one of them, and echoed log probabilities need
   // every prompt token computed.
-  const isSingle = (parsed["n"] ?? 1) === 1 && (parsed["best_of"] ?? 1) === 1;
-  const isEchoed = parsed["echo"] === true && typeof parsed["logprobs"] === "number";
-  if (!isSingle || isEchoed || unforeseen.some((name) => isSet(parsed[name]))) return undefined;
-  return prompt.every((id) => typeof id === "number") ? prompt : undefined;
+  const isSingle = (read("n") ?? 1) === 1 && (read("best_of") ?? 1) === 1;
+  const isEchoed = read("echo") === true && typeof read("logprobs") === "number";
+  return isSingle && !isEchoed && !unforeseen.some((name) => isSet(read(name)))
+    ? scan.tokens
+    : undefined;
 }
 
 function isSet(value: unknown): boolean {

@@ -1,0 +1,158 @@
+import { type History, keyOf } from "./history.ts";
+import type { PromptTrace } from "./link-session.ts";
+import { isSystemRole, roleOf } from "./message.ts";
+import { mixKey, mixKeys } from "./mix.ts";
+import { type BodyScan, findMember } from "./scan-body.ts";
+import type { PromptHeads, RecentMessage } from "./session-store.ts";
+import { type HeaderReader, readSessionHints, type StatedSession } from "./stated-session.ts";
+import { tokenKeys, tokenRoot } from "./token-keys.ts";
+import type { HashBytes } from "./types.ts";
+
+/** A body whose prompt has been found in it. */
+export interface PromptScan extends BodyScan {
+  readonly tenant: string;
+  /** Undefined where the body has none that is an array or a string. */
+  readonly history: History | undefined;
+  /** Undefined where the prompt is not given as token ids. */
+  readonly tokens: Uint32Array | undefined;
+}
+
+/** Whose prompt it is, and for whom. */
+export interface PromptOwner {
+  readonly model: string;
+  /** The cache salt as the engine gets it; empty where it gets none. */
+  readonly salt: string;
+  /** Name of the LoRA adapter, where the model is one; else empty. */
+  readonly lora: string;
+  /** Undefined where the request came without any. */
+  readonly headers: HeaderReader | undefined;
+  /** A session named outside headers and body; empty: none. */
+  readonly sessionId: string;
+}
+
+/** Members that chat templates put before the messages, whatever the body's order. */
+const toolNames = ["tools", "functions", "documents", "chat_template"] as const;
+const systemNames = ["system", "instructions"] as const;
+
+/** How many of a prompt's last messages are looked up: a turn may bring many tool results. */
+const lookedUpMax = 24;
+/** Shorter answers ("Done.") are everybody's. */
+const answerBytesMin = 160;
+/** Bytes of a message in which the id of a call is looked for. */
+const tellingBytesMax = 4096;
+const callMarks = ['"tool_', '"call_id"'].map((mark) => Buffer.from(mark));
+
+/** What sessions and keys are found by: the names that this prompt has in every chain. */
+export function tracePrompt(
+  scan: PromptScan,
+  owner: PromptOwner,
+  { hash, blockTokens }: { readonly hash: HashBytes; readonly blockTokens: number },
+): PromptTrace {
+  const { tenant, bytes, tokens } = scan;
+  const history = scan.history ?? noHistory;
+  const hints = readSessionHints(owner.headers, scan);
+  const stated: StatedSession | undefined =
+    owner.sessionId === ""
+      ? hints.stated
+      : { id: owner.sessionId, source: "header", parentId: undefined };
+  const group = stated === undefined ? `g${hints.group}` : `s${stated.id}`;
+  const scope = keyOf(hash(`${tenant}\n${owner.model}\n${group}`, 1n));
+  const heads = headsOf(hash, scan, history, owner.salt, scope);
+  const keys =
+    tokens === undefined
+      ? mixKeys(history.chunkKeys, rootOf(hash, owner, heads))
+      : tokenKeys(tokenRoot({ salt: owner.salt, lora: owner.lora }), tokens, blockTokens);
+  const hasMessages = tokens === undefined && !history.isText;
+  const marks = hasMessages ? mixKeys(history.endKeys, scope) : mixKeys(keys, scope);
+  let recent: readonly RecentMessage[] | undefined;
+  return {
+    tenant,
+    scope,
+    stated,
+    keys,
+    marks,
+    heads,
+    history,
+    bytes,
+    recent: () => {
+      recent ??= hasMessages ? recentOf(hash, bytes, history, scope) : [];
+      return recent;
+    },
+  };
+}
+
+const noHistory: History = {
+  from: 0,
+  valueEnd: 0,
+  length: 0,
+  isText: true,
+  chunkKeys: [],
+  starts: [],
+  ends: [],
+  endKeys: [],
+};
+
+function rootOf(hash: HashBytes, { model, salt }: PromptOwner, heads: PromptHeads): number {
+  return keyOf(hash(`${model}\n${salt}`, hash("", heads.tools) ^ heads.system));
+}
+
+function headsOf(
+  hash: HashBytes,
+  scan: PromptScan,
+  history: History,
+  salt: string,
+  scope: number,
+): PromptHeads {
+  const tools = hashMembers(hash, scan, toolNames);
+  const system = hashMembers(hash, scan, systemNames);
+  const { from, starts, ends, endKeys } = history;
+  let leading = 0;
+  while (
+    leading < ends.length &&
+    isSystemRole(roleOf(scan.bytes, from + starts[leading]!, from + ends[leading]!))
+  ) {
+    leading += 1;
+  }
+  const key = mixKey(mixKey(endKeys[leading - 1] ?? 0, keyOf(tools)), keyOf(system));
+  return { tools, system, salt, key: mixKey(key, scope) };
+}
+
+function hashMembers(hash: HashBytes, scan: PromptScan, names: readonly string[]): bigint {
+  let chain = 0n;
+  for (const name of names) {
+    const member = findMember(scan, name);
+    if (member !== undefined) {
+      const value = scan.bytes.subarray(member.valueAt, member.valueEnd);
+      chain = hash(value, hash(name, chain));
+    }
+  }
+  return chain;
+}
+
+/** Own keys of the last messages that tell sessions apart, the last one first. */
+function recentOf(
+  hash: HashBytes,
+  bytes: Uint8Array,
+  { from, starts, ends }: History,
+  scope: number,
+): readonly RecentMessage[] {
+  const found: RecentMessage[] = [];
+  const first = Math.max(0, ends.length - lookedUpMax);
+  for (let index = ends.length - 1; index >= first; index -= 1) {
+    const message = bytes.subarray(from + starts[index]!, from + ends[index]!);
+    if (isTelling(message)) found.push({ key: mixKey(keyOf(hash(message, 2n)), scope), index });
+  }
+  return found;
+}
+
+/**
+ * True for a message that hardly another session has: a call or a result, which have ids, or an
+ * answer of some length.
+ */
+function isTelling(message: Uint8Array): boolean {
+  const head = message.subarray(0, tellingBytesMax);
+  return (
+    (message.length >= answerBytesMin && roleOf(message, 0, message.length) === "assistant") ||
+    callMarks.some((mark) => Buffer.from(head.buffer, head.byteOffset, head.length).includes(mark))
+  );
+}
