@@ -77,7 +77,7 @@ export function findMember({ members }: BodyScan, name: string): Member | undefi
   return undefined;
 }
 
-/** Reads one member; undefined where there is none. Throws `rejected-invalid` where it is no JSON. */
+/** Reads one member; undefined without it. Throws `rejected-invalid` where it is no JSON. */
 export function readMember(scan: BodyScan, name: string): unknown {
   const member = findMember(scan, name);
   return member === undefined ? undefined : readValue(scan.bytes, member.valueAt, member.valueEnd);
