@@ -78,7 +78,7 @@ function watchStream(
   return {
     facts: tap.facts,
     get sequenceNumber() {
-      return last === undefined ? 0 : numberOf(last) + 1;
+      return nextNumber(last);
     },
     cancel: () => stream.cancel(),
     next: async () => {
@@ -114,10 +114,12 @@ function translateStream(
   { translator, tap }: { readonly translator: StreamTranslator; readonly tap: StreamTap },
 ): AnswerStream {
   let isEnded = false;
+  let last: Uint8Array | undefined;
   return {
     facts: events.facts,
-    // No format into which streams are translated numbers its events.
-    sequenceNumber: 0,
+    get sequenceNumber() {
+      return nextNumber(last);
+    },
     cancel: () => events.cancel(),
     next: async () => {
       while (!isEnded) {
@@ -126,6 +128,7 @@ function translateStream(
         const told = block === undefined ? translator.end() : translator.push(block);
         const handedOn = tap.inspect(told);
         if (handedOn.length > 0) {
+          last = handedOn;
           return handedOn;
         }
       }
@@ -136,12 +139,12 @@ function translateStream(
 
 const sequenceKey = keyBytes("sequence_number");
 
-/** The number of the last event in a block; -1 where events have none. */
-function numberOf(block: Uint8Array): number {
+/** The number after that of the last event in a block; 0 where events have none. */
+function nextNumber(block: Uint8Array = new Uint8Array()): number {
   const bytes = searchable(block);
   const at = lastValue(bytes, sequenceKey);
-  const number = at < 0 ? Number.NaN : Number.parseInt(bytes.toString("latin1", at, at + 16), 10);
-  return Number.isSafeInteger(number) ? number : -1;
+  const number = at < 0 ? -1 : Number.parseInt(bytes.toString("latin1", at, at + 16), 10);
+  return Number.isSafeInteger(number) ? number + 1 : 0;
 }
 
 /** An end mark alone proves nothing: there has to be a finish reason, and no error. */

@@ -17,21 +17,17 @@ import { formatOf, type WireFormat } from "../upstream/wire-format.ts";
 
 export type { StreamTranslator };
 
-/** Formats that can be put into each other's words. */
-type Translated = Exclude<WireFormat, "responses">;
-
 /** From one format to another. */
 export interface Translation {
-  readonly from: Translated;
-  readonly to: Translated;
+  readonly from: WireFormat;
+  readonly to: WireFormat;
 }
 
 /** The translation from one path's format into another's; undefined where none is needed. */
 export function translationOf(fromPath: ServingPath, toPath: ServingPath): Translation | undefined {
   const from = formatOf(fromPath);
   const to = formatOf(toPath);
-  // No path is another's alternative that has no translation.
-  return from === to || from === "responses" || to === "responses" ? undefined : { from, to };
+  return from === to ? undefined : { from, to };
 }
 
 const encoder = new TextEncoder();

@@ -126,6 +126,37 @@ describe("messages from an upstream that has only chats", () => {
   });
 });
 
+describe("responses from an upstream that has only chats", () => {
+  const asked = { model: "tiny", input: "hi", instructions: "be brief", max_output_tokens: 9 };
+
+  test("are answered in their own format", async () => {
+    only("/v1/chat/completions", () => Response.json(chatAnswer));
+    expect(await (await proxy.post("/v1/responses", asked)).json()).toMatchObject({
+      object: "response",
+      status: "completed",
+      output: [{ type: "message", content: [{ type: "output_text", text: "hello" }] }],
+      usage: { input_tokens: 12, input_tokens_details: { cached_tokens: 8 }, output_tokens: 2 },
+    });
+    expect(paths()).toEqual(["/v1/responses", "/v1/chat/completions"]);
+  });
+
+  test("stream in their own format, and number an error of ours after their last event", async () => {
+    const said = chunk({ role: "assistant", content: "hello" });
+    const whole = [said, chunk({}, "stop"), usageChunk(12, 2, 8), done];
+    only("/v1/chat/completions", () => streamOf(whole));
+    const text = await (await proxy.post("/v1/responses", { ...asked, stream: true })).text();
+    expect(text).toMatch(/^event: response.created\n/);
+    expect(text).toMatch(/event: response.completed\ndata: [^\n]*\n\n$/);
+    only("/v1/chat/completions", () => streamOf([said]));
+    const cut = await (await proxy.post("/v1/responses", { ...asked, stream: true })).text();
+    const numbers = [...cut.matchAll(/"sequence_number":(\d+)/g)].map(([, digits]) =>
+      Number(digits),
+    );
+    expect(cut).toMatch(/event: error\ndata: [^\n]*\n\n$/);
+    expect(numbers).toEqual(numbers.map((_, at) => at));
+  });
+});
+
 describe("chats from an upstream that has only messages", () => {
   test("stream as chats, with usage only for a client that asked", async () => {
     const { body } = readRecording("usage-cached-messages-stream");

@@ -20,7 +20,7 @@ const choices: Readonly<Record<ServingPath, readonly ServingPath[]>> = {
   "/v1/embeddings": ["/v1/embeddings"],
   "/v1/messages": ["/v1/messages", "/v1/chat/completions"],
   "/v1/messages/count_tokens": ["/v1/messages/count_tokens"],
-  "/v1/responses": ["/v1/responses"],
+  "/v1/responses": ["/v1/responses", "/v1/chat/completions", "/v1/messages"],
 };
 
 /** A server that was restarted with the path is believed again after a minute: one request more. */
