@@ -4,6 +4,7 @@ import { engineControlOptions } from "./config/engine-controls.ts";
 import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
 import { promptOptions } from "./config/prompt.ts";
+import { providerOptions } from "./config/providers.ts";
 import { resilienceSettings } from "./config/resilience.ts";
 
 /**
@@ -47,6 +48,7 @@ export const inferenceProxyOptions = {
     why: "a model without a price costs 0: nobody but the operator knows what a GPU costs",
   }),
   ...limitSettings,
+  ...providerOptions,
   answerTokensExpected: option.int({
     env: "WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED",
     default: 512,

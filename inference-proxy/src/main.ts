@@ -29,6 +29,7 @@ import { parseControlPolicy } from "./formats/index.ts";
 import { createInferenceService } from "./generate/service.ts";
 import { createMeans, type Means } from "./means.ts";
 import type { LimitStore } from "./pace/index.ts";
+import { probeUpstream, type SecretSource } from "./providers/index.ts";
 import { type Authenticator, createAuthenticator } from "./relay/authenticate.ts";
 import { createHandler, isApiPath } from "./relay/handle.ts";
 import { startMonitor } from "./upstream/monitor.ts";
@@ -55,6 +56,8 @@ export interface InferenceProxyDeps {
   readonly clock: Clock;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
+  /** Where the keys of hosted providers are read from. */
+  readonly secrets: SecretSource;
   /** Breaks ties of placement. Default: the system's. */
   readonly random?: Random;
   /** Value of BUN_CONFIG_MAX_HTTP_REQUESTS that this process was started with. */
@@ -85,6 +88,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     metrics,
     tracing,
     limitStore: deps.limitStore,
+    secrets: deps.secrets,
   });
   const { call, models, proxyMetrics } = means;
 
@@ -115,6 +119,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
   const answerOps = opsRoutes({ health, metrics });
   const monitor = startMonitor({
     pool: call.pool,
+    probe: probeUpstream,
     log,
     clock,
     limits: {

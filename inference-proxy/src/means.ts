@@ -21,9 +21,10 @@ import {
   type LimitStore,
 } from "./pace/index.ts";
 import { createBookings, type Loads } from "./pick/index.ts";
+import { parseProviders, type SecretSource } from "./providers/index.ts";
 import { createResilience } from "./resilience.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
-import { parseReplicaAddresses } from "./upstream/replica.ts";
+import { parseReplicaAddresses, uniquelyNamed } from "./upstream/replica.ts";
 import { createWatchdog } from "./upstream/watchdog.ts";
 
 /** Everything between the edges and the upstreams, joined by configuration. */
@@ -58,6 +59,8 @@ interface MeansOptions {
   readonly random: Random;
   readonly metrics: Metrics;
   readonly tracing: Tracing;
+  /** Where the keys of hosted providers are read from. */
+  readonly secrets: SecretSource;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
 }
@@ -68,10 +71,7 @@ interface MeansOptions {
  */
 export function createMeans(options: MeansOptions): Means {
   const { config, log, clock, random, tracing } = options;
-  const pool = createPool({
-    addresses: parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
-    inFlightMax: config.replicaInFlightMax,
-  });
+  const pool = createUpstreams(options);
   const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
   const client = createHttp1Client(
     { keptMs: keptConnectionMs, idleMaxPerOrigin: keptConnectionsMax },
@@ -145,6 +145,17 @@ export function createMeans(options: MeansOptions): Means {
       await kvKnowledge.close();
     },
   };
+}
+
+/** Our own engines and hosted providers, which placement does not tell apart. */
+function createUpstreams({ config, secrets }: MeansOptions): Pool {
+  return createPool({
+    addresses: uniquelyNamed([
+      ...parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
+      ...parseProviders(config.providers, secrets),
+    ]),
+    inFlightMax: config.replicaInFlightMax,
+  });
 }
 
 /** The limits of this process, shared with others where there is a store for it. */

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Transport } from "@connectrpc/connect";
 import { type Gateway, startGateway } from "@warmpath/gateway";
@@ -99,6 +99,10 @@ export async function launchInferenceProxy(
       timeoutMs: callTimeoutMs,
     }),
     bus,
+    secrets: {
+      variable: (name) => process.env[name],
+      file: (path) => readFileSync(path, "utf8"),
+    },
     // The proxy closes it with itself.
     limitStore: openLimitStore(context.settings, context.clock),
     fetchLimit: process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"],

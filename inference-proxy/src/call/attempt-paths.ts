@@ -27,18 +27,44 @@ export async function attemptPaths(
   request: CallRequest,
   send: (path: ServingPath, body: Uint8Array<ArrayBuffer>) => Promise<Attempt>,
 ): Promise<AttemptAt> {
-  const { kind } = replica.facts;
-  for (const path of paths.choicesOf(replica, request.path)) {
-    const body = request.bodyFor(kind);
-    const translation = translationOf(request.path, path);
-    const sent = translation === undefined ? body : translateRequestBody(body, translation, kind);
-    const attempt = await send(path, sent);
-    if (!isPathMissing(attempt, request.model)) {
+  const isHosted = replica.address.provider !== undefined;
+  const choices = paths.choicesOf(replica, request.path);
+  for (const path of choices) {
+    const isLast = path === choices.at(-1);
+    const body = bodyInWordsOf(path, replica, request, !isLast);
+    if (body === undefined) {
+      continue;
+    }
+    const attempt = await send(path, body);
+    // A hosted provider's paths are known: what it does not have there is the model.
+    if (!isPathMissing(attempt, request.model) || (isHosted && isLast)) {
       return { path, attempt: inClientsWords(attempt, path, request.path) };
     }
     paths.noteMissing(replica, path);
   }
   return { path: request.path, attempt: noPath(request) };
+}
+
+/** Undefined for a request that has no counterpart there, where another format may have one. */
+function bodyInWordsOf(
+  path: ServingPath,
+  { facts: { kind } }: Replica,
+  request: CallRequest,
+  hasOthers: boolean,
+): Uint8Array<ArrayBuffer> | undefined {
+  const body = request.bodyFor(kind);
+  const translation = translationOf(request.path, path);
+  if (translation === undefined) {
+    return body;
+  }
+  try {
+    return translateRequestBody(body, translation, kind);
+  } catch (error) {
+    if (hasOthers && WarmpathError.from(error).reason === "rejected-invalid") {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /** A whole answer that cannot be told in the client's format is an upstream's failure. */

@@ -4,9 +4,10 @@ import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
 import type { Prompts } from "../prompt/index.ts";
+import { openUpstream } from "../providers/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
-import { type AttemptMeans, openAttempt, type ServingPath } from "../upstream/open.ts";
+import type { AttemptMeans, ServingPath } from "../upstream/open.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import type { AccountMeans } from "./account.ts";
@@ -179,7 +180,7 @@ async function tryReplica(
       : means.kvKnowledge.predict(seat.endpoint, request.tokenPrompt);
   try {
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
-      openAttempt(means.attempt, replica.address, {
+      openUpstream(means.attempt, replica.address, {
         path,
         body,
         headers: headersFor(means.tracing, request, replica.facts.kind),

@@ -1,6 +1,7 @@
 import type { Clock } from "@warmpath/runtime/base";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
+import type { HostedKind } from "../upstream/replica.ts";
 
 /** Which of the APIs' paths each upstream has: found out by its first 404. */
 export interface UpstreamPaths {
@@ -13,8 +14,10 @@ export interface UpstreamPaths {
   noteMissing(replica: Replica, path: ServingPath): void;
 }
 
+type Choices = Readonly<Record<ServingPath, readonly ServingPath[]>>;
+
 /** A path itself, and the paths that serve the same request in another format. */
-const choices: Readonly<Record<ServingPath, readonly ServingPath[]>> = {
+const choices: Choices = {
   "/v1/chat/completions": ["/v1/chat/completions", "/v1/messages"],
   "/v1/completions": ["/v1/completions"],
   "/v1/embeddings": ["/v1/embeddings"],
@@ -22,6 +25,40 @@ const choices: Readonly<Record<ServingPath, readonly ServingPath[]>> = {
   "/v1/messages/count_tokens": ["/v1/messages/count_tokens"],
   "/v1/responses": ["/v1/responses", "/v1/chat/completions", "/v1/messages"],
 };
+
+/** What hosted providers have is known; nobody pays for finding out. */
+const hostedChoices: Readonly<Record<HostedKind, Choices>> = {
+  openai: {
+    ...choices,
+    "/v1/chat/completions": ["/v1/chat/completions"],
+    // Responses carry thinking and its seals, chat completions take stop sequences.
+    "/v1/messages": ["/v1/responses", "/v1/chat/completions"],
+    "/v1/messages/count_tokens": [],
+    "/v1/responses": ["/v1/responses", "/v1/chat/completions"],
+  },
+  anthropic: {
+    "/v1/chat/completions": ["/v1/messages"],
+    "/v1/completions": [],
+    "/v1/embeddings": [],
+    "/v1/messages": ["/v1/messages"],
+    "/v1/messages/count_tokens": ["/v1/messages/count_tokens"],
+    "/v1/responses": ["/v1/messages"],
+  },
+  // Asked in chat completions, which are put into its words on the way.
+  gemini: {
+    "/v1/chat/completions": ["/v1/chat/completions"],
+    "/v1/completions": [],
+    "/v1/embeddings": [],
+    "/v1/messages": ["/v1/chat/completions"],
+    "/v1/messages/count_tokens": [],
+    "/v1/responses": ["/v1/chat/completions"],
+  },
+};
+
+function choicesAt({ address }: Replica, asked: ServingPath): readonly ServingPath[] {
+  const { provider } = address;
+  return (provider === undefined ? choices : hostedChoices[provider.kind])[asked];
+}
 
 /** A server that was restarted with the path is believed again after a minute: one request more. */
 const missingTtlMs = 60_000;
@@ -37,8 +74,8 @@ export function createUpstreamPaths(clock: Clock): UpstreamPaths {
   return {
     choicesOf: (replica, asked) =>
       missedAtMs.size === 0
-        ? choices[asked]
-        : choices[asked].filter((path) => isBelieved(replica, path)),
+        ? choicesAt(replica, asked)
+        : choicesAt(replica, asked).filter((path) => isBelieved(replica, path)),
     noteMissing: (replica, path) => {
       missedAtMs.set(`${replica.address.name} ${path}`, clock.monotonicMs());
     },

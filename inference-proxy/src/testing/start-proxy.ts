@@ -55,6 +55,8 @@ export async function startTestProxy(
     readonly log?: Logger;
     readonly clock?: Clock;
     readonly tracing?: Tracing;
+    /** Environment variables that hold keys of hosted providers. */
+    readonly secrets?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<TestProxy> {
   const { log = silentLogger, clock = systemClock, tracing = tracingOff } = options;
@@ -84,6 +86,12 @@ export async function startTestProxy(
     log,
     clock,
     random: seededRandom(1),
+    secrets: {
+      variable: (name) => options.secrets?.[name],
+      file: () => {
+        throw new Error("a test has no files");
+      },
+    },
     fetchLimit: "65336",
   });
   const url = `http://127.0.0.1:${proxy.httpPort}`;

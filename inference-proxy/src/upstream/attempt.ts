@@ -14,7 +14,10 @@ export type ServingPath =
 
 /** What to send. */
 export interface AttemptRequest {
+  /** By the path's format the answer is read. */
   readonly path: ServingPath;
+  /** Where to send it if the upstream has its own name for the path, query included. */
+  readonly wirePath?: string | undefined;
   readonly body: Uint8Array<ArrayBuffer>;
   readonly headers: Readonly<Record<string, string>>;
   readonly isStream: boolean;

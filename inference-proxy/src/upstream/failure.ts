@@ -70,7 +70,8 @@ export function failureOfStatus(
       retryAfterMs,
     };
   }
-  if (status === 429 || status === 503) {
+  // 529 is what Anthropic answers when all of its servers are busy.
+  if (status === 429 || status === 503 || status === 529) {
     return { kind: "busy", message, retryAfterMs };
   }
   // What vLLM answers to new requests while it shuts down: nothing was begun.

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "@warmpath/runtime/base";
 import type { Pool } from "./pool.ts";
-import { type ProbeLimits, probeReplica, unreachableReason } from "./probe.ts";
+import { type ProbeLimits, unreachableReason } from "./probe.ts";
+import type { ReplicaAddress, ReplicaFacts } from "./replica.ts";
 
 /** How often to look, and when to give up on a replica. */
 export interface MonitorLimits extends ProbeLimits {
@@ -19,10 +20,18 @@ export interface Monitor {
   close(): void;
 }
 
+/** Asks one upstream how it is; throws when it does not answer, or is not well. */
+export type Probe = (
+  address: ReplicaAddress,
+  limits: ProbeLimits,
+  clock: Clock,
+) => Promise<ReplicaFacts>;
+
 /** One loop per upstream, so that a slow one does not delay the news of the others. */
 export function startMonitor(options: {
   readonly pool: Pool;
   readonly limits: MonitorLimits;
+  readonly probe: Probe;
   readonly clock: Clock;
   readonly log: Logger;
 }): Monitor {
@@ -54,15 +63,24 @@ export function startMonitor(options: {
  */
 const restFactorOfProviders = 10;
 
+/**
+ * A hosted provider limits the requests of a key, looks included: about one a minute while it is
+ * well, and six while it is not, since a request of ours finds out sooner anyway.
+ */
+const restFactorOfHosted = 60;
+
 function restMsOf(name: string, { pool, limits }: Parameters<typeof startMonitor>[0]): number {
-  const facts = pool.find(name)?.facts;
-  const isQuiet = facts?.kind === "openai" && facts.healthy;
-  return limits.intervalMs * (isQuiet ? restFactorOfProviders : 1);
+  const replica = pool.find(name);
+  const isWell = replica?.facts.healthy === true;
+  if (replica?.address.provider !== undefined) {
+    return limits.intervalMs * (isWell ? restFactorOfHosted : restFactorOfProviders);
+  }
+  return limits.intervalMs * (isWell && replica.facts.kind !== "vllm" ? restFactorOfProviders : 1);
 }
 
 function createProbe(
   name: string,
-  { pool, limits, clock, log }: Parameters<typeof startMonitor>[0],
+  { pool, limits, probe, clock, log }: Parameters<typeof startMonitor>[0],
 ): () => Promise<void> {
   let failures = 0;
   return async () => {
@@ -71,7 +89,7 @@ function createProbe(
       return;
     }
     try {
-      const facts = await probeReplica(before.address, limits, clock);
+      const facts = await probe(before.address, limits, clock);
       failures = 0;
       if (!before.facts.healthy) {
         log.info("upstream is healthy", { replica: name, engine: facts.engine });

@@ -69,7 +69,7 @@ function send(
   signal: AbortSignal,
 ): Promise<Response> {
   const { authorization } = address;
-  return fetch(`${address.baseUrl}${request.path}`, {
+  return fetch(`${address.baseUrl}${request.wirePath ?? request.path}`, {
     method: "POST",
     body: request.body,
     headers: authorization === undefined ? request.headers : { ...request.headers, authorization },

@@ -84,7 +84,8 @@ class SocketAttempt implements Http1Sink {
   }
 
   send({ authorization, pathPrefix }: ReplicaAddress, origin: Origin): void {
-    const { path, headers, body, usesFreshConnection } = this.#request;
+    const { headers, body, usesFreshConnection } = this.#request;
+    const path = this.#request.wirePath ?? this.#request.path;
     this.#exchange = this.#means.client.send(
       origin,
       {

@@ -92,7 +92,7 @@ function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): End
     models: new Set(facts.models.map(({ id }) => id)),
     isDraining: hold.isDraining,
     heldBack: hold.heldBack,
-    inFlightMax,
+    inFlightMax: address.provider?.inFlightMax ?? inFlightMax,
     engineRunning: facts.metrics?.running,
     engineWaiting: facts.metrics?.waiting,
   };

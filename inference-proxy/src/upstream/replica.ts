@@ -14,10 +14,31 @@ export interface ReplicaAddress {
   readonly pathPrefix: string;
   /** The `authorization` header it wants; never logged. */
   readonly authorization: string | undefined;
+  /** Set for a hosted provider, which is paid by the token. */
+  readonly provider?: HostedProvider | undefined;
 }
 
-/** What it speaks beyond OpenAI's API: vLLM understands `cache_salt` and shows metrics. */
-export type UpstreamKind = "vllm" | "openai";
+/** A provider whose API is reached with a key of ours. */
+export interface HostedProvider {
+  readonly kind: HostedKind;
+  /** The key itself, to keep it out of what the provider says; never logged. */
+  readonly key: string;
+  /** Headers with the key; never logged. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The models to use, by our names for them; empty takes all that the provider lists. */
+  readonly models: ReadonlyMap<string, string>;
+  /** Requests that may be there at once; undefined: as many as at any replica. */
+  readonly inFlightMax: number | undefined;
+}
+
+/** Whose API a hosted provider speaks. */
+export type HostedKind = "openai" | "anthropic" | "gemini";
+
+/**
+ * What it speaks: vLLM understands `cache_salt` and shows metrics, `openai` is any other server of
+ * OpenAI's API.
+ */
+export type UpstreamKind = "vllm" | HostedKind;
 
 /** A model that an upstream serves. */
 export interface ServedModel {
@@ -60,7 +81,11 @@ export function parseReplicaAddresses(
   urls: readonly string[],
   apiKey: string | undefined,
 ): readonly ReplicaAddress[] {
-  const addresses = urls.map((url) => parseReplicaAddress(url, apiKey));
+  return uniquelyNamed(urls.map((url) => parseReplicaAddress(url, apiKey)));
+}
+
+/** The same addresses; throws `rejected-config` when two have one name. */
+export function uniquelyNamed(addresses: readonly ReplicaAddress[]): readonly ReplicaAddress[] {
   const names = new Set(addresses.map(({ name }) => name));
   if (names.size !== addresses.length) {
     throw new WarmpathError("rejected-config", "an upstream is listed twice");

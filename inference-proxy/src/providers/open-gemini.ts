@@ -1,0 +1,117 @@
+import { WarmpathError } from "@warmpath/runtime/base";
+import type { Attempt, AttemptMeans, AttemptRequest, OpenStream } from "../upstream/attempt.ts";
+import { type AttemptFailure, failureOfStatus } from "../upstream/failure.ts";
+import { openAttempt } from "../upstream/open.ts";
+import type { ReplicaAddress } from "../upstream/replica.ts";
+import {
+  createStreamTranslator,
+  type JsonObject,
+  parseExactJson,
+  type StreamTranslator,
+  translateAnswer,
+  translateRequest,
+} from "./translate/index.ts";
+
+/*
+ * Gemini as if it spoke chat completions: its API has other paths, names the model there, and marks
+ * the end of a stream by the end of its bytes. Whoever asks sees an upstream of OpenAI's API.
+ */
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+/** Like `openAttempt`, for a request of `/v1/chat/completions`. */
+export async function openGemini(
+  means: AttemptMeans,
+  address: ReplicaAddress,
+  request: AttemptRequest,
+  model: string,
+): Promise<Attempt> {
+  const chat = parseExactJson(decoder.decode(request.body)) as JsonObject;
+  const body = translateRequest("chat", "gemini", { ...chat, model }, { ignoresUnknown: false });
+  const method = request.isStream ? "streamGenerateContent?alt=sse" : "generateContent";
+  const attempt = await openAttempt(means, address, {
+    ...request,
+    body: encoder.encode(JSON.stringify(body)),
+    wirePath: `/v1beta/models/${encodeURIComponent(model)}:${method}`,
+  });
+  switch (attempt.kind) {
+    case "stream":
+      return await openTranslated(attempt.stream, means.limits.eventBytesMax);
+    case "whole":
+      return toWhole(attempt.bytes);
+    default:
+      return attempt;
+  }
+}
+
+function toWhole(bytes: Uint8Array): Attempt {
+  try {
+    const answer = parseExactJson(decoder.decode(bytes)) as JsonObject;
+    const chat = encoder.encode(JSON.stringify(translateAnswer("gemini", "chat", answer)));
+    return { kind: "whole", contentType: "application/json", bytes: chat };
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/** Holds the answer until there is content of it to tell: until then it can be asked elsewhere. */
+async function openTranslated(stream: OpenStream, eventBytesMax: number): Promise<Attempt> {
+  const translator = createStreamTranslator("gemini", "chat", eventBytesMax);
+  try {
+    let first = translator.push(stream.first);
+    while (first.length === 0) {
+      const block = await stream.next();
+      first = block === undefined ? translator.end() : translator.push(block);
+      if (block === undefined && first.length === 0) {
+        stream.cancel();
+        return failedWith("died", "its stream ended before the first event");
+      }
+    }
+    const { error } = translator.facts;
+    if (error !== undefined) {
+      stream.cancel();
+      const failure = failureOfStatus(Number(error.code ?? 500), error.message, null);
+      return failure === undefined
+        ? failedWith("refused", error.message)
+        : { kind: "failed", failure };
+    }
+    const translated = translatedStream(stream, translator, first);
+    return { kind: "stream", contentType: "text/event-stream; charset=utf-8", stream: translated };
+  } catch (error) {
+    stream.cancel();
+    return failed(error);
+  }
+}
+
+function translatedStream(
+  stream: OpenStream,
+  translator: StreamTranslator,
+  first: Uint8Array,
+): OpenStream {
+  let isOver = false;
+  return {
+    first,
+    next: async () => {
+      if (isOver) {
+        return undefined;
+      }
+      const block = await stream.next();
+      if (block !== undefined) {
+        return translator.push(block);
+      }
+      isOver = true;
+      const last = translator.end();
+      return last.length === 0 ? undefined : last;
+    },
+    cancel: () => stream.cancel(),
+  };
+}
+
+function failed(error: unknown): Attempt {
+  return failedWith("refused", WarmpathError.from(error).message);
+}
+
+function failedWith(kind: AttemptFailure["kind"], message: string): Attempt {
+  return { kind: "failed", failure: { kind, message, retryAfterMs: undefined } };
+}

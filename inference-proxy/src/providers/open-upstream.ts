@@ -1,0 +1,70 @@
+import type { Attempt, AttemptMeans, AttemptRequest } from "../upstream/attempt.ts";
+import { openAttempt } from "../upstream/open.ts";
+import type { HostedProvider, ReplicaAddress } from "../upstream/replica.ts";
+import { openGemini } from "./open-gemini.ts";
+import { withModel } from "./with-model.ts";
+
+/**
+ * Sends the request to an engine of ours or to a hosted provider, and waits for its first event.
+ * Rejects only when the caller left, or for what cannot be put into the provider's words.
+ */
+export function openUpstream(
+  means: AttemptMeans,
+  address: ReplicaAddress,
+  request: AttemptRequest,
+): Promise<Attempt> {
+  const { provider } = address;
+  return provider === undefined
+    ? openAttempt(means, address, request)
+    : openHosted(means, address, provider, request);
+}
+
+async function openHosted(
+  means: AttemptMeans,
+  address: ReplicaAddress,
+  provider: HostedProvider,
+  request: AttemptRequest,
+): Promise<Attempt> {
+  const { body, theirModel } = withModel(request.body, provider.models);
+  const hosted = { ...request, body, headers: headersFor(provider, request) };
+  const attempt =
+    provider.kind === "gemini"
+      ? await openGemini(means, address, hosted, theirModel)
+      : await openAttempt(means, address, hosted);
+  return redacted(attempt, provider.key);
+}
+
+/**
+ * Strangers see neither our request ids nor our traces: only what their API needs, and the key.
+ */
+function headersFor(
+  provider: HostedProvider,
+  { headers, isStream }: AttemptRequest,
+): Readonly<Record<string, string>> {
+  return {
+    "content-type": "application/json",
+    accept: isStream ? "text/event-stream" : "application/json",
+    "accept-encoding": headers["accept-encoding"] ?? "identity",
+    ...provider.headers,
+  };
+}
+
+/** What a provider says of a request must not tell the key, which some repeat in their errors. */
+function redacted(attempt: Attempt, key: string): Attempt {
+  switch (attempt.kind) {
+    case "fault": {
+      const { error } = attempt;
+      return { ...attempt, error: { ...error, message: withoutKey(error.message, key) } };
+    }
+    case "failed": {
+      const { failure } = attempt;
+      return { kind: "failed", failure: { ...failure, message: withoutKey(failure.message, key) } };
+    }
+    default:
+      return attempt;
+  }
+}
+
+function withoutKey(text: string, key: string): string {
+  return text.replaceAll(key, "[key]");
+}
