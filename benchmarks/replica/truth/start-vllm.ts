@@ -29,13 +29,19 @@ export interface VllmPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** A vLLM whose processes can be sent a signal. */
+export interface RunningVllm extends RunningServer {
+  /** To all of its processes, or only to the one that serves HTTP, as a supervisor does. */
+  send(name: NodeJS.Signals, to: "all" | "api"): void;
+}
+
 /** Starts it and waits until it is healthy; throws with its last words when it ends before. */
 export async function startVllm(
   vllm: FoundVllm,
-  server: LiveServer,
+  server: Pick<LiveServer, "flags" | "env" | "topic">,
   place: VllmPlace,
   signal: AbortSignal,
-): Promise<RunningServer> {
+): Promise<RunningVllm> {
   const { eventsEndpoint, replayEndpoint } = place;
   const events = JSON.stringify({
     enable_kv_cache_events: true,
@@ -65,22 +71,22 @@ export async function startVllm(
   };
   void keep(child.stdout);
   void keep(child.stderr);
-  const signalGroup = (name: "SIGTERM" | "SIGKILL") => {
+  const send = (name: NodeJS.Signals, to: "all" | "api") => {
     try {
-      process.kill(-child.pid, name);
+      process.kill(to === "all" ? -child.pid : child.pid, name);
     } catch {
       // All of it has gone.
     }
   };
-  const onExit = () => signalGroup("SIGKILL");
+  const onExit = () => send("SIGKILL", "all");
   process.once("exit", onExit);
   const close = async () => {
-    signalGroup("SIGTERM");
-    const killer = after(systemClock, stopMs, () => signalGroup("SIGKILL"));
+    send("SIGTERM", "all");
+    const killer = after(systemClock, stopMs, () => send("SIGKILL", "all"));
     await child.exited;
     killer.cancel();
     // The API server may go before its engine does.
-    signalGroup("SIGKILL");
+    send("SIGKILL", "all");
     process.off("exit", onExit);
   };
 
@@ -95,7 +101,7 @@ export async function startVllm(
     }
     await systemClock.sleep(pollMs);
   }
-  return { url, eventsEndpoint, replayEndpoint, topic: server.topic, close };
+  return { url, eventsEndpoint, replayEndpoint, topic: server.topic, send, close };
 }
 
 async function isHealthy(url: string): Promise<boolean> {
