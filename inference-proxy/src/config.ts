@@ -5,6 +5,7 @@ import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
 import { promptOptions } from "./config/prompt.ts";
 import { providerOptions } from "./config/providers.ts";
+import { receiptOptions } from "./config/receipts.ts";
 import { resilienceSettings } from "./config/resilience.ts";
 
 /**
@@ -230,6 +231,7 @@ export const inferenceProxyOptions = {
   }),
   ...engineControlOptions,
   ...answerCacheOptions,
+  ...receiptOptions,
   ...kvEventOptions,
   ...promptOptions,
 } as const;

@@ -1,6 +1,7 @@
 import type { Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
+import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
 import { guardBookings } from "./call/guard-bookings.ts";
 import { limitRules } from "./call/limit-rules.ts";
@@ -22,6 +23,7 @@ import {
 } from "./pace/index.ts";
 import { createBookings, type Loads } from "./pick/index.ts";
 import { parseProviders, type SecretSource } from "./providers/index.ts";
+import { openReceipts } from "./receipts/index.ts";
 import { createResilience } from "./resilience.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
 import { parseReplicaAddresses, uniquelyNamed } from "./upstream/replica.ts";
@@ -84,11 +86,7 @@ export function createMeans(options: MeansOptions): Means {
     bookings,
     watchdog,
     retryAfterMs,
-    limits: {
-      requestsMax: config.queueRequestsMax,
-      bytesMax: config.queueBytesMax,
-      passedOverMax: config.lanePassedOverMax,
-    },
+    limits: queueLimits(config),
   });
   const answers = createAnswerStore({ clock, limits: config });
   const proxyMetrics = createInferenceProxyMetrics(
@@ -103,6 +101,7 @@ export function createMeans(options: MeansOptions): Means {
   const ratios = createTokenRatios({ modelsMax: config.modelsMax });
   reportHealth(proxyMetrics, pool);
   const models = modelsOf(config, pool);
+  const receipts = openReceipts({ config, clock, log, metrics: proxyMetrics });
   return {
     loads: bookings,
     proxyMetrics,
@@ -121,6 +120,7 @@ export function createMeans(options: MeansOptions): Means {
       paces,
       ratios,
       kvKnowledge,
+      receipts,
       prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
@@ -143,6 +143,7 @@ export function createMeans(options: MeansOptions): Means {
       client.close();
       await limiter.close();
       await kvKnowledge.close();
+      await receipts.close();
     },
   };
 }
@@ -156,6 +157,12 @@ function createUpstreams({ config, secrets }: MeansOptions): Pool {
     ]),
     inFlightMax: config.replicaInFlightMax,
   });
+function queueLimits(config: InferenceProxyConfig): WaitLimits {
+  return {
+    requestsMax: config.queueRequestsMax,
+    bytesMax: config.queueBytesMax,
+    passedOverMax: config.lanePassedOverMax,
+  };
 }
 
 /** The limits of this process, shared with others where there is a store for it. */

@@ -9,9 +9,10 @@ import { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./answer-cach
 import { type BreakerMetrics, breakerMetrics } from "./breakers/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
 import { createKvEventsMetrics, type KvEventsMetrics } from "./kv-events/index.ts";
+import { type ReceiptMetrics, receiptMetrics } from "./receipts/metrics.ts";
 
 /** Everything the proxy counts. */
-export interface InferenceProxyMetrics extends PaceMetrics, BreakerMetrics {
+export interface InferenceProxyMetrics extends PaceMetrics, BreakerMetrics, ReceiptMetrics {
   /** Calls by outcome, once each. */
   readonly calls: Counter<"operation" | "model" | "replica" | "outcome">;
   /** Tries of upstreams by how they went. */
@@ -45,6 +46,7 @@ export function createInferenceProxyMetrics(
     ...callMetrics(metrics),
     ...paceMetrics(metrics),
     answerCache: createAnswerCacheMetrics(metrics, answers),
+    ...receiptMetrics(metrics),
     ...breakerMetrics(metrics),
     kvEvents: createKvEventsMetrics(metrics),
     inFlight: metrics.gauge({

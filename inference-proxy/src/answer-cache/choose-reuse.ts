@@ -1,9 +1,10 @@
 import { WarmpathError } from "@warmpath/runtime/base";
 import type { ReuseAsk } from "../call/reuse.ts";
 import type { Operation } from "../call/types.ts";
+import { type BodyScan, readMember } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import { questionOf } from "./question.ts";
-import { membersOf, requestKey, smallValue } from "./request-key.ts";
+import { membersOf, requestKey } from "./request-key.ts";
 import type { CacheMode, SharingMode } from "./types.ts";
 
 /** What the operator has set. */
@@ -23,7 +24,7 @@ export interface ReuseRequest {
   readonly model: string;
   /** Headers that steer the engine, as they are passed on; undefined for none. */
   readonly engineHeaders: Readonly<Record<string, string>> | undefined;
-  readonly bytes: Uint8Array;
+  readonly scan: BodyScan;
 }
 
 /** The request's own header, on which it says how its answer may be reused. */
@@ -40,23 +41,20 @@ export function chooseReuse(settings: ReuseSettings, request: ReuseRequest): Reu
   if (asked === "off" || (mode === "off" && settings.singleFlight !== "deterministic")) {
     return undefined;
   }
-  const members = membersOf(request.bytes);
-  if (members === undefined) {
-    return undefined;
-  }
-  if (stateful.some((name) => members.has(name))) {
-    return undefined;
-  }
   const isRepeatable =
     request.operation === "embeddings" ||
     request.operation === "count_tokens" ||
-    smallValue(members, "temperature") === 0 ||
-    typeof smallValue(members, "seed") === "number";
+    readMember(request.scan, "temperature") === 0 ||
+    typeof readMember(request.scan, "seed") === "number";
   const stores = mode !== "off" && (isRepeatable || asked !== undefined);
   const shares =
     (stores && settings.singleFlight !== "off") ||
     (isRepeatable && settings.singleFlight === "deterministic");
   if (!stores && !shares) {
+    return undefined;
+  }
+  const members = membersOf(request.scan);
+  if (members === undefined || stateful.some((name) => members.has(name))) {
     return undefined;
   }
   const root = [

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { scanBody } from "../prompt/index.ts";
 import { membersOf, requestKey, withoutSpace } from "./request-key.ts";
 
 const root = ["acme", "/v1/chat/completions", "tiny"];
 
 function keyOf(json: string): string | undefined {
-  const members = membersOf(new TextEncoder().encode(json));
+  const members = membersOf(scanBody(new TextEncoder().encode(json)));
   return members && requestKey(root, members);
 }
 
@@ -38,7 +39,7 @@ describe("requestKey()", () => {
   });
 
   test("tells what a tenant, a path and a model are apart from each other", () => {
-    const members = membersOf(new TextEncoder().encode('{"a":1}'));
+    const members = membersOf(scanBody(new TextEncoder().encode('{"a":1}')));
     const keys = [
       ["acme", "x", "y"],
       ["globex", "x", "y"],
@@ -48,21 +49,12 @@ describe("requestKey()", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test.each([
-    "",
-    "[]",
-    "{",
-    '{"a"',
-    '{"a":',
-    '{"a":1',
-    '{"a":1,',
-    '{"a":1 "b":2}',
-    '{"a":1,"a":2}',
-    '{"\\u0061":1}',
-    "{a:1}",
-  ])("is none for %s", (json) => {
-    expect(keyOf(json)).toBeUndefined();
-  });
+  test.each(['{"a":1,"a":2}', '{"temperature":0,"\\u0074emperature":1}'])(
+    "is none for %s",
+    (json) => {
+      expect(keyOf(json)).toBeUndefined();
+    },
+  );
 });
 
 test("withoutSpace() leaves strings as they are", () => {

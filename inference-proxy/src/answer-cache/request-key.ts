@@ -1,4 +1,5 @@
-import { endOfString, endOfValue, skipSpace } from "../upstream/json-scan.ts";
+import { type BodyScan, readValue } from "../prompt/index.ts";
+import { endOfString, skipSpace } from "../upstream/json-scan.ts";
 
 /*
  * The identity of a request's answer. It is taken from the bytes and not from parsed values: two
@@ -26,44 +27,17 @@ const irrelevant: ReadonlySet<string> = new Set([
 ]);
 
 const quote = 0x22;
-const comma = 0x2c;
-const colon = 0x3a;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
-const decoder = new TextDecoder();
 
 /**
- * The members of a JSON object; undefined where the bytes are not plainly one, or name a member
- * twice: what an engine makes of that is not ours to guess, so its answer is not reused.
+ * The members by name; undefined where one is named twice: what an engine makes of that is not ours
+ * to guess, so its answer is not reused.
  */
-export function membersOf(body: Uint8Array): Members | undefined {
-  const members = new Map<string, Uint8Array>();
-  let at = skipSpace(body, 0);
-  if (body[at] !== openBrace) {
-    return undefined;
+export function membersOf({ bytes, members }: BodyScan): Members | undefined {
+  const byName = new Map<string, Uint8Array>();
+  for (const { name, valueAt, valueEnd } of members) {
+    byName.set(name, bytes.subarray(valueAt, valueEnd));
   }
-  at = skipSpace(body, at + 1);
-  while (body[at] === quote) {
-    const nameEnd = endOfString(body, at);
-    const name = decoder.decode(body.subarray(at + 1, nameEnd - 1));
-    const colonAt = skipSpace(body, nameEnd);
-    // An escaped name may be another's second spelling.
-    if (body[colonAt] !== colon || members.has(name) || name.includes("\\")) {
-      return undefined;
-    }
-    const valueAt = skipSpace(body, colonAt + 1);
-    const valueEnd = endOfValue(body, valueAt);
-    if (valueEnd === valueAt) {
-      return undefined;
-    }
-    members.set(name, body.subarray(valueAt, valueEnd));
-    at = skipSpace(body, valueEnd);
-    if (body[at] === closeBrace) {
-      return members;
-    }
-    at = body[at] === comma ? skipSpace(body, at + 1) : body.length;
-  }
-  return body[at] === closeBrace && members.size === 0 ? members : undefined;
+  return byName.size === members.length ? byName : undefined;
 }
 
 /**
@@ -94,10 +68,8 @@ function isIrrelevant(name: string, value: Uint8Array): boolean {
 }
 
 function saysOnlyUsage(value: Uint8Array): boolean {
-  const options = membersOf(value);
-  return options === undefined
-    ? decoder.decode(value) === "null"
-    : [...options.keys()].every((name) => name === "include_usage");
+  const options: unknown = readValue(value, 0, value.length);
+  return Object.keys(options ?? {}).every((name) => name === "include_usage");
 }
 
 /** The value in pieces, without the white space between its tokens. */
@@ -120,19 +92,3 @@ export function withoutSpace(value: Uint8Array): readonly Uint8Array[] {
   pieces.push(value.subarray(from));
   return pieces;
 }
-
-/** A small member's value, parsed; undefined where it is missing, long or no JSON. */
-export function smallValue(members: Members, name: string): unknown {
-  const bytes = members.get(name);
-  if (bytes === undefined || bytes.length > smallValueBytesMax) {
-    return undefined;
-  }
-  try {
-    return JSON.parse(decoder.decode(bytes));
-  } catch {
-    // The engine refuses such a request, so there will be no answer to reuse.
-    return undefined;
-  }
-}
-
-const smallValueBytesMax = 64;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { scanBody } from "../prompt/index.ts";
 import { startFakeEngine, startTestProxy, type TestProxy } from "../testing/index.ts";
 import { questionOf } from "./question.ts";
 import { membersOf } from "./request-key.ts";
@@ -92,7 +93,9 @@ describe("the semantic cache", () => {
 describe("questionOf()", () => {
   const root = ["acme", path, "tiny"];
   const questionIn = (messages: readonly object[], more: object = {}) => {
-    const members = membersOf(new TextEncoder().encode(JSON.stringify({ messages, ...more })));
+    const members = membersOf(
+      scanBody(new TextEncoder().encode(JSON.stringify({ messages, ...more }))),
+    );
     return members && questionOf(root, members);
   };
   const user = (content: unknown) => ({ role: "user", content });

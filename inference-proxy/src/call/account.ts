@@ -3,6 +3,7 @@ import type { Clock, Logger } from "@warmpath/runtime/base";
 import type { KvKnowledge } from "../kv-events/index.ts";
 import type { ReplicaPaces, TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
+import type { ReceiptBook } from "../receipts/index.ts";
 import { noUsage, type TokenUsage } from "../upstream/usage.ts";
 import { costOf, type PriceTable } from "./prices.ts";
 import type { CallRequest } from "./types.ts";
@@ -49,6 +50,7 @@ export interface AccountMeans {
   readonly paces: ReplicaPaces;
   readonly ratios: TokenRatios;
   readonly kvKnowledge: KvKnowledge;
+  readonly receipts: ReceiptBook;
 }
 
 /** Turns the end of a call into its bill: counts it, learns from it, logs one line. */
@@ -66,6 +68,7 @@ export function accountCall(means: AccountMeans, request: CallRequest, end: Call
   };
   learn(means, request, end, report);
   count(means.metrics, request, end, report, durationMs);
+  means.receipts.ended(request, end, report);
   means.log.info("model call", logFields(request, end, report, durationMs));
   return report;
 }

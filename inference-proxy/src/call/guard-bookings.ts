@@ -19,6 +19,7 @@ export function guardBookings(bookings: Bookings, breakers: Breakers): Bookings 
         return picked;
       }
       return {
+        ...picked,
         booking: {
           endpoint: booking.endpoint,
           release: () => {

@@ -160,7 +160,12 @@ async function placeCall(
     heldBackWaitMsMax: means.limits.heldBackWaitMsMax,
     signal,
   });
-  means.metrics.placementSeconds.observe({ lane }, (means.clock.monotonicMs() - fromMs) / 1000);
+  const waitedMs = means.clock.monotonicMs() - fromMs;
+  means.metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
+  if (seat !== undefined) {
+    const { endpoint: replica, consider } = seat;
+    means.receipts.decided(request, { replica, waitedMs, consider });
+  }
   return seat;
 }
 

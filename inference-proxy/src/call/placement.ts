@@ -1,6 +1,12 @@
 import { WarmpathError } from "@warmpath/runtime/base";
 import { createWaitQueue, type Lane, type Service, type WaitLimits } from "../admit/index.ts";
-import { type Booking, type Bookings, pickEndpoint, type RequestSummary } from "../pick/index.ts";
+import {
+  type Booked,
+  type Bookings,
+  type Candidate,
+  pickEndpoint,
+  type RequestSummary,
+} from "../pick/index.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
 
@@ -20,6 +26,8 @@ export interface PlaceRequest extends RequestSummary {
 /** A place at a replica, on the tenant's account. */
 export interface Seat {
   readonly endpoint: string;
+  /** What it was chosen from, for receipts; undefined where that was not kept. */
+  readonly consider: (() => readonly Candidate[]) | undefined;
   /** Gives the place back and charges what was served; later calls do nothing. */
   release(serviceTokens: number): void;
 }
@@ -78,7 +86,7 @@ export function createPlacement(options: {
     if ("booking" in picked) {
       const { model: group, lane, tenant, serviceTokensExpected } = request;
       const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
-      return { seat: createSeat(picked.booking, service, pump) };
+      return { seat: createSeat(picked, service, pump) };
     }
     switch (picked.reason) {
       case "unknown-model":
@@ -164,9 +172,10 @@ function seatOf(outcome: Outcome): Seat | undefined {
 }
 
 /** A booking whose release charges the tenant and lets the next one in. */
-function createSeat(booking: Booking, service: Service, pump: () => void): Seat {
+function createSeat({ booking, consider }: Booked, service: Service, pump: () => void): Seat {
   return {
     endpoint: booking.endpoint,
+    consider,
     release: (serviceTokens) => {
       booking.release();
       service.settle(serviceTokens);

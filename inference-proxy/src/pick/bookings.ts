@@ -1,12 +1,20 @@
 import { assert, type Random } from "@warmpath/runtime/base";
+import { considerLater } from "./consider-later.ts";
 import { pickEndpoint } from "./pick-endpoint.ts";
-import type { Endpoint, Loads, NoEndpoint, RequestSummary } from "./types.ts";
+import type { Candidate, Endpoint, Loads, NoEndpoint, RequestSummary } from "./types.ts";
 
 /** One place taken at one endpoint. */
 export interface Booking {
   readonly endpoint: string;
   /** Gives the place back; later calls do nothing. */
   release(): void;
+}
+
+/** A choice that has been booked. */
+export interface Booked {
+  readonly booking: Booking;
+  /** What the choice was made from; undefined where that was not kept. */
+  readonly consider: (() => readonly Candidate[]) | undefined;
 }
 
 /** The count of requests in flight, changed only together with a choice. */
@@ -17,7 +25,7 @@ export interface Bookings extends Loads {
   pickAndBook(
     endpoints: readonly Endpoint[],
     request: RequestSummary,
-  ): { readonly booking: Booking } | { readonly reason: NoEndpoint };
+  ): Booked | { readonly reason: NoEndpoint };
 }
 
 /** Holds one counter per endpoint that has requests in flight; idle endpoints take no room. */
@@ -49,8 +57,14 @@ export function createBookings({ random }: { readonly random: Random }): Booking
   return {
     inFlight: loads.inFlight,
     pickAndBook: (endpoints, request) => {
-      const { endpoint, reason } = pickEndpoint(endpoints, loads, request, random.next());
-      return endpoint === undefined ? { reason } : { booking: book(endpoint.name) };
+      const tie = random.next();
+      const { endpoint, reason } = pickEndpoint(endpoints, loads, request, tie);
+      if (endpoint === undefined) {
+        return { reason };
+      }
+      // Before the booking, which is no part of what it was decided by.
+      const consider = considerLater(endpoints, loads, request, tie);
+      return { booking: book(endpoint.name), consider };
     },
   };
 }

@@ -22,6 +22,6 @@ export function compareEndpoints(
 }
 
 /** A silent engine counts as idle: our own count has already spoken for it. */
-function engineLoad(endpoint: Endpoint): number {
+export function engineLoad(endpoint: Endpoint): number {
   return (endpoint.engineRunning ?? 0) + (endpoint.engineWaiting ?? 0);
 }

@@ -1,4 +1,4 @@
-import { compareEndpoints } from "./compare.ts";
+import { compareEndpoints, engineLoad } from "./compare.ts";
 import { refusalOf } from "./eligible.ts";
 import type { Candidate, Endpoint, Loads, RequestSummary } from "./types.ts";
 
@@ -27,6 +27,11 @@ export function explainPick(
   return inTurn.map(({ endpoint, inFlight, excluded }) => ({
     endpoint: endpoint.name,
     cost: inFlight,
+    terms: {
+      "in flight": inFlight,
+      "in the engine": engineLoad(endpoint),
+      cold: endpoint.name === request.warmOn ? 0 : 1,
+    },
     excluded,
   }));
 }

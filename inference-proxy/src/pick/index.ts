@@ -1,5 +1,5 @@
 /** Choose the endpoint for one request, and book it. */
-export { type Booking, type Bookings, createBookings } from "./bookings.ts";
+export { type Booked, type Booking, type Bookings, createBookings } from "./bookings.ts";
 export { explainPick } from "./explain.ts";
 export { pickEndpoint } from "./pick-endpoint.ts";
 export type {

@@ -57,6 +57,8 @@ export interface Candidate {
   readonly endpoint: string;
   /** Requests in flight there from here; lower is better. */
   readonly cost: number;
+  /** What the comparison looks at, by name; lower is better in each. */
+  readonly terms: Readonly<Record<string, number>>;
   /** Why it is out; undefined while it is eligible. */
   readonly excluded: NoEndpoint | undefined;
 }

@@ -7,7 +7,14 @@ export {
   type PromptsOptions,
   type ReadPrompt,
 } from "./prompts.ts";
-export { type BodyScan, findMember, type Member, readMember, scanBody } from "./scan-body.ts";
+export {
+  type BodyScan,
+  findMember,
+  type Member,
+  readMember,
+  readValue,
+  scanBody,
+} from "./scan-body.ts";
 export type { SessionLimits } from "./session-store.ts";
 export { type HeaderReader, sessionIdCharsMax } from "./stated-session.ts";
 export { nextTokenKey, type TokenScope, tokenKeys, tokenRoot } from "./token-keys.ts";

@@ -158,7 +158,7 @@ async function readCall(
     operation,
     model,
     engineHeaders: headers,
-    bytes,
+    scan: read.scan,
   });
   const tokenIds = tokenIdsOf(read);
   const lora = means.models.isAdapter(model) ? model : "";

@@ -1,0 +1,51 @@
+import { reasonOf, secondBest } from "./receipt-book.ts";
+import type { Decision, Receipt } from "./types.ts";
+
+/*
+ * One receipt as a line of JSON. With its prompt keys, sizes and times a day's file says enough to
+ * place the same requests by another policy; of texts, tenants and sessions it holds hashes only. Prompt
+ * keys are a secret of the process that made them: they tell equal prefixes within one run of it.
+ */
+
+/** The format's version; a reader refuses what it does not know. */
+export const receiptVersion = 1;
+
+/** The line, without its end. */
+export function receiptLine(receipt: Receipt): string {
+  const {
+    tenant,
+    session,
+    sessionStated: _text,
+    promptKeys,
+    decisions,
+    outcome,
+    ...facts
+  } = receipt;
+  return JSON.stringify({
+    v: receiptVersion,
+    ...facts,
+    tenant: hashOf(tenant),
+    session: session === "" ? undefined : hashOf(session),
+    promptKeys: Array.from(promptKeys),
+    decisions: decisions.map(decisionOf),
+    ...outcome,
+  });
+}
+
+function decisionOf(decision: Decision): Record<string, unknown> {
+  const { atMs, replica, waitedMs, consider } = decision;
+  const candidates = consider?.() ?? [];
+  return {
+    atMs,
+    replica,
+    waitedMs: Math.round(waitedMs * 10) / 10,
+    secondBest: secondBest(replica, candidates)?.endpoint,
+    reason: reasonOf(decision),
+    candidates,
+  };
+}
+
+/** Stable over days and processes, so that a tenant's requests can be told to be one's. */
+function hashOf(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 16);
+}
