@@ -157,6 +157,8 @@ function createUpstreams({ config, secrets }: MeansOptions): Pool {
     ]),
     inFlightMax: config.replicaInFlightMax,
   });
+}
+
 function queueLimits(config: InferenceProxyConfig): WaitLimits {
   return {
     requestsMax: config.queueRequestsMax,
