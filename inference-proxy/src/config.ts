@@ -116,7 +116,7 @@ export const inferenceProxyOptions = {
     default: 60_000,
     min: 1,
     unit: "ms",
-    doc: "Longest wait for the first event of a stream before another replica is tried.",
+    doc: "Longest wait for the first event of a stream, whatever the replica's pace explains.",
     why: "a cold 100k-token prompt takes tens of seconds to prefill on one GPU",
   }),
   idleTimeoutMs: option.int({
@@ -124,7 +124,7 @@ export const inferenceProxyOptions = {
     default: 30_000,
     min: 1,
     unit: "ms",
-    doc: "Longest silence between two events of a stream before it ends with an explicit error.",
+    doc: "Longest silence between two events of a stream, whatever the replica's pace explains.",
     why: "vLLM hangs for ever on SIGTERM; a preempted request is back within seconds",
   }),
   wholeTimeoutMs: option.int({

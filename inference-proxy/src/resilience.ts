@@ -7,6 +7,7 @@ import {
   type RetryBudget,
 } from "./breakers/index.ts";
 import type { InferenceProxyConfig } from "./config.ts";
+import { createLiveness, type Liveness, type ReplicaSight } from "./liveness/index.ts";
 import type { InferenceProxyMetrics } from "./metrics.ts";
 import type { Pool } from "./upstream/pool.ts";
 import { startRecovery } from "./upstream/recovery.ts";
@@ -15,6 +16,7 @@ import { startRecovery } from "./upstream/recovery.ts";
 export interface Resilience {
   readonly breakers: Breakers;
   readonly retries: RetryBudget;
+  readonly liveness: Liveness;
   /** Joins the breakers with the pool, once there is one to tell. */
   start(parts: { readonly metrics: InferenceProxyMetrics }): void;
   close(): void;
@@ -44,11 +46,30 @@ export function createResilience(options: {
         perSecond: retriesPerSecond,
       },
     }),
+    liveness: createLiveness({
+      limits: config,
+      clock,
+      sightOf: (replica) => sightOf(pool, replica),
+      onSilent: (replica, silentMs) =>
+        breakers.trip(replica, `it gave no sign of life for ${silentMs} ms`),
+    }),
     start: ({ metrics }) => {
       const recovery = startRecovery({ pool, breakers, limits: config, clock, log, metrics });
       close = () => recovery.close();
     },
     close: () => close(),
+  };
+}
+
+/** What probes say of a replica, for whoever waits for it. */
+function sightOf(pool: Pool, name: string): ReplicaSight {
+  const facts = pool.find(name)?.facts;
+  const { metrics } = facts ?? {};
+  const isIdle = metrics !== undefined && metrics.running + metrics.waiting === 0;
+  return {
+    isHealthy: facts?.healthy ?? false,
+    isSteady: facts?.kind === "vllm",
+    idleAtMs: isIdle ? facts?.metricsAtMs : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 import { attributes } from "@warmpath/runtime";
 import type { Clock, Logger } from "@warmpath/runtime/base";
+import type { Breakers } from "../breakers/index.ts";
 import type { KvKnowledge } from "../kv-events/index.ts";
 import type { ReplicaPaces, TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
@@ -48,6 +49,7 @@ export interface AccountMeans {
   readonly metrics: InferenceProxyMetrics;
   readonly prices: PriceTable;
   readonly paces: ReplicaPaces;
+  readonly breakers: Breakers;
   readonly ratios: TokenRatios;
   readonly kvKnowledge: KvKnowledge;
   readonly receipts: ReceiptBook;

@@ -8,6 +8,7 @@ import type { Replica } from "../upstream/pool.ts";
 import { parseUsage, usageBytes } from "../upstream/usage.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
+import { noteCut } from "./note-attempt.ts";
 import type { Seat } from "./placement.ts";
 import { answersName, type ReserveMeans } from "./reserve-limits.ts";
 import type { Reused } from "./reuse.ts";
@@ -96,6 +97,9 @@ export function createOpenCall(
       predictedCachedTokens: opened.predictedCachedTokens,
       firstEventMs,
     };
+    if (ended.outcome === "cut") {
+      noteCut(means, request, opened);
+    }
     // Whoever ends the call, its line in the log belongs to the call's trace.
     report = opened.span.run(() => accountCall(means, request, ended));
     const { inputTokens, cachedInputTokens, outputTokens } = report.usage;

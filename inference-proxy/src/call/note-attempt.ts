@@ -3,7 +3,7 @@ import type { Breakers, Failure } from "../breakers/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { AttemptFailure, FailureKind } from "../upstream/failure.ts";
 import type { Attempt } from "../upstream/open.ts";
-import type { Pool } from "../upstream/pool.ts";
+import type { Pool, Replica } from "../upstream/pool.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What hears of attempts. */
@@ -79,4 +79,20 @@ function noteFailure(
       firstEventMs: undefined,
     });
   }
+}
+
+/** Tells the breakers of an answer that began well and was cut. */
+export function noteCut(
+  { breakers }: Pick<NoteMeans, "breakers">,
+  { model }: CallRequest,
+  { replica, sentAtMs }: { readonly replica: Replica; readonly sentAtMs: number },
+): void {
+  const failure = { scope: "model", kind: "cut" } as const;
+  breakers.note({
+    replica: replica.address.name,
+    model,
+    sentAtMs,
+    failure,
+    firstEventMs: undefined,
+  });
 }

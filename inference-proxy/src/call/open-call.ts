@@ -3,6 +3,7 @@ import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
+import type { Liveness } from "../liveness/index.ts";
 import type { Prompts } from "../prompt/index.ts";
 import { openUpstream } from "../providers/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
@@ -33,6 +34,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly breakers: Breakers;
   readonly retries: RetryBudget;
   readonly prompts: Prompts;
+  readonly liveness: Liveness;
   readonly attempt: AttemptMeans;
   readonly paths: UpstreamPaths;
   readonly reuse: AnswerReuse;
@@ -192,6 +194,11 @@ async function tryReplica(
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,
+        vigil: means.liveness.begin({
+          replica: seat.endpoint,
+          isStream: request.isStream,
+          promptTokens: means.ratios.estimate(request.model, request.bodyBytes),
+        }),
       });
     const { path, attempt } = await span.run(() =>
       attemptPaths(means.paths, replica, request, send),

@@ -72,6 +72,14 @@ export const resilienceSettings = {
     doc: "Longest wait for the one token that a vLLM is asked for before requests try it again.",
     why: "an engine that needs longer for one token is not well yet; the next canary follows soon",
   }),
+  silenceGraceMs: option.int({
+    env: "WARMPATH_PROXY_SILENCE_GRACE_MS",
+    default: 8000,
+    min: 10,
+    unit: "ms",
+    doc: "Silence of a request beyond what its replica's learned pace explains before it is given up.",
+    why: "a caller hears within 10 s, looks and ticks included; a preempted request is back sooner",
+  }),
   retryPercent: option.int({
     env: "WARMPATH_PROXY_RETRY_PERCENT",
     default: 20,

@@ -1,5 +1,6 @@
 import { WarmpathError } from "@warmpath/runtime/base";
 import type { Http1Client } from "@warmpath/runtime/http1";
+import type { Vigil } from "../liveness/index.ts";
 import type { Refused } from "./judge.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -25,13 +26,12 @@ export interface AttemptRequest {
   readonly signal: AbortSignal;
   /** True after a kept connection turned out to be dead. */
   readonly usesFreshConnection: boolean;
+  /** Says how long it may be silent. */
+  readonly vigil: Vigil;
 }
 
 /** Bounds of one attempt. */
 export interface AttemptLimits {
-  readonly firstEventTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly wholeTimeoutMs: number;
   readonly answerBytesMax: number;
   readonly eventBytesMax: number;
 }
@@ -87,10 +87,10 @@ export interface AttemptMeans {
 }
 
 /** The error of a stream that said nothing for too long in the middle of its answer. */
-export function idleError(idleTimeoutMs: number): WarmpathError {
+export function idleError(silentMs: number): WarmpathError {
   return new WarmpathError(
     "failed-upstream-cut",
-    `the upstream sent nothing for ${idleTimeoutMs} ms in the middle of its answer`,
+    `the upstream sent nothing for ${silentMs} ms in the middle of its answer`,
   );
 }
 

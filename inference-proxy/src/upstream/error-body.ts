@@ -77,6 +77,8 @@ const statusByName: Readonly<Record<string, number>> = {
 export type FirstEvent =
   | { readonly kind: "error"; readonly error: UpstreamError }
   | { readonly kind: "end" }
+  /** Not an object of JSON: no event of any API that is spoken here. */
+  | { readonly kind: "garbled" }
   | { readonly kind: "content" };
 
 /**
@@ -105,6 +107,9 @@ export function readFirstEvent(event: Uint8Array): FirstEvent | undefined {
   }
   if (data === doneData || givenUp.test(data)) {
     return { kind: "end" };
+  }
+  if (!data.startsWith("{")) {
+    return { kind: "garbled" };
   }
   const error = data.includes('"error"') ? parseUpstreamError(data) : undefined;
   return error === undefined ? { kind: "content" } : { kind: "error", error };

@@ -1,6 +1,5 @@
-import type { AttemptLimits, AttemptRequest } from "./attempt.ts";
 import { parseUpstreamError, readFirstEvent, type UpstreamError } from "./error-body.ts";
-import { type AttemptFailure, failureOfStatus } from "./failure.ts";
+import { type AttemptFailure, type FailureKind, failureOfStatus } from "./failure.ts";
 import { splitEvents } from "./sse.ts";
 
 /*
@@ -39,6 +38,8 @@ export function judgeFirst(block: Uint8Array): "content" | Refused | undefined {
         return "content";
       case "end":
         return emptyStream;
+      case "garbled":
+        return garbledAnswer;
       case "error":
         return judged(first.error.status ?? 500, first.error, null);
     }
@@ -56,17 +57,24 @@ export const emptyStream = failedOf("its stream ended before the first event");
 /** A whole answer that the engine gave up. */
 export const emptyAnswer = failedOf("it gave the answer up");
 
-function failedOf(message: string): Refused {
-  return { kind: "failed", failure: { kind: "failed", message, retryAfterMs: undefined } };
+/** A success whose body is not what any API that is spoken here answers. */
+export const garbledAnswer = failedOf("its answer is no JSON object", "garbled");
+
+const openBrace = 0x7b;
+const spaceMax = 0x20;
+
+/** True when a whole answer cannot be an object of JSON: its first byte says so. */
+export function isGarbled(answer: Uint8Array): boolean {
+  const first = answer.find((byte) => byte > spaceMax);
+  return first !== openBrace;
+}
+
+function failedOf(message: string, kind: FailureKind = "failed"): Refused {
+  return { kind: "failed", failure: { kind, message, retryAfterMs: undefined } };
 }
 
 /** Nothing came in time. */
-export function lateFailure(timeoutMs: number): AttemptFailure {
-  const message = `it gave no sign of life for ${timeoutMs} ms`;
+export function lateFailure(silentMs: number): AttemptFailure {
+  const message = `it gave no sign of life for ${silentMs} ms`;
   return { kind: "timeout", message, retryAfterMs: undefined };
-}
-
-/** How long the first sign of an answer may take. */
-export function timeoutMsOf(limits: AttemptLimits, request: AttemptRequest): number {
-  return request.isStream ? limits.firstEventTimeoutMs : limits.wholeTimeoutMs;
 }

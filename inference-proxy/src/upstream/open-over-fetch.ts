@@ -1,4 +1,5 @@
 import { WarmpathError } from "@warmpath/runtime/base";
+import type { Vigil } from "../liveness/index.ts";
 import {
   type Attempt,
   type AttemptMeans,
@@ -12,13 +13,15 @@ import {
   emptyAnswer,
   emptyStream,
   faultOf,
+  garbledAnswer,
+  isGarbled,
   judgeFirst,
   lateFailure,
-  timeoutMsOf,
 } from "./judge.ts";
 import { readWhole } from "./read-whole.ts";
 import type { ReplicaAddress } from "./replica.ts";
 import { createEventFramer } from "./sse.ts";
+import { watchVigil } from "./watchdog.ts";
 import { formatOf, isWholeGivenUp } from "./wire-format.ts";
 
 /*
@@ -31,36 +34,60 @@ export async function openOverFetch(
   address: ReplicaAddress,
   request: AttemptRequest,
 ): Promise<Attempt> {
-  const { limits } = means;
-  const timeoutMs = timeoutMsOf(limits, request);
+  const { vigil } = request;
   const late = new AbortController();
-  const watch = means.watchdog.watch(timeoutMs, () => late.abort());
+  let lateMs: number | undefined;
+  const watch = watchVigil(means.watchdog, vigil, (silentMs) => {
+    lateMs = silentMs;
+    late.abort();
+  });
   // One controller for both reasons to stop: half the cost of AbortSignal.any.
   const onCallerLeft = () => late.abort(request.signal.reason);
   request.signal.addEventListener("abort", onCallerLeft, { once: true });
   try {
-    const response = await send(address, request, late.signal);
-    const contentType = response.headers.get("content-type") ?? "application/json";
-    if (!response.ok) {
-      const body = await readWhole(response, limits.eventBytesMax);
-      return faultOf(response.status, body, response.headers.get("retry-after"));
+    const opened = await receive(means, address, request, late);
+    if (opened.kind === "whole") {
+      vigil.opened();
     }
-    if (request.isStream && contentType.includes("text/event-stream")) {
-      return await holdUntilFirstEvent({ means, response, contentType, late });
+    if (opened.kind !== "stream") {
+      vigil.end();
     }
-    const bytes = await readWhole(response, limits.answerBytesMax);
-    return isWholeGivenUp(formatOf(request.path), bytes)
-      ? emptyAnswer
-      : { kind: "whole", contentType, bytes };
+    return opened;
   } catch (error) {
+    vigil.end();
     request.signal.throwIfAborted();
-    const isLate = late.signal.aborted;
     // An answer that was given up must not go on behind our back.
     late.abort();
-    return { kind: "failed", failure: isLate ? lateFailure(timeoutMs) : failureOfError(error) };
+    const failure = lateMs === undefined ? failureOfError(error) : lateFailure(lateMs);
+    return { kind: "failed", failure };
   } finally {
     watch.stop();
   }
+}
+
+async function receive(
+  means: AttemptMeans,
+  address: ReplicaAddress,
+  request: AttemptRequest,
+  late: AbortController,
+): Promise<Attempt> {
+  const { limits } = means;
+  const response = await send(address, request, late.signal);
+  const contentType = response.headers.get("content-type") ?? "application/json";
+  if (!response.ok) {
+    const body = await readWhole(response, limits.eventBytesMax);
+    return faultOf(response.status, body, response.headers.get("retry-after"));
+  }
+  if (request.isStream && contentType.includes("text/event-stream")) {
+    return await holdUntilFirstEvent({ means, response, contentType, late, vigil: request.vigil });
+  }
+  const bytes = await readWhole(response, limits.answerBytesMax);
+  if (isGarbled(bytes)) {
+    return garbledAnswer;
+  }
+  return isWholeGivenUp(formatOf(request.path), bytes)
+    ? emptyAnswer
+    : { kind: "whole", contentType, bytes };
 }
 
 function send(
@@ -88,6 +115,7 @@ async function holdUntilFirstEvent(held: {
   readonly response: Response;
   readonly contentType: string;
   readonly late: AbortController;
+  readonly vigil: Vigil;
 }): Promise<Attempt> {
   const reader = held.response.body?.getReader();
   if (reader === undefined) {
@@ -113,6 +141,7 @@ async function holdUntilFirstEvent(held: {
       continue;
     }
     if (first === "content") {
+      held.vigil.opened();
       const bytes = blocks.length === 1 ? block : Buffer.concat(blocks);
       const stream = createFetchStream({ ...held, reader, framer, first: bytes });
       return { kind: "stream", contentType: held.contentType, stream };
@@ -128,32 +157,45 @@ function createFetchStream(options: {
   readonly framer: ReturnType<typeof createEventFramer>;
   readonly first: Uint8Array;
   readonly late: AbortController;
+  readonly vigil: Vigil;
 }): OpenStream {
-  const { reader, framer, first, late, means } = options;
-  const { idleTimeoutMs } = means.limits;
-  const watch = means.watchdog.watch(idleTimeoutMs, () => late.abort(idleError(idleTimeoutMs)));
+  const { reader, framer, first, late, means, vigil } = options;
+  const watch = watchVigil(means.watchdog, vigil, (silentMs) => late.abort(idleError(silentMs)));
+  const stop = () => {
+    watch.stop();
+    vigil.end();
+  };
+  let isRead = false;
   return {
     first,
     next: async () => {
-      watch.touch();
+      // Until the first read the client was waited for, and after each block it is again.
+      if (!isRead) {
+        vigil.resume();
+        isRead = true;
+      }
       try {
         const { done, value } = await reader.read();
-        // From here on it is the client that is waited for.
-        watch.pause();
         if (!done) {
-          return framer.push(value);
+          const block = framer.push(value);
+          if (block.length > 0) {
+            vigil.event();
+            vigil.pause();
+            isRead = false;
+          }
+          return block;
         }
       } catch (error) {
-        watch.stop();
+        stop();
         throw late.signal.aborted && late.signal.reason instanceof WarmpathError
           ? late.signal.reason
           : error;
       }
-      watch.stop();
+      stop();
       return undefined;
     },
     cancel: () => {
-      watch.stop();
+      stop();
       late.abort();
     },
   };

@@ -12,14 +12,15 @@ import {
   emptyAnswer,
   emptyStream,
   faultOf,
+  garbledAnswer,
+  isGarbled,
   judgeFirst,
   lateFailure,
-  timeoutMsOf,
 } from "./judge.ts";
 import type { ReplicaAddress } from "./replica.ts";
 import { SocketStream } from "./socket-stream.ts";
 import { createEventFramer, type EventFramer } from "./sse.ts";
-import type { Watch } from "./watchdog.ts";
+import { type Watch, watchVigil } from "./watchdog.ts";
 import { formatOf, isWholeGivenUp } from "./wire-format.ts";
 
 /*
@@ -73,11 +74,14 @@ class SocketAttempt implements Http1Sink {
     this.#means = means;
     this.#request = request;
     this.#settle = settle;
-    const timeoutMs = timeoutMsOf(means.limits, request);
-    this.#watch = means.watchdog.watch(timeoutMs, () => this.#fail(lateFailure(timeoutMs)));
+    const { vigil } = request;
+    this.#watch = watchVigil(means.watchdog, vigil, (silentMs) =>
+      this.#fail(lateFailure(silentMs)),
+    );
     this.#onCallerLeft = () => {
       this.#exchange?.abort();
       this.#end();
+      request.vigil.end();
       settle.reject(request.signal.reason);
     };
     request.signal.addEventListener("abort", this.#onCallerLeft);
@@ -160,6 +164,10 @@ class SocketAttempt implements Http1Sink {
       case "whole": {
         const bytes = joined(this.#pieces);
         const contentType = this.#contentType;
+        if (isGarbled(bytes)) {
+          this.#resolve(garbledAnswer);
+          return;
+        }
         this.#resolve(
           isWholeGivenUp(formatOf(this.#request.path), bytes)
             ? emptyAnswer
@@ -218,13 +226,14 @@ class SocketAttempt implements Http1Sink {
       this.#resolve(first);
       return;
     }
-    const { idleTimeoutMs } = limits;
+    const { vigil } = this.#request;
+    vigil.opened();
     const stream = new SocketStream({
       first: joined(this.#pieces),
       exchange,
       framer,
       watchdog,
-      idleTimeoutMs,
+      vigil,
     });
     this.#resolve({ kind: "stream", contentType: this.#contentType, stream });
     this.#stream = stream;
@@ -251,6 +260,13 @@ class SocketAttempt implements Http1Sink {
 
   #resolve(attempt: Attempt): void {
     this.#end();
+    const { vigil } = this.#request;
+    if (attempt.kind === "whole") {
+      vigil.opened();
+    }
+    if (attempt.kind !== "stream") {
+      vigil.end();
+    }
     this.#settle.resolve(attempt);
   }
 

@@ -1,7 +1,8 @@
 import type { Http1Exchange } from "@warmpath/runtime/http1";
+import type { Vigil } from "../liveness/index.ts";
 import { idleError, type OpenStream, type StreamSink } from "./attempt.ts";
 import type { EventFramer } from "./sse.ts";
-import type { Watch, Watchdog } from "./watchdog.ts";
+import { type Watch, type Watchdog, watchVigil } from "./watchdog.ts";
 
 /** Bytes that wait for whoever pulls before the engine is held up, and below which it goes on. */
 const heldBytesMax = 256 * 1024;
@@ -16,6 +17,9 @@ export class SocketStream implements OpenStream {
   readonly #exchange: Http1Exchange;
   readonly #framer: EventFramer;
   readonly #watch: Watch;
+  readonly #vigil: Vigil;
+  /** Bytes that end no event are no sign of life: they may drip for ever. */
+  #hasNews = false;
   /** What came before anybody wanted it. */
   readonly #blocks: Uint8Array[] = [];
   #heldBytes = 0;
@@ -29,13 +33,14 @@ export class SocketStream implements OpenStream {
     readonly exchange: Http1Exchange;
     readonly framer: EventFramer;
     readonly watchdog: Watchdog;
-    readonly idleTimeoutMs: number;
+    readonly vigil: Vigil;
   }) {
     this.first = options.first;
     this.#exchange = options.exchange;
     this.#framer = options.framer;
-    this.#watch = options.watchdog.watch(options.idleTimeoutMs, () =>
-      this.#break(idleError(options.idleTimeoutMs)),
+    this.#vigil = options.vigil;
+    this.#watch = watchVigil(options.watchdog, options.vigil, (silentMs) =>
+      this.#break(idleError(silentMs)),
     );
   }
 
@@ -54,6 +59,7 @@ export class SocketStream implements OpenStream {
     if (block.length === 0) {
       return;
     }
+    this.#hasNews = true;
     if (this.#sink !== undefined) {
       this.#sink.onBlock(block);
     } else if (this.#waiting !== undefined) {
@@ -66,8 +72,9 @@ export class SocketStream implements OpenStream {
 
   /** One read of the socket has been handed over. */
   read(): void {
-    if (this.#over === undefined && !this.#isPaused) {
-      this.#watch.touch();
+    if (this.#hasNews && this.#over === undefined && !this.#isPaused) {
+      this.#vigil.event();
+      this.#hasNews = false;
     }
     this.#sink?.onRead();
   }
@@ -112,7 +119,7 @@ export class SocketStream implements OpenStream {
     if (this.#over === undefined && !this.#isPaused) {
       this.#isPaused = true;
       // From here on it is the client that is waited for.
-      this.#watch.pause();
+      this.#vigil.pause();
       this.#exchange.pause();
     }
   }
@@ -120,7 +127,7 @@ export class SocketStream implements OpenStream {
   resume(): void {
     if (this.#over === undefined && this.#isPaused) {
       this.#isPaused = false;
-      this.#watch.touch();
+      this.#vigil.resume();
       this.#exchange.resume();
     }
   }
@@ -164,6 +171,7 @@ export class SocketStream implements OpenStream {
     }
     this.#over = over;
     this.#watch.stop();
+    this.#vigil.end();
     this.#tell();
   }
 

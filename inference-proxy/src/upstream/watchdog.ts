@@ -1,4 +1,5 @@
 import type { Clock } from "@warmpath/runtime/base";
+import type { Vigil } from "../liveness/index.ts";
 
 /** One thing that must happen in time. */
 export interface Watch {
@@ -12,8 +13,11 @@ export interface Watch {
 
 /** One timer for everything that waits, instead of one per request or per chunk. */
 export interface Watchdog {
-  /** Calls `onDue` once if `limitMs` pass without a touch; up to one tick late. */
-  watch(limitMs: number, onDue: () => void): Watch;
+  /**
+   * Calls `onDue` if `limitMs` pass without a touch; up to one tick late. Once, unless it returns a
+   * number: milliseconds after which to call again.
+   */
+  watch(limitMs: number, onDue: () => unknown): Watch;
   close(): void;
 }
 
@@ -23,7 +27,7 @@ export function createWatchdog(options: {
   readonly tickMs: number;
 }): Watchdog {
   const { clock, tickMs } = options;
-  const watches = new Set<{ limitMs: number; sinceMs: number; onDue: () => void }>();
+  const watches = new Set<Parameters<typeof look>[0]>();
   const closed = new AbortController();
 
   const run = async (): Promise<void> => {
@@ -31,9 +35,8 @@ export function createWatchdog(options: {
       await clock.sleep(tickMs, closed.signal);
       const nowMs = clock.monotonicMs();
       for (const watch of watches) {
-        if (nowMs - watch.sinceMs >= watch.limitMs) {
+        if (nowMs - watch.sinceMs >= watch.limitMs && !look(watch, nowMs)) {
           watches.delete(watch);
-          watch.onDue();
         }
       }
     }
@@ -59,4 +62,33 @@ export function createWatchdog(options: {
     },
     close: () => closed.abort(),
   };
+}
+
+/** True when the watch goes on. */
+function look(
+  watch: { limitMs: number; sinceMs: number; readonly onDue: () => unknown },
+  nowMs: number,
+): boolean {
+  const moreMs = watch.onDue();
+  if (typeof moreMs !== "number" || moreMs <= 0) {
+    return false;
+  }
+  watch.limitMs = moreMs;
+  watch.sinceMs = nowMs;
+  return true;
+}
+
+/** Looks at a request as often as its vigil asks for; `onGivenUp` says how long it was silent. */
+export function watchVigil(
+  watchdog: Watchdog,
+  vigil: Vigil,
+  onGivenUp: (silentMs: number) => void,
+): Watch {
+  return watchdog.watch(vigil.check(), () => {
+    const moreMs = vigil.check();
+    if (moreMs === 0) {
+      onGivenUp(vigil.silentMs);
+    }
+    return moreMs;
+  });
 }
