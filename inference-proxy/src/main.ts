@@ -6,7 +6,6 @@ import {
   createRpcServer,
   type Health,
   listenGrpc,
-  listenHttp,
   type Metrics,
   opsRoutes,
   type Principal,
@@ -23,6 +22,7 @@ import {
   systemRandom,
   WarmpathError,
 } from "@warmpath/runtime/base";
+import { listenHttp1 } from "@warmpath/runtime/http1";
 import type { Caller } from "./call/types.ts";
 import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
 import { parseControlPolicy } from "./formats/index.ts";
@@ -129,17 +129,17 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       modelsMax: config.modelsMax,
     },
   });
-  const http = await listenHttp({
+  const http = listenHttp1({
     ...deps.http,
     log,
-    // Larger bodies are refused by the handlers, which speak the caller's error format.
-    bodyBytesMax: Number.MAX_SAFE_INTEGER,
+    clock,
     handle: async (request) => {
       if (isApiPath(request)) {
         return await answerApi(request);
       }
       means.reportLoad();
-      return (await answerOps(request)) ?? (await rpc.fetch(request)) ?? (await answerApi(request));
+      const asked = request.toFetch();
+      return (await answerOps(asked)) ?? (await rpc.fetch(asked)) ?? (await answerApi(request));
     },
   });
   const grpc = await listenGrpc({ ...deps.grpc, servers: rpc, log });

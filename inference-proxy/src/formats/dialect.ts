@@ -1,3 +1,5 @@
+import type { FieldsView } from "@warmpath/runtime/http1";
+
 /** Whose API a client speaks: it decides the shape of errors and lists, and which id header. */
 export type Dialect = "openai" | "anthropic";
 
@@ -5,7 +7,7 @@ export type Dialect = "openai" | "anthropic";
 const anthropicVersionHeader = "anthropic-version";
 
 /** The dialect of a request: Anthropic's paths are its own, lists of models are asked by both. */
-export function dialectOf(path: string, headers: Headers): Dialect {
+export function dialectOf(path: string, headers: FieldsView): Dialect {
   const isAnthropic =
     path === "/v1/messages" ||
     path.startsWith("/v1/messages/") ||
@@ -17,7 +19,7 @@ export function dialectOf(path: string, headers: Headers): Dialect {
  * The credential of a request, as `authorization` has it: Anthropic's clients send the key in a
  * header of its own.
  */
-export function authorizationOf(headers: Headers): string | null {
+export function authorizationOf(headers: FieldsView): string | null {
   const authorization = headers.get("authorization");
   if (authorization !== null) {
     return authorization;

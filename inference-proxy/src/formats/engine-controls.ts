@@ -1,3 +1,5 @@
+import type { FieldsView } from "@warmpath/runtime/http1";
+
 /*
  * Engines take orders from whoever writes to them: where a request runs, before whom, and under
  * which id. Those orders are the proxy's to give. What a caller may not use is taken out and named
@@ -69,7 +71,7 @@ const none: Controls = { removed: [], headers: undefined, dropped: [] };
 export function decideControls(
   policy: ControlPolicy,
   tenant: string,
-  request: { readonly headers: Headers; readonly body: BodyMembers },
+  request: { readonly headers: FieldsView; readonly body: BodyMembers },
 ): Controls {
   const members = controlMembers.filter((name) => request.body.has(name));
   const headers = controlHeaders.filter((name) => request.headers.has(name));

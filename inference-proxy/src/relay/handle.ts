@@ -1,5 +1,6 @@
 import type { Tracing } from "@warmpath/runtime";
 import { type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
+import type { HttpAnswer, HttpRequest } from "@warmpath/runtime/http1";
 import { authorizationOf, dialectOf, requestIdHeaders, storedFault } from "../formats/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { Authenticator } from "./authenticate.ts";
@@ -19,7 +20,9 @@ export interface HandleMeans extends RelayMeans {
  * Answers the parts of OpenAI's and Anthropic's APIs that are served; every other path is 404, so
  * nothing else of an engine can be reached through here.
  */
-export function createHandler(means: HandleMeans): (request: Request) => Promise<Response> {
+export function createHandler(
+  means: HandleMeans,
+): (request: HttpRequest) => Promise<HttpAnswer | Response> {
   return async (request) => {
     const requestId = newRequestId();
     const span = means.tracing.open(`${request.method} ${pathOf(request)}`, {
@@ -52,9 +55,9 @@ export function createHandler(means: HandleMeans): (request: Request) => Promise
 
 async function answer(
   means: HandleMeans,
-  request: Request,
+  request: HttpRequest,
   options: { readonly requestId: string; readonly onEnd: (error?: unknown) => void },
-): Promise<Response> {
+): Promise<HttpAnswer | Response> {
   const path = pathOf(request);
   const { requestId, onEnd } = options;
   const isCall = Object.hasOwn(operations, path);
@@ -113,14 +116,14 @@ function modelIdOf(path: string): string {
  * True for a path of OpenAI's API: known from the text alone, so the hot path asks nobody else
  * first.
  */
-export function isApiPath(request: Request): boolean {
+export function isApiPath(request: HttpRequest): boolean {
   return pathOf(request).startsWith("/v1/");
 }
 
 /**
  * The path of an absolute URL without its query; scanning is three times cheaper than parsing it.
  */
-function pathOf(request: Request): string {
+function pathOf(request: HttpRequest): string {
   const { url } = request;
   const start = url.indexOf("/", url.indexOf("://") + 3);
   const query = url.indexOf("?", start);

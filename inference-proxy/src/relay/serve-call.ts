@@ -1,11 +1,14 @@
 import { newId } from "@warmpath/runtime/base";
+import type { BodyFlow, HttpAnswer, HttpRequest } from "@warmpath/runtime/http1";
 import {
   cacheHeader,
   chooseReuse,
   type ReuseSettings,
   reuseHeaders,
 } from "../answer-cache/index.ts";
+import type { AnswerStream } from "../call/answer-stream.ts";
 import type { OpenCall } from "../call/end-call.ts";
+import { flowOf } from "../call/event-pump.ts";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import { openCall } from "../call/open-call.ts";
@@ -21,7 +24,6 @@ import {
 import { createTokenPrompt } from "../kv-events/index.ts";
 import { findMember, readMember } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
-import { readWhole } from "../upstream/read-whole.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import { formatOf } from "../upstream/wire-format.ts";
 import { bodyForUpstream, operations, parseApiRequest, parseLane } from "./read-request.ts";
@@ -51,14 +53,14 @@ export const laneHeader = "x-warmpath-lane";
 export async function serveCall(
   means: RelayMeans,
   incoming: {
-    readonly request: Request;
+    readonly request: HttpRequest;
     readonly path: ServingPath;
     readonly dialect: Dialect;
     readonly caller: Caller;
     readonly requestId: string;
     readonly onEnd: (error?: unknown) => void;
   },
-): Promise<Response> {
+): Promise<HttpAnswer | Response> {
   const { request, requestId, dialect, onEnd } = incoming;
   const { callRequest, dropped } = await readCall(means, incoming);
   const call = await openCall(means.call, callRequest);
@@ -77,24 +79,27 @@ export async function serveCall(
   if (call.answer.kind === "whole") {
     call.end();
     onEnd();
-    return new Response(call.answer.bytes, {
+    return {
+      status: 200,
       headers: { ...headers, "content-type": call.contentType },
-    });
+      body: call.answer.bytes,
+    };
   }
   request.signal.addEventListener("abort", () => onEnd(request.signal.reason), { once: true });
-  // Bun takes an async generator as a body, which the DOM's type does not know.
-  const body = relayEvents(call, incoming) as unknown as ReadableStream<Uint8Array>;
-  return new Response(body, {
+  return {
+    status: 200,
     headers: { ...headers, "content-type": call.contentType, "cache-control": "no-cache" },
-  });
+    body: relayEvents(call, call.answer.events, incoming),
+  };
 }
 
 /**
- * Hands the events on as they come. A stream that was cut ends with an error event and without
- * `[DONE]`.
+ * Hands the events on as they come, from the upstream's own socket event. A stream that was cut
+ * ends with an error event and without `[DONE]`. A client that reads slowly slows the upstream.
  */
-async function* relayEvents(
+function relayEvents(
   call: OpenCall,
+  events: AnswerStream,
   {
     path,
     requestId,
@@ -104,32 +109,36 @@ async function* relayEvents(
     readonly requestId: string;
     readonly onEnd: (error?: unknown) => void;
   },
-): AsyncGenerator<Uint8Array, void, void> {
-  if (call.answer.kind !== "stream") {
-    return;
-  }
-  const { events } = call.answer;
-  let failure: unknown;
-  try {
-    for (let block = await events.next(); block !== undefined; block = await events.next()) {
-      yield block;
-    }
-  } catch (error) {
-    failure = error;
-    if (!events.facts.isFailed) {
-      const { sequenceNumber } = events;
-      yield errorEvent(formatOf(path), error, { requestId, sequenceNumber });
-    }
-  } finally {
-    call.end(failure);
-    onEnd(failure);
-  }
+): BodyFlow {
+  return (body) => {
+    const coming = flowOf(events);
+    coming.flow({
+      onEvents: (block) => body.write(block),
+      onRead: () => {
+        body.flush();
+        if (body.isFull) {
+          coming.pause();
+          body.onDrain = () => coming.resume();
+        }
+      },
+      onEnd: (failure) => {
+        if (failure !== undefined && !events.facts.isFailed) {
+          const { sequenceNumber } = events;
+          body.write(errorEvent(formatOf(path), failure, { requestId, sequenceNumber }));
+        }
+        // The client first: nobody waits for the account.
+        body.end();
+        call.end(failure);
+        onEnd(failure);
+      },
+    });
+  };
 }
 
 async function readCall(
   means: RelayMeans,
   incoming: {
-    readonly request: Request;
+    readonly request: HttpRequest;
     readonly path: ServingPath;
     readonly caller: Caller;
     readonly requestId: string;
@@ -138,7 +147,7 @@ async function readCall(
   const { request, path, caller, requestId } = incoming;
   const operation = operations[path];
   const lane = parseLane(request.headers.get(laneHeader));
-  const bytes = await readWhole(request, means.bodyBytesMax);
+  const bytes = await request.readBody(means.bodyBytesMax);
   const { prompts } = means.call;
   const read = parseApiRequest(bytes, { path, tenant: caller.tenant, prompts });
   const model = means.models.resolve(read.model);

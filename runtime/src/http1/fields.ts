@@ -33,6 +33,10 @@ export class HttpFields implements FieldsView {
     return value;
   }
 
+  has(name: string): boolean {
+    return this.#names.includes(name);
+  }
+
   /** Every field, names in lower case, equal names apart. */
   entries(): readonly (readonly [string, string])[] {
     return this.#names.map((name, index) => [name, this.#values[index] ?? ""]);

@@ -1,10 +1,13 @@
 /** HTTP/1.1 without TLS on raw sockets. */
+export type { BodyFlow, BodySink, HttpAnswer } from "./answer.ts";
 export {
   createHttp1Client,
   type Http1Client,
   type Http1Limits,
   type SendOptions,
 } from "./client.ts";
+export { type HttpRequest, PlatformRequest } from "./request.ts";
+export { type ListenHttp1Options, listenHttp1 } from "./server.ts";
 export {
   type FieldsView,
   Http1Error,

@@ -37,20 +37,37 @@ export class Outbox {
     this.#writeJoined(length);
   }
 
-  /** Writes one chunk of a chunked body, its framing around it. */
-  writeChunk(bytes: Uint8Array): void {
-    const size = `${bytes.length.toString(16)}\r\n`;
-    const length = size.length + bytes.length + 2;
+  /**
+   * Writes what has come of a body: its head if it has not gone out, the pieces (as one chunk where
+   * it goes in chunks), and the end mark of a body in chunks.
+   */
+  writeBody(
+    head: string,
+    pieces: readonly Uint8Array[],
+    { isChunked, isEnd }: { readonly isChunked: boolean; readonly isEnd: boolean },
+  ): void {
+    let bytes = 0;
+    for (const piece of pieces) {
+      bytes += piece.length;
+    }
+    const opening = isChunked && bytes > 0 ? `${head}${bytes.toString(16)}\r\n` : head;
+    const closing = (isChunked && bytes > 0 ? "\r\n" : "") + (isEnd ? "0\r\n\r\n" : "");
+    const length = opening.length + bytes + closing.length;
     if (length > joinedBytesMax) {
-      this.write(Buffer.from(size, "latin1"));
-      this.write(bytes);
-      this.write(lineEnd);
+      this.write(Buffer.from(opening, "latin1"));
+      for (const piece of pieces) {
+        this.write(piece);
+      }
+      this.write(Buffer.from(closing, "latin1"));
       return;
     }
-    joined.write(size, 0, "latin1");
-    joined.set(bytes, size.length);
-    joined.set(lineEnd, size.length + bytes.length);
-    this.#writeJoined(length);
+    let at = joined.write(opening, 0, "latin1");
+    for (const piece of pieces) {
+      joined.set(piece, at);
+      at += piece.length;
+    }
+    at += joined.write(closing, at, "latin1");
+    this.#writeJoined(at);
   }
 
   /** Writes bytes that must not change until they have been taken. */
@@ -99,5 +116,3 @@ export class Outbox {
     this.#heldBytes += bytes.length;
   }
 }
-
-const lineEnd = Buffer.from("\r\n");

@@ -39,6 +39,7 @@ export interface Http1Request {
 export interface FieldsView {
   /** By its name in lower case, equal names joined by commas; null where there is none. */
   get(name: string): string | null;
+  has(name: string): boolean;
 }
 
 /** The beginning of an answer. */

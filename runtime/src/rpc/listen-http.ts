@@ -1,6 +1,7 @@
-import { after, type Logger, messageOf, systemClock, WarmpathError } from "../base/index.ts";
+import { after, type Logger, systemClock, WarmpathError } from "../base/index.ts";
 import { httpErrorResponse } from "./http-error.ts";
 import { httpBodyBytesMax } from "./limits.ts";
+import { listenFault } from "./listen-fault.ts";
 
 /** A listening socket. */
 export interface Listener {
@@ -72,11 +73,7 @@ function serve(
       development: false,
     });
   } catch (error) {
-    const detail = messageOf(error);
-    const message = /EADDRINUSE|in use/i.test(detail)
-      ? `port ${port} on ${host} is in use: stop what listens there, or choose another with --port`
-      : `cannot listen on port ${port} of ${host}: ${detail}`;
-    throw new WarmpathError("rejected-port-busy", message, { cause: error });
+    throw listenFault(error, { host, port });
   }
 }
 

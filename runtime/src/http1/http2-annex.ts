@@ -1,0 +1,148 @@
+import type { Socket } from "bun";
+import { after, systemClock } from "../base/index.ts";
+import { http2Preface } from "./parse-request.ts";
+import type { SocketOwner } from "./socket-owner.ts";
+
+/** Serves clients that begin in HTTP/2, whose sockets somebody else has accepted. */
+export interface Http2Annex {
+  /** Takes a socket over, with what was read behind the preface's first line. */
+  take(socket: Socket<SocketOwner>, read: Buffer): void;
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * The platform's server on a loopback port of its own, started for the first client that needs it;
+ * its bytes are carried between the two sockets as they are.
+ */
+export function createHttp2Annex(handle: (request: Request) => Promise<Response>): Http2Annex {
+  let server: Bun.Server<undefined> | undefined;
+  const start = () =>
+    Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      idleTimeout: 0,
+      http2: true,
+      development: false,
+      // Larger bodies are refused by the handlers.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      fetch: handle,
+    });
+
+  return {
+    take: (socket, read) => {
+      server ??= start();
+      const preface = Buffer.from(`${http2Preface}\r\n\r\n`);
+      join(socket, server.port ?? 0, Buffer.concat([preface, read]));
+    },
+    close: async (graceMs) => {
+      if (server === undefined) {
+        return;
+      }
+      const stopping = server;
+      const timer = after(systemClock, graceMs, () => void stopping.stop(true));
+      await stopping.stop(false);
+      timer.cancel();
+    },
+  };
+}
+
+/** Bytes that one side may be behind before the other is held up. */
+const heldBytesMax = 256 * 1024;
+
+function join(client: Socket<SocketOwner>, port: number, first: Buffer): void {
+  const near = new Side(client);
+  const far = new Side(undefined);
+  near.join(far);
+  far.join(near);
+  client.data = near;
+  far.send(first);
+  const connecting = Bun.connect<Side>({
+    hostname: "127.0.0.1",
+    port,
+    data: far,
+    socket: {
+      open: (socket) => far.attach(socket),
+      data: (socket, bytes) => socket.data.read(bytes),
+      drain: (socket) => socket.data.drained(),
+      end: (socket) => socket.data.closed(),
+      close: (socket) => socket.data.closed(),
+      error: (socket) => socket.data.closed(),
+    },
+  });
+  connecting.catch(() => far.closed());
+}
+
+/** One end of a joined pair: what it reads goes out at the other. */
+class Side implements SocketOwner {
+  #socket: Socket<never> | Socket<SocketOwner> | Socket<Side> | undefined;
+  #other: Side | undefined;
+  #unsent: Buffer[] = [];
+  #unsentBytes = 0;
+
+  constructor(socket: Socket<SocketOwner> | undefined) {
+    this.#socket = socket;
+  }
+
+  join(other: Side): void {
+    this.#other = other;
+  }
+
+  attach(socket: Socket<Side>): void {
+    this.#socket = socket;
+    this.#flush();
+  }
+
+  read(bytes: Buffer): void {
+    this.#other?.send(bytes);
+  }
+
+  drained(): void {
+    this.#flush();
+  }
+
+  timedOut(): void {
+    // Streams may be silent for as long as they like.
+  }
+
+  /** This side has gone: the other goes too. */
+  closed(): void {
+    const other = this.#other;
+    this.#other = undefined;
+    this.#socket?.end();
+    other?.closed();
+  }
+
+  send(bytes: Buffer): void {
+    this.#unsent.push(bytes);
+    this.#unsentBytes += bytes.length;
+    this.#flush();
+    if (this.#unsentBytes > heldBytesMax) {
+      this.#other?.pause();
+    }
+  }
+
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
+  #flush(): void {
+    const socket = this.#socket;
+    if (socket === undefined || this.#unsent.length === 0) {
+      return;
+    }
+    const all =
+      this.#unsent.length === 1 ? (this.#unsent[0] ?? empty) : Buffer.concat(this.#unsent);
+    const written = Math.max(0, socket.write(all));
+    this.#unsent = written < all.length ? [all.subarray(written)] : [];
+    this.#unsentBytes = all.length - written;
+    if (this.#unsentBytes === 0) {
+      this.#other?.resume();
+    }
+  }
+}
+
+const empty = Buffer.alloc(0);

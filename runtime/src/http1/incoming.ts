@@ -1,0 +1,191 @@
+import { WarmpathError } from "../base/index.ts";
+import type { RequestHead } from "./parse-request.ts";
+import { type HttpRequest, tooLarge } from "./request.ts";
+import type { FieldsView } from "./types.ts";
+
+/** What a request needs of its connection. */
+export interface BodySource {
+  /** Somebody wants the body: read on, and let the client begin where it waits for that. */
+  wantBody(): void;
+  /** Enough is held for now. */
+  holdBody(): void;
+}
+
+/** Body bytes that are taken before anybody has asked for them. */
+const unaskedBytesMax = 64 * 1024;
+
+/** A request that our own server has read, its body still on its way or not. */
+export class IncomingRequest implements HttpRequest {
+  readonly #head: RequestHead;
+  readonly #source: BodySource;
+  #pieces: Buffer[] = [];
+  #heldBytes = 0;
+  #isWhole = false;
+  #isGone = false;
+  #isDiscarded = false;
+  #abort: AbortController | undefined;
+  #reading:
+    | { readonly bytesMax: number; readonly settle: PromiseWithResolvers<Uint8Array<ArrayBuffer>> }
+    | undefined;
+  #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
+
+  constructor(head: RequestHead, source: BodySource) {
+    this.#head = head;
+    this.#source = source;
+  }
+
+  get method(): string {
+    return this.#head.method;
+  }
+
+  get url(): string {
+    return this.#head.url;
+  }
+
+  get headers(): FieldsView {
+    return this.#head.fields;
+  }
+
+  /** Made when first asked for: most requests end without anybody having waited on it. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#isGone) {
+        this.#abort.abort();
+      }
+    }
+    return this.#abort.signal;
+  }
+
+  readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { framing } = this.#head;
+    if ((framing.kind === "length" && framing.bytes > bytesMax) || this.#heldBytes > bytesMax) {
+      return Promise.reject(tooLarge(bytesMax));
+    }
+    if (this.#isWhole) {
+      return Promise.resolve(this.#takeAll());
+    }
+    if (this.#isGone) {
+      return Promise.reject(callerLeft());
+    }
+    this.#reading = { bytesMax, settle: Promise.withResolvers() };
+    this.#source.wantBody();
+    return this.#reading.settle.promise;
+  }
+
+  toFetch(): Request {
+    const { method, url, fields, framing } = this.#head;
+    const headers = new Headers();
+    for (const [name, value] of fields.entries()) {
+      headers.append(name, value);
+    }
+    const hasBody = framing.kind !== "length" || framing.bytes > 0;
+    return new Request(url, {
+      method,
+      headers,
+      signal: this.signal,
+      ...(hasBody && method !== "GET" && method !== "HEAD" ? { body: this.#bodyStream() } : {}),
+    });
+  }
+
+  /** More of the body. */
+  push(piece: Buffer): void {
+    if (this.#isDiscarded) {
+      return;
+    }
+    if (this.#stream !== undefined) {
+      this.#stream.enqueue(piece);
+      if ((this.#stream.desiredSize ?? 0) <= 0) {
+        this.#source.holdBody();
+      }
+      return;
+    }
+    this.#pieces.push(piece);
+    this.#heldBytes += piece.length;
+    const reading = this.#reading;
+    if (reading === undefined) {
+      if (this.#heldBytes > unaskedBytesMax) {
+        this.#source.holdBody();
+      }
+    } else if (this.#heldBytes > reading.bytesMax) {
+      this.#discard();
+      reading.settle.reject(tooLarge(reading.bytesMax));
+    }
+  }
+
+  /** That was all of the body. */
+  end(): void {
+    this.#isWhole = true;
+    this.#stream?.close();
+    if (!this.#isDiscarded) {
+      this.#reading?.settle.resolve(this.#takeAll());
+    }
+  }
+
+  /** The answer is on its way: unless somebody reads the body, what still comes is read over. */
+  discardUnread(): void {
+    if (this.#stream === undefined) {
+      this.#discard();
+      this.#source.wantBody();
+    }
+  }
+
+  /** True when nobody wants what still comes of the body. */
+  get isDiscarded(): boolean {
+    return this.#isDiscarded;
+  }
+
+  #discard(): void {
+    this.#isDiscarded = true;
+    this.#pieces = [];
+  }
+
+  /** The client has left. */
+  leave(): void {
+    this.#isGone = true;
+    this.#abort?.abort();
+    if (!this.#isWhole) {
+      this.#reading?.settle.reject(callerLeft());
+      this.#stream?.error(callerLeft());
+    }
+  }
+
+  #takeAll(): Uint8Array<ArrayBuffer> {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    const [only] = pieces;
+    // What Bun's sockets hand over lies in an ArrayBuffer of its own.
+    return pieces.length === 1 && only !== undefined
+      ? (only as Uint8Array<ArrayBuffer>)
+      : Buffer.concat(pieces);
+  }
+
+  #bodyStream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        for (const piece of this.#pieces.splice(0)) {
+          controller.enqueue(piece);
+        }
+        if (this.#isWhole) {
+          controller.close();
+        } else {
+          this.#stream = controller;
+        }
+      },
+      pull: () => {
+        if (!this.#isWhole) {
+          this.#source.wantBody();
+        }
+      },
+      cancel: () => {
+        this.#stream = undefined;
+        this.#discard();
+        this.#source.wantBody();
+      },
+    });
+  }
+}
+
+function callerLeft(): WarmpathError {
+  return new WarmpathError("failed-cancelled", "the client left before its body was here");
+}

@@ -1,0 +1,79 @@
+import type { Framing } from "./body-reader.ts";
+import { type HttpFields, parseFields } from "./fields.ts";
+import { parseLength } from "./parse-response.ts";
+import { Http1Error } from "./types.ts";
+
+/** The beginning of a request, judged. */
+export interface RequestHead {
+  readonly method: string;
+  /** Absolute, as a client of ours would have typed it. */
+  readonly url: string;
+  readonly fields: HttpFields;
+  readonly framing: Framing;
+  /** True when the client may send another request after this one. */
+  readonly keepsAlive: boolean;
+  /** False for HTTP/1.0, which knows no chunks. */
+  readonly knowsChunks: boolean;
+  /** It waits for a word of ours before it sends the body. */
+  readonly expectsContinue: boolean;
+}
+
+/** First line of a connection that speaks HTTP/2 from its start. */
+export const http2Preface = "PRI * HTTP/2.0";
+
+const requestLine = /^([A-Z]{1,32}) ([!-~]+) HTTP\/1\.([01])$/;
+const hostForm = /^[A-Za-z0-9._~!$&'()*+,;=:[\]%-]*$/;
+
+/**
+ * Reads a request's head, strictly: where two servers could read two different requests out of the
+ * same bytes, nothing is read. Throws `Http1Error` of kind `protocol`.
+ */
+export function parseRequestHead(text: string): RequestHead {
+  const found = text.indexOf("\r\n");
+  const lineEnd = found < 0 ? text.length : found;
+  const match = requestLine.exec(text.slice(0, lineEnd));
+  if (match === null) {
+    throw new Http1Error("protocol", "the request does not begin as HTTP/1.1 does");
+  }
+  const [, method = "", target = "", minor] = match;
+  const fields = parseFields(text, lineEnd + 2);
+  const isOld = minor === "0";
+  const connection = fields.get("connection")?.toLowerCase();
+  return {
+    method,
+    url: urlOf(target, fields, isOld),
+    fields,
+    framing: framingOf(fields, isOld),
+    keepsAlive: !isOld && connection?.includes("close") !== true,
+    knowsChunks: !isOld,
+    expectsContinue: !isOld && fields.get("expect")?.toLowerCase() === "100-continue",
+  };
+}
+
+function urlOf(target: string, fields: HttpFields, isOld: boolean): string {
+  const host = fields.get("host");
+  if ((host === null && !isOld) || (host !== null && !hostForm.test(host))) {
+    // Two of them are joined by a comma and a space, which no host has.
+    throw new Http1Error("protocol", "the request names no host, or two");
+  }
+  if (target.startsWith("/")) {
+    return `http://${host === null || host === "" ? "localhost" : host}${target}`;
+  }
+  if (/^https?:\/\/[^/]/.test(target)) {
+    return target;
+  }
+  throw new Http1Error("protocol", "the request asks for no path");
+}
+
+/** A length and chunks together are what requests are smuggled by, and so are two lengths. */
+function framingOf(fields: HttpFields, isOld: boolean): Framing {
+  const coding = fields.get("transfer-encoding");
+  const length = fields.get("content-length");
+  if (coding === null) {
+    return { kind: "length", bytes: length === null ? 0 : parseLength(length) };
+  }
+  if (length !== null || isOld || coding.toLowerCase() !== "chunked") {
+    throw new Http1Error("protocol", "the request does not say how long its body is");
+  }
+  return { kind: "chunks" };
+}

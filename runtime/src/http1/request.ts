@@ -1,0 +1,71 @@
+import { WarmpathError } from "../base/index.ts";
+import type { FieldsView } from "./types.ts";
+
+/** A request as handlers of the hot path see it, whichever server read it. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Absolute. */
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: FieldsView;
+  /** Aborts when the client has left before it had its whole answer. */
+  readonly signal: AbortSignal;
+  /**
+   * The whole body; rejects with `rejected-too-large` as soon as it is known to have more than
+   * `bytesMax`. Once.
+   */
+  readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** The same request for handlers of the platform's kind; instead of `readBody`. */
+  toFetch(): Request;
+}
+
+/** A request that a server of the platform's kind has read. */
+export class PlatformRequest implements HttpRequest {
+  readonly #request: Request;
+
+  constructor(request: Request) {
+    this.#request = request;
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get url(): string {
+    return this.#request.url;
+  }
+
+  get headers(): FieldsView {
+    return this.#request.headers;
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+
+  async readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+    const declared = this.#request.headers.get("content-length");
+    if (declared !== null && Number(declared) > bytesMax) {
+      throw tooLarge(bytesMax);
+    }
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of this.#request.body ?? []) {
+      size += piece.length;
+      if (size > bytesMax) {
+        throw tooLarge(bytesMax);
+      }
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces);
+  }
+
+  toFetch(): Request {
+    return this.#request;
+  }
+}
+
+/** The error of a body that is larger than it may be. */
+export function tooLarge(bytesMax: number): WarmpathError {
+  return new WarmpathError("rejected-too-large", `a body may have at most ${bytesMax} bytes`);
+}

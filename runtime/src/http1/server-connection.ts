@@ -1,0 +1,304 @@
+import type { Socket } from "bun";
+import { answerOfResponse, type HttpAnswer } from "./answer.ts";
+import { AnswerWriter } from "./answer-writer.ts";
+import { type BodyReader, createBodyReader } from "./body-reader.ts";
+import { HeadReader } from "./fields.ts";
+import { type BodySource, IncomingRequest } from "./incoming.ts";
+import { Outbox } from "./outbox.ts";
+import { http2Preface, parseRequestHead, type RequestHead } from "./parse-request.ts";
+import type { HttpRequest } from "./request.ts";
+import type { SocketOwner } from "./socket-owner.ts";
+import { Http1Error } from "./types.ts";
+
+/** What a connection needs of its server. */
+export interface ServerMeans {
+  /** Must not throw, nor reject. */
+  handle(request: HttpRequest): Promise<HttpAnswer | Response>;
+  /** The `date` header of now. */
+  date(): string;
+  /** True once the server takes no more requests. */
+  readonly isClosing: boolean;
+  /** The client speaks HTTP/2: whoever can takes the socket over, with what was read of it. */
+  takeHttp2(socket: Socket<SocketOwner>, read: Buffer, from: ServerConnection): void;
+  onClosed(connection: ServerConnection): void;
+}
+
+/** A client that sends neither a head nor a body for so long is not waited for. */
+const receiveSecondsMax = 60;
+/** A kept connection without a request. Longer than common balancers keep theirs: they close. */
+const idleSecondsMax = 120;
+/** Bytes of later requests that are held while one is answered. */
+const pipelinedBytesMax = 64 * 1024;
+/** More than this of a body that nobody wants is not read to keep the connection. */
+const discardedBytesMax = 16 * 1024 * 1024;
+
+/** An ended connection whose client does not close its side is cut after so long. */
+const lingerSeconds = 8;
+
+/** One client's connection: one request after another, each answered before the next is read. */
+export class ServerConnection implements BodySource, SocketOwner {
+  readonly #means: ServerMeans;
+  readonly #socket: Socket<SocketOwner>;
+  readonly #outbox = new Outbox();
+  readonly #headReader = new HeadReader();
+  #head: RequestHead | undefined;
+  #request: IncomingRequest | undefined;
+  /** What is still to come of the request. */
+  #body: BodyReader | undefined;
+  #writer: AnswerWriter | undefined;
+  #isAnswered = false;
+  /** Requests that came before their turn. */
+  #later: Buffer[] = [];
+  #laterBytes = 0;
+  #discardedBytes = 0;
+  #isPaused = false;
+  /** Nothing more is read; it closes when all is written. */
+  #isEnding = false;
+  #isGone = false;
+  readonly #take = (piece: Buffer): void => {
+    this.#discardedBytes += this.#request?.isDiscarded === true ? piece.length : 0;
+    this.#request?.push(piece);
+  };
+
+  constructor(socket: Socket<SocketOwner>, means: ServerMeans) {
+    this.#socket = socket;
+    this.#means = means;
+    this.#outbox.attach(socket);
+    socket.timeout(receiveSecondsMax);
+  }
+
+  read(bytes: Buffer): void {
+    if (this.#isGone || this.#isEnding) {
+      return;
+    }
+    try {
+      this.#consume(bytes);
+    } catch (error) {
+      if (!(error instanceof Http1Error)) {
+        throw error;
+      }
+      this.#outbox.write(badRequest);
+      this.#leaveRequest();
+      this.#end();
+    }
+  }
+
+  drained(): void {
+    this.#outbox.drain();
+    if (this.#outbox.heldBytes > 0) {
+      return;
+    }
+    if (this.#isEnding) {
+      this.#socket.end();
+      return;
+    }
+    this.#writer?.drained();
+    this.#startNext();
+  }
+
+  timedOut(): void {
+    this.cut();
+  }
+
+  /** The socket is gone, whoever closed it. */
+  closed(): void {
+    if (this.#isGone) {
+      return;
+    }
+    this.#isGone = true;
+    this.#outbox.clear();
+    this.#later = [];
+    this.#leaveRequest();
+    this.#means.onClosed(this);
+  }
+
+  /** The server is closing: it goes at once, or after the answer that is under way. */
+  closeWhenIdle(): void {
+    if (this.#request === undefined && this.#outbox.heldBytes === 0) {
+      this.cut();
+    }
+  }
+
+  cut(): void {
+    this.#socket.terminate();
+    this.closed();
+  }
+
+  wantBody(): void {
+    if (this.#head?.expectsContinue === true && this.#body !== undefined) {
+      this.#head = { ...this.#head, expectsContinue: false };
+      this.#outbox.write(continueLine);
+    }
+    this.#unpause();
+  }
+
+  holdBody(): void {
+    if (!this.#isPaused && !this.#isGone) {
+      this.#isPaused = true;
+      this.#socket.pause();
+    }
+  }
+
+  #unpause(): void {
+    if (this.#isPaused && !this.#isGone) {
+      this.#isPaused = false;
+      this.#socket.resume();
+    }
+  }
+
+  #consume(read: Buffer): void {
+    let bytes = read;
+    let at = 0;
+    while (at < bytes.length && !this.#isEnding) {
+      if (this.#body !== undefined) {
+        at = this.#readBody(this.#body, bytes, at);
+      } else if (this.#request !== undefined || this.#outbox.heldBytes > 0) {
+        this.#keepForLater(bytes.subarray(at));
+        return;
+      } else {
+        const from = this.#headReader.isWithin ? at : skipEmptyLines(bytes, at);
+        const head = from === bytes.length ? undefined : this.#headReader.read(bytes, from);
+        if (head === undefined) {
+          return;
+        }
+        ({ bytes, next: at } = head);
+        if (head.text === http2Preface) {
+          this.#isEnding = true;
+          this.#socket.timeout(0);
+          this.#means.takeHttp2(this.#socket, bytes.subarray(at), this);
+          return;
+        }
+        at = this.#begin(parseRequestHead(head.text), bytes, at);
+      }
+    }
+  }
+
+  /** A request begins; what has come of its body is in hand before anybody handles it. */
+  #begin(head: RequestHead, bytes: Buffer, at: number): number {
+    const request = new IncomingRequest(head, this);
+    this.#head = head;
+    this.#request = request;
+    this.#isAnswered = false;
+    this.#discardedBytes = 0;
+    const body = createBodyReader(head.framing);
+    this.#body = body;
+    const next = this.#readBody(body, bytes, at);
+    void this.#means.handle(request).then((answer) => this.#answer(request, head, answer));
+    return next;
+  }
+
+  #readBody(body: BodyReader, bytes: Buffer, at: number): number {
+    const next = body.read(bytes, at, this.#take);
+    if (body.isDone) {
+      this.#body = undefined;
+      this.#unpause();
+      // It may take as long to answer as it likes.
+      this.#socket.timeout(0);
+      this.#request?.end();
+      this.#finish();
+    } else if (this.#discardedBytes > discardedBytesMax) {
+      this.#end();
+    } else {
+      this.#socket.timeout(receiveSecondsMax);
+    }
+    return next;
+  }
+
+  #keepForLater(bytes: Buffer): void {
+    this.#later.push(bytes);
+    this.#laterBytes += bytes.length;
+    if (this.#laterBytes > pipelinedBytesMax) {
+      this.holdBody();
+    }
+  }
+
+  #answer(request: IncomingRequest, head: RequestHead, answer: HttpAnswer | Response): void {
+    if (this.#isGone || this.#request !== request) {
+      return;
+    }
+    const framing = {
+      usesChunks: head.knowsChunks,
+      isLast: !head.keepsAlive || this.#means.isClosing,
+      omitsBody: head.method === "HEAD",
+    };
+    this.#writer = new AnswerWriter(this.#outbox, framing, (isWhole) => {
+      this.#isAnswered = true;
+      if (isWhole) {
+        this.#finish(framing.isLast);
+      } else {
+        // What has gone out stays, and the connection says that more was due.
+        this.#end();
+      }
+    });
+    if (this.#body !== undefined) {
+      request.discardUnread();
+    }
+    this.#writer.begin(
+      answer instanceof Response ? answerOfResponse(answer, request.signal) : answer,
+      this.#means.date(),
+    );
+  }
+
+  /** Goes on to the next request once this one has been read and answered. */
+  #finish(isLast = false): void {
+    if (this.#isGone || !this.#isAnswered || this.#body !== undefined) {
+      return;
+    }
+    const closes = isLast || this.#head?.keepsAlive === false || this.#means.isClosing;
+    this.#request = undefined;
+    this.#writer = undefined;
+    if (closes) {
+      this.#end();
+    } else {
+      this.#socket.timeout(idleSecondsMax);
+      this.#startNext();
+    }
+  }
+
+  #startNext(): void {
+    if (this.#laterBytes === 0 || this.#request !== undefined || this.#outbox.heldBytes > 0) {
+      return;
+    }
+    const later = Buffer.concat(this.#later);
+    this.#later = [];
+    this.#laterBytes = 0;
+    this.#unpause();
+    this.read(later);
+  }
+
+  /** Nothing more is read; what is written goes out first. */
+  #end(): void {
+    this.#isEnding = true;
+    this.#later = [];
+    this.#request = undefined;
+    this.#writer = undefined;
+    this.#socket.timeout(lingerSeconds);
+    this.#unpause();
+    if (this.#outbox.heldBytes === 0) {
+      this.#socket.end();
+    }
+  }
+
+  #leaveRequest(): void {
+    const request = this.#request;
+    const writer = this.#writer;
+    this.#request = undefined;
+    this.#writer = undefined;
+    request?.leave();
+    writer?.leave();
+  }
+}
+
+const continueLine = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const badRequest = Buffer.from(
+  "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+);
+
+/** Some clients send an empty line behind a body. */
+function skipEmptyLines(bytes: Buffer, at: number): number {
+  let next = at;
+  while (next < bytes.length && (bytes[next] === 0x0d || bytes[next] === 0x0a)) {
+    next += 1;
+  }
+  return next;
+}

@@ -1,0 +1,9 @@
+/** Who is told what happens to an accepted socket; each socket carries its own. */
+export interface SocketOwner {
+  read(bytes: Buffer): void;
+  /** The socket takes more. */
+  drained(): void;
+  /** Nothing came for as long as it may take. */
+  timedOut(): void;
+  closed(): void;
+}
