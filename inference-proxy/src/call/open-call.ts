@@ -181,10 +181,8 @@ async function tryReplica(
   assert(replica !== undefined, "placement only picks replicas of the pool");
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
-  const predictedCachedTokens =
-    request.tokenPrompt === undefined
-      ? undefined
-      : means.kvKnowledge.predict(seat.endpoint, request.tokenPrompt);
+  const foresight =
+    request.tokenPrompt && means.kvKnowledge.send(seat.endpoint, request.tokenPrompt);
   try {
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openUpstream(means.attempt, replica.address, {
@@ -213,7 +211,7 @@ async function tryReplica(
         span,
         sentAtMs,
         path,
-        predictedCachedTokens,
+        predictedCachedTokens: foresight?.cachedTokens,
         attempt,
       });
     }
@@ -235,6 +233,8 @@ async function tryReplica(
     seat.release(0);
     span.end(error);
     throw error;
+  } finally {
+    foresight?.settle();
   }
 }
 

@@ -11,15 +11,23 @@ import type { CacheNews } from "./types.ts";
 
 /** What all replicas' caches hold, by their engines' own words. */
 export interface KvKnowledge {
-  /**
-   * Cached tokens that a replica will report for this prompt; undefined where its events are not
-   * trusted, or there are none.
-   */
-  predict(replica: string, prompt: TokenPrompt): number | undefined;
+  /** A prompt goes to a replica now: what it will find there. */
+  send(replica: string, prompt: TokenPrompt): Foresight;
   /** Takes in the end of a request whose engine reported its usage. */
   finished(replica: string, prompt: FinishedPrompt, predictedTokens: number | undefined): void;
   describe(replica: string): KnowledgeFacts;
   close(): Promise<void>;
+}
+
+/** What a prompt that is being sent will find. */
+export interface Foresight {
+  /**
+   * Cached tokens that the replica will report; undefined where its events are not trusted, or
+   * there are none.
+   */
+  readonly cachedTokens: number | undefined;
+  /** The answer has begun, or will not come. */
+  settle(): void;
 }
 
 /** What is known of one replica's cache, for people. */
@@ -55,6 +63,8 @@ export interface KvKnowledgeOptions {
 const tickMs = 250;
 /** Rest before an engine that listed nothing, or did not answer, is asked again. */
 const askAgainMs = 30_000;
+
+const blind: Foresight = { cachedTokens: undefined, settle: () => undefined };
 
 const nobody: CacheNews = {
   stored: () => undefined,
@@ -98,13 +108,15 @@ class FollowedPool implements KvKnowledge {
     void this.#run();
   }
 
-  predict(replica: string, prompt: TokenPrompt): number | undefined {
+  send(replica: string, prompt: TokenPrompt): Foresight {
     const events = this.#followed.get(replica)?.events;
-    if (events === undefined || !events.trust.isTrusted) return undefined;
+    if (events === undefined || !events.trust.isTrusted) return blind;
     const { blockTokens } = events;
     // An engine that has stored nothing has nothing cached.
-    if (blockTokens === undefined) return 0;
-    return cachedTokensOf(events.depthOf(prompt.keys(blockTokens)), blockTokens, prompt.tokens);
+    if (blockTokens === undefined) return { ...blind, cachedTokens: 0 };
+    const keys = prompt.keys(blockTokens);
+    const cachedTokens = cachedTokensOf(events.depthOf(keys), blockTokens, prompt.tokens);
+    return { cachedTokens, settle: events.expect(keys) };
   }
 
   finished(replica: string, prompt: FinishedPrompt, predictedTokens: number | undefined): void {

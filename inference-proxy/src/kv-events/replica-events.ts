@@ -25,10 +25,15 @@ export interface ReplicaEvents {
   /** Tokens of a block; undefined until one was stored. */
   readonly blockTokens: number | undefined;
   /**
-   * Leading keys of a prompt that its fullest rank holds: with several ranks the engine picks one
-   * without looking, so it is the most that can be hit.
+   * Leading keys of a prompt that its fullest rank holds or is about to: with several ranks the
+   * engine picks one without looking, so it is the most that can be hit.
    */
   depthOf(keys: ArrayLike<number>): number;
+  /**
+   * A prompt with these keys is being sent: vLLM lets others hit its blocks while they are still
+   * being computed, and before we hear of them. Call what is returned once it has been answered.
+   */
+  expect(keys: ArrayLike<number>): () => void;
   /** Takes in what an answer says about the cache; undefined: nothing was foretold. */
   finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined;
   /** The engine is out: what it had is gone, unless its events say otherwise when it is back. */
@@ -68,6 +73,8 @@ class FollowedReplica implements ReplicaEvents {
   readonly #replica: string;
   readonly #means: ReplicaEventsMeans;
   readonly #ranks: Rank[] = [];
+  /** Keys of prompts under way, with how many of them have each. */
+  readonly #expected = new Map<number, number>();
   readonly #audit = createAudit();
   readonly #stalls;
   /** When everything may be read anew, and how long the next rest is. */
@@ -105,10 +112,30 @@ class FollowedReplica implements ReplicaEvents {
     let deepest = 0;
     for (const { blocks } of this.#ranks) {
       let depth = 0;
-      while (depth < keys.length && blocks.holds(keys[depth]!)) depth += 1;
+      while (depth < keys.length && this.#hasOrExpects(blocks, keys[depth]!)) depth += 1;
       deepest = Math.max(deepest, depth);
     }
     return deepest;
+  }
+
+  expect(keys: ArrayLike<number>): () => void {
+    // Which of several ranks it will be is not known.
+    if (this.sources.length > 1) return () => undefined;
+    const own: number[] = [];
+    const [blocks] = this.#ranks.map((rank) => rank.blocks);
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index]!;
+      if (blocks?.holds(key) === true) continue;
+      own.push(key);
+      this.#expected.set(key, (this.#expected.get(key) ?? 0) + 1);
+    }
+    return () => {
+      for (const key of own.splice(0)) {
+        const count = this.#expected.get(key)! - 1;
+        if (count === 0) this.#expected.delete(key);
+        else this.#expected.set(key, count);
+      }
+    };
   }
 
   finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined {
@@ -151,6 +178,10 @@ class FollowedReplica implements ReplicaEvents {
 
   async close(): Promise<void> {
     await Promise.all(this.#ranks.map(({ stream }) => stream.close()));
+  }
+
+  #hasOrExpects(blocks: EngineBlocks, key: number): boolean {
+    return blocks.holds(key) || this.#expected.has(key);
   }
 
   async #openRank(source: KvSource): Promise<void> {
