@@ -1,4 +1,4 @@
-/** Runs the proxy before two engines and judges what it foretold, where turns landed, who was lost. */
+/** The proxy before two engines: what it foretold, where turns landed, who was lost. */
 import { startTestProxy, type TestProxy } from "@warmpath/inference-proxy/testing";
 import { testPrincipal } from "@warmpath/runtime/testing";
 import { type Bar, barOf } from "../report/bars.ts";

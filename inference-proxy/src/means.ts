@@ -116,7 +116,7 @@ export function createMeans(options: MeansOptions): Means {
       metrics: proxyMetrics,
       limiter,
       answers: createAnswerEstimates({ namesMax: config.limitBucketsMax }),
-      prompts: createCallPrompts(config, clock, ratios),
+      prompts: createCallPrompts(config, clock, ratios, kvKnowledge),
       paces,
       ratios,
       kvKnowledge,

@@ -9,13 +9,17 @@ export function createCallPrompts(
   config: InferenceProxyConfig,
   clock: Clock,
   ratios: TokenRatios,
+  engines: { readonly blockTokens: number | undefined },
 ): Prompts {
   return createPrompts({
     hash: Bun.hash.rapidhash,
     seed: randomBytes(8).readBigUInt64LE() >> 1n,
     nowMs: () => clock.monotonicMs(),
     tokensOf: ratios.estimate,
-    blockTokens: config.blockTokens,
+    // What an engine says of itself goes before what was configured.
+    get blockTokens() {
+      return engines.blockTokens ?? config.blockTokens;
+    },
     memoBytesMax: config.promptMemoBytesMax,
     sessions: {
       sessionsMax: config.sessionsMax,

@@ -45,7 +45,7 @@ export const promptOptions = {
     default: 16,
     min: 1,
     unit: "tokens",
-    doc: "Tokens in one block of the engines' prefix caches, for prompts given as token ids.",
+    doc: "Tokens in one block of the engines' prefix caches, for prompts given as token ids, where no engine says it in its KV events.",
     why: "vLLM's default; only such prompts are looked at block by block",
   }),
 } as const;

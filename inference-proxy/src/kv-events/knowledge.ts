@@ -11,6 +11,8 @@ import type { CacheNews } from "./types.ts";
 
 /** What all replicas' caches hold, by their engines' own words. */
 export interface KvKnowledge {
+  /** Tokens of a block, as the first engine says that has stored one; undefined before. */
+  readonly blockTokens: number | undefined;
   /** A prompt goes to a replica now: what it will find there. */
   send(replica: string, prompt: TokenPrompt): Foresight;
   /** Takes in the end of a request whose engine reported its usage. */
@@ -106,6 +108,14 @@ class FollowedPool implements KvKnowledge {
     this.#options.pool.onChange(() => this.#look());
     this.#look();
     void this.#run();
+  }
+
+  get blockTokens(): number | undefined {
+    for (const { events } of this.#followed.values()) {
+      const blockTokens = events?.blockTokens;
+      if (blockTokens !== undefined) return blockTokens;
+    }
+    return undefined;
   }
 
   send(replica: string, prompt: TokenPrompt): Foresight {
