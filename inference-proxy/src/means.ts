@@ -8,7 +8,7 @@ import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
 import { createPlacement } from "./call/placement.ts";
-import { parsePrices } from "./call/prices.ts";
+import { parsePrices, typicalPrice } from "./call/prices.ts";
 import { createCallPrompts } from "./call/prompts.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
@@ -21,8 +21,15 @@ import {
   type Limiter,
   type LimitStore,
 } from "./pace/index.ts";
-import { createBookings, type Loads } from "./pick/index.ts";
+import { createBookings, type Loads, pickEndpoint } from "./pick/index.ts";
 import { parseProviders, type SecretSource } from "./providers/index.ts";
+import {
+  anyRequestOf,
+  createRouter,
+  parseRouteRules,
+  type Router,
+  roomOf,
+} from "./providers/route/index.ts";
 import { openReceipts } from "./receipts/index.ts";
 import { createResilience } from "./resilience.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
@@ -124,6 +131,7 @@ export function createMeans(options: MeansOptions): Means {
       prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
+      router: createRouting(options, pool, bookings),
       reuse: createAnswerReuse({
         store: answers,
         metrics: proxyMetrics.answerCache,
@@ -146,6 +154,26 @@ export function createMeans(options: MeansOptions): Means {
       await receipts.close();
     },
   };
+}
+
+/** The table of routes, joined with what has room now; undefined without a table. */
+function createRouting(
+  { config, clock }: MeansOptions,
+  pool: Pool,
+  loads: Loads,
+): Router | undefined {
+  if (config.routes.length === 0) {
+    return undefined;
+  }
+  const prices = parsePrices(config.prices);
+  return createRouter({
+    rules: parseRouteRules(config.routes),
+    overflowWaitMs: config.overflowWaitMs,
+    clock,
+    roomOf: (model) => roomOf(pickEndpoint(pool.endpoints, loads, anyRequestOf(model), 0).reason),
+    priceOf: (model) => typicalPrice(prices, model),
+    onChange: (listener) => pool.onChange(listener),
+  });
 }
 
 /** Our own engines and hosted providers, which placement does not tell apart. */

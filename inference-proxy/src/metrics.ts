@@ -9,10 +9,15 @@ import { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./answer-cach
 import { type BreakerMetrics, breakerMetrics } from "./breakers/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
 import { createKvEventsMetrics, type KvEventsMetrics } from "./kv-events/index.ts";
+import { type RouteMetrics, routeMetrics } from "./providers/route/index.ts";
 import { type ReceiptMetrics, receiptMetrics } from "./receipts/metrics.ts";
 
 /** Everything the proxy counts. */
-export interface InferenceProxyMetrics extends PaceMetrics, BreakerMetrics, ReceiptMetrics {
+export interface InferenceProxyMetrics
+  extends PaceMetrics,
+    BreakerMetrics,
+    RouteMetrics,
+    ReceiptMetrics {
   /** Calls by outcome, once each. */
   readonly calls: Counter<"operation" | "model" | "replica" | "outcome">;
   /** Tries of upstreams by how they went. */
@@ -45,6 +50,7 @@ export function createInferenceProxyMetrics(
   return {
     ...callMetrics(metrics),
     ...paceMetrics(metrics),
+    ...routeMetrics(metrics),
     answerCache: createAnswerCacheMetrics(metrics, answers),
     ...receiptMetrics(metrics),
     ...breakerMetrics(metrics),

@@ -6,6 +6,7 @@ import type { UpstreamPaths } from "../formats/index.ts";
 import type { Liveness } from "../liveness/index.ts";
 import type { Prompts } from "../prompt/index.ts";
 import { openUpstream } from "../providers/index.ts";
+import type { Router } from "../providers/route/index.ts";
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
 import type { AttemptMeans, ServingPath } from "../upstream/open.ts";
@@ -39,6 +40,8 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
   readonly paths: UpstreamPaths;
   readonly reuse: AnswerReuse;
   readonly tracing: Tracing;
+  /** The table of routes; undefined where the operator wrote none. */
+  readonly router: Router | undefined;
   readonly limits: {
     readonly attemptsMax: number;
     readonly deathsMax: number;
@@ -158,7 +161,7 @@ async function placeCall(
     tenant: caller.tenant,
     serviceTokensExpected: serviceTokensExpected(means, request),
     bodyBytes,
-    waitMsMax: means.limits.queueWaitMsMax,
+    waitMsMax: request.queueWaitMsMax ?? means.limits.queueWaitMsMax,
     heldBackWaitMsMax: means.limits.heldBackWaitMsMax,
     signal,
   });

@@ -43,3 +43,15 @@ export function costOf(prices: PriceTable, model: string, usage: TokenUsage): bi
     BigInt(usage.outputTokens) * price.output
   );
 }
+
+/** Prompt tokens that agents send for each token of an answer, at the least. */
+const promptTokensPerAnswerToken = 3;
+
+/** What a typical token of the model costs, to compare models by; 0 where nobody said. */
+export function typicalPrice(prices: PriceTable, model: string): number {
+  const price = prices.get(model);
+  return price === undefined
+    ? 0
+    : (Number(price.input) * promptTokensPerAnswerToken + Number(price.output)) /
+        (promptTokensPerAnswerToken + 1);
+}

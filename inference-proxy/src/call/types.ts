@@ -29,6 +29,8 @@ export interface CallRequest {
   /** True when the usage event of the stream was asked for by us and not by the client. */
   readonly dropsUsage: boolean;
   readonly lane: Lane;
+  /** Longest wait for a place; absent: what the configuration says. */
+  readonly queueWaitMsMax?: number;
   /** The body for an upstream of this kind. */
   readonly bodyFor: (kind: UpstreamKind) => Uint8Array<ArrayBuffer>;
   readonly bodyBytes: number;

@@ -8,10 +8,12 @@ import type { Lane } from "../admit/index.ts";
 import type { CallReport } from "../call/account.ts";
 import type { OpenCall } from "../call/end-call.ts";
 import type { Models } from "../call/models.ts";
-import { type CallMeans, openCall } from "../call/open-call.ts";
+import type { CallMeans } from "../call/open-call.ts";
+import { openRouted, type Routable } from "../call/open-routed.ts";
 import type { CallRequest } from "../call/types.ts";
+import { lastText } from "../providers/route/index.ts";
 import { type Assembler, createAssembler, type Piece } from "./assemble.ts";
-import { buildChatRequest } from "./build-request.ts";
+import { buildChatRequest, messagesBody } from "./build-request.ts";
 import { errorOfFault } from "./fault.ts";
 
 /** What generating needs of the process. */
@@ -32,8 +34,7 @@ export async function* generate(
   request: GenerateRequest,
   caller: { readonly principal: Principal; readonly signal: AbortSignal },
 ): AsyncGenerator<GenerateResponse, void, void> {
-  const callRequest = callRequestFrom(means, request, caller);
-  const call = await openCall(means.call, callRequest);
+  const { call, model } = await openRouted(means, routableFrom(means, request, caller));
   if (call.kind === "fault") {
     throw errorOfFault(call);
   }
@@ -45,12 +46,12 @@ export async function* generate(
     for await (const piece of piecesOf(call, assembler)) {
       if (!hasStarted) {
         hasStarted = true;
-        yield startedResponse(call, callRequest.model);
+        yield startedResponse(call, model);
       }
       yield pieceResponse(piece);
     }
     if (!hasStarted) {
-      yield startedResponse(call, callRequest.model);
+      yield startedResponse(call, model);
     }
     failure = undefined;
     yield finishedResponse(assembler, call.end());
@@ -74,17 +75,56 @@ async function* piecesOf(call: OpenCall, assembler: Assembler): AsyncGenerator<P
   }
 }
 
-function callRequestFrom(
-  { call, models, requestsPerMinuteOf }: GenerateMeans,
-  request: GenerateRequest,
-  { principal, signal }: { readonly principal: Principal; readonly signal: AbortSignal },
-): CallRequest {
+interface Signed {
+  readonly principal: Principal;
+  readonly signal: AbortSignal;
+}
+
+function routableFrom(means: GenerateMeans, request: GenerateRequest, caller: Signed): Routable {
   const chat = buildChatRequest(request);
-  const model = models.resolve(request.model);
+  const requestId = newId("req");
+  const asked = request.model;
+  return {
+    requestId,
+    asked,
+    signal: caller.signal,
+    traits: () => {
+      const model = means.models.resolve(asked);
+      const { length } = chat.body({ model, cacheSalt: undefined });
+      return {
+        asked,
+        tier: "",
+        promptTokens: means.call.ratios.estimate(model, length),
+        hasTools: () => request.tools.length > 0,
+        header: () => undefined,
+        metadata: () => undefined,
+        text: () => lastText(messagesOf(request)),
+      };
+    },
+    requestFor: (model) => callRequestFrom(means, request, { ...caller, requestId, chat, model }),
+  };
+}
+
+function messagesOf({ messages }: GenerateRequest): unknown {
+  const body: unknown = JSON.parse(new TextDecoder().decode(messagesBody(messages)));
+  // It was written a line above, with this one member.
+  return (body as { readonly messages: unknown }).messages;
+}
+
+function callRequestFrom(
+  { call, requestsPerMinuteOf }: GenerateMeans,
+  request: GenerateRequest,
+  parts: Signed & {
+    readonly requestId: string;
+    readonly chat: ReturnType<typeof buildChatRequest>;
+    readonly model: string;
+  },
+): CallRequest {
+  const { principal, signal, requestId, chat, model } = parts;
   const { tenant, user, keyId } = principal;
   const plain = chat.body({ model, cacheSalt: undefined });
   return {
-    requestId: newId("req"),
+    requestId,
     caller: { tenant, user, keyId, requestsPerMinute: requestsPerMinuteOf(principal) },
     operation: "chat",
     path: "/v1/chat/completions",

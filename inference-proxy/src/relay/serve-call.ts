@@ -1,5 +1,6 @@
 import { newId } from "@warmpath/runtime/base";
 import type { BodyFlow, HttpAnswer, HttpRequest } from "@warmpath/runtime/http1";
+import type { Lane } from "../admit/index.ts";
 import {
   cacheHeader,
   chooseReuse,
@@ -11,8 +12,8 @@ import type { OpenCall } from "../call/end-call.ts";
 import { flowOf } from "../call/event-pump.ts";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
-import { openCall } from "../call/open-call.ts";
-import type { Caller, CallRequest } from "../call/types.ts";
+import { openRouted, type Routable } from "../call/open-routed.ts";
+import type { Caller, CallRequest, Operation } from "../call/types.ts";
 import {
   type BodyMembers,
   type ControlPolicy,
@@ -23,10 +24,17 @@ import {
 } from "../formats/index.ts";
 import { createTokenPrompt } from "../kv-events/index.ts";
 import { findMember, readMember } from "../prompt/index.ts";
+import { traitsOf } from "../providers/route/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
 import { formatOf } from "../upstream/wire-format.ts";
-import { bodyForUpstream, operations, parseApiRequest, parseLane } from "./read-request.ts";
+import {
+  type ApiRequest,
+  bodyForUpstream,
+  operations,
+  parseApiRequest,
+  parseLane,
+} from "./read-request.ts";
 import { errorEvent, faultResponse } from "./rescue.ts";
 import { tokenIdsOf } from "./token-ids.ts";
 
@@ -45,6 +53,9 @@ export const attemptsHeader = "x-warmpath-attempts";
 /** Engine controls of the request that its key may not use, and which were not passed on. */
 export const droppedHeader = "x-warmpath-dropped";
 export const laneHeader = "x-warmpath-lane";
+/** The model that a table of routes chose, and why. */
+export const modelHeader = "x-warmpath-model";
+export const routeHeader = "x-warmpath-route";
 
 /**
  * One model call over HTTP: read, open, hand the answer on. Resolves with the head; `onEnd` tells
@@ -62,12 +73,15 @@ export async function serveCall(
   },
 ): Promise<HttpAnswer | Response> {
   const { request, requestId, dialect, onEnd } = incoming;
-  const { callRequest, dropped } = await readCall(means, incoming);
-  const call = await openCall(means.call, callRequest);
+  const { routable, dropped } = await readCall(means, incoming);
+  const { call, model, reason } = await openRouted(means, routable);
   const headers = {
     ...requestIdHeaders(dialect, requestId),
     [replicaHeader]: call.kind === "open" ? call.replica.address.name : call.replica,
     [attemptsHeader]: String(call.attempts),
+    ...(reason === undefined
+      ? undefined
+      : { [modelHeader]: headerText(model), [routeHeader]: headerText(reason) }),
     ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
     ...(call.kind === "open" ? call.limitHeaders : {}),
     ...(call.kind === "open" && call.reused !== undefined ? reuseHeaders(call.reused) : {}),
@@ -143,14 +157,13 @@ async function readCall(
     readonly caller: Caller;
     readonly requestId: string;
   },
-): Promise<{ readonly callRequest: CallRequest; readonly dropped: readonly string[] }> {
-  const { request, path, caller, requestId } = incoming;
+): Promise<{ readonly routable: Routable; readonly dropped: readonly string[] }> {
+  const { request, path, caller } = incoming;
   const operation = operations[path];
   const lane = parseLane(request.headers.get(laneHeader));
   const bytes = await request.readBody(means.bodyBytesMax);
   const { prompts } = means.call;
   const read = parseApiRequest(bytes, { path, tenant: caller.tenant, prompts });
-  const model = means.models.resolve(read.model);
   const body: BodyMembers = {
     has: (name) => findMember(read.scan, name) !== undefined,
     read: (name) => readMember(read.scan, name),
@@ -160,6 +173,42 @@ async function readCall(
   }
   const asked = { headers: request.headers, body };
   const { removed, headers, dropped } = decideControls(means.controls, caller.tenant, asked);
+  const parts: CallParts = { ...incoming, operation, lane, bytes, read, removed, headers };
+  const routable: Routable = {
+    requestId: incoming.requestId,
+    asked: read.model,
+    signal: request.signal,
+    traits: () =>
+      traitsOf({
+        asked: read.model,
+        promptTokens: means.call.ratios.estimate(means.models.resolve(read.model), bytes.length),
+        headers: request.headers,
+        body,
+      }),
+    requestFor: (model) => callRequestFor(means, parts, model),
+  };
+  return { routable, dropped };
+}
+
+/** What a request is, whichever model will serve it. */
+interface CallParts {
+  readonly request: HttpRequest;
+  readonly path: ServingPath;
+  readonly caller: Caller;
+  readonly requestId: string;
+  readonly operation: Operation;
+  readonly lane: Lane;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly read: ApiRequest;
+  /** Engine controls to take out of the body, and those to send as headers. */
+  readonly removed: readonly string[];
+  readonly headers: Readonly<Record<string, string>> | undefined;
+}
+
+function callRequestFor(means: RelayMeans, parts: CallParts, model: string): CallRequest {
+  const { request, path, caller, requestId, operation, lane, bytes, read, removed, headers } =
+    parts;
+  const { prompts } = means.call;
   const reuse = chooseReuse(means.reuse, {
     header: request.headers.get(cacheHeader),
     tenant: caller.tenant,
@@ -179,7 +228,7 @@ async function readCall(
     sessionId: "",
   });
   const bodies = new Map<UpstreamKind, Uint8Array<ArrayBuffer>>();
-  const callRequest: CallRequest = {
+  return {
     requestId,
     caller,
     operation,
@@ -206,7 +255,11 @@ async function readCall(
     ...(reuse === undefined ? {} : { reuse }),
     signal: request.signal,
   };
-  return { callRequest, dropped };
+}
+
+/** A header is of bytes: what is beyond them in a model's name is left out. */
+function headerText(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, "?");
 }
 
 /** A new id for one request, which also becomes part of the id that the engine gives its answer. */

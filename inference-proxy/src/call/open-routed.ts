@@ -1,0 +1,65 @@
+import { followRoute, type RequestTraits, type RouteStep } from "../providers/route/index.ts";
+import type { OpenCall } from "./end-call.ts";
+import type { Models } from "./models.ts";
+import { type CallFault, type CallMeans, openCall } from "./open-call.ts";
+import type { CallRequest } from "./types.ts";
+
+/** A request before it is known which model serves it. */
+export interface Routable {
+  readonly requestId: string;
+  /** The model or tier that the caller named; empty when it named none. */
+  readonly asked: string;
+  readonly signal: AbortSignal;
+  /** Asked for only where there is a table of routes. */
+  traits(): RequestTraits;
+  requestFor(model: string): CallRequest;
+}
+
+/** A call, the model that serves it, and how that came about. */
+export interface RoutedCall {
+  readonly call: OpenCall | CallFault;
+  readonly model: string;
+  /** For people; undefined where the caller's own choice was followed. */
+  readonly reason: string | undefined;
+}
+
+/**
+ * Opens a call at the model that the table of routes says, or at the one that was asked for. The
+ * models of a route are tried while nothing was sent: what comes after that is `openCall`'s.
+ */
+export async function openRouted(
+  means: { readonly call: CallMeans; readonly models: Models },
+  request: Routable,
+): Promise<RoutedCall> {
+  const { router } = means.call;
+  const route = router?.routeOf(request.traits());
+  if (router === undefined || route === undefined) {
+    const model = means.models.resolve(request.asked);
+    return {
+      call: await openCall(means.call, request.requestFor(model)),
+      model,
+      reason: undefined,
+    };
+  }
+  const { call, step } = await followRoute(router, route, {
+    signal: request.signal,
+    open: ({ model, waitMs }) => {
+      const callRequest = request.requestFor(model);
+      const bounded =
+        waitMs === undefined ? callRequest : { ...callRequest, queueWaitMsMax: waitMs };
+      return openCall(means.call, bounded);
+    },
+  });
+  note(means.call, request, route.rule, step);
+  return { call, model: step.model, reason: `rule ${route.rule}, ${step.kind}: ${step.reason}` };
+}
+
+function note(
+  { log, metrics }: CallMeans,
+  { requestId, asked }: Routable,
+  rule: string,
+  { model, kind, reason }: RouteStep,
+): void {
+  metrics.routes.inc({ rule, model, kind });
+  log.info("request routed", { request_id: requestId, asked, rule, model, kind, reason });
+}
