@@ -2,6 +2,7 @@ import { findCacheBreak } from "./cache-break.ts";
 import { chunkBytes, createHistoryReader, type History } from "./history.ts";
 import { createHistoryMemo } from "./history-memo.ts";
 import { type Found, linkSession, type PromptTrace } from "./link-session.ts";
+import { createNameKeys } from "./name-keys.ts";
 import { scanBody } from "./scan-body.ts";
 import { commonLength, createSessionStore, type SessionLimits } from "./session-store.ts";
 import { readTokenIds } from "./token-ids.ts";
@@ -71,7 +72,8 @@ export const noPrompt: ReadPrompt = {
 
 /** Joins scanner, keys and sessions. */
 export function createPrompts(options: PromptsOptions): Prompts {
-  const { hash, tokensOf } = options;
+  const { hash, tokensOf, blockTokens } = options;
+  const names = createNameKeys(hash);
   const memo = createHistoryMemo({ bytesMax: options.memoBytesMax });
   const reader = createHistoryReader({ hash, memo, seed: options.seed });
   const store = createSessionStore(options.sessions, options.nowMs);
@@ -92,12 +94,12 @@ export function createPrompts(options: PromptsOptions): Prompts {
     identify: (scan, owner) => {
       const { history, tokens } = scan;
       if (history === undefined && tokens === undefined) return noPrompt;
-      const trace = tracePrompt(scan, owner, options);
+      const trace = tracePrompt(scan, owner, { hash, names, blockTokens });
       const found = linkSession(store, trace);
       const isExact = tokens !== undefined;
       return {
         keys: trace.keys,
-        chunkTokens: isExact ? options.blockTokens : tokensOf(owner.model, chunkBytes),
+        chunkTokens: isExact ? blockTokens : tokensOf(owner.model, chunkBytes),
         promptTokens: isExact ? tokens.length : tokensOf(owner.model, scan.bytes.length),
         isExact,
         session: found.link,

@@ -1,6 +1,8 @@
 import { WarmpathError } from "@warmpath/runtime/base";
 import { searchable, skipSpace } from "../upstream/json-scan.ts";
 import { closingQuote, endOfJsonValue, quote } from "./json-walk.ts";
+import { knownName } from "./member-names.ts";
+import { notJsonText, readValue } from "./read-value.ts";
 
 /** One member of the body's object, as byte offsets. */
 export interface Member {
@@ -31,7 +33,6 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const comma = 0x2c;
 const colon = 0x3a;
-const decoder = new TextDecoder();
 
 /**
  * Finds the members of the one object that the bytes must hold. Throws `rejected-invalid` where the
@@ -83,24 +84,15 @@ export function readMember(scan: BodyScan, name: string): unknown {
   return member === undefined ? undefined : readValue(scan.bytes, member.valueAt, member.valueEnd);
 }
 
-/** Reads the value between two offsets; throws `rejected-invalid` where it is no JSON. */
-export function readValue(bytes: Uint8Array, from: number, to: number): unknown {
-  try {
-    return JSON.parse(decoder.decode(bytes.subarray(from, to)));
-  } catch (error) {
-    throw new WarmpathError("rejected-invalid", notJsonText, { cause: error });
-  }
-}
-
 function nameOf(bytes: Uint8Array, at: number, end: number): string {
+  const known = knownName(bytes, at + 1, end - 1);
+  if (known !== undefined) return known;
   const text = searchable(bytes).toString("utf8", at + 1, end - 1);
   // Only a name with an escape may be another one than it looks.
   if (!text.includes("\\")) return text;
   const name = readValue(bytes, at, end);
   return typeof name === "string" ? name : text;
 }
-
-const notJsonText = "The body is not valid JSON.";
 
 function isValue(bytes: Uint8Array, at: number): boolean {
   const end = endOfJsonValue(bytes, at);

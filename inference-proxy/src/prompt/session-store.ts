@@ -26,11 +26,11 @@ export interface RecentMessage {
   readonly index: number;
 }
 
-/** What stands before a prompt's messages, each as a hash. */
+/** What stands before a prompt's messages, each as a hash; 0: there is none. */
 export interface PromptHeads {
-  readonly tools: bigint;
-  /** Instructions outside the messages. */
-  readonly system: bigint;
+  readonly tools: number;
+  /** Instructions outside the messages; 0: there are none. */
+  readonly system: number;
   readonly salt: string;
   /** All of it, with the leading system messages: sessions of one kind of agent share it. */
   readonly key: number;

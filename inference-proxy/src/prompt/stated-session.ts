@@ -1,4 +1,5 @@
-import { type BodyScan, findMember, readValue } from "./scan-body.ts";
+import { readValue } from "./read-value.ts";
+import { type BodyScan, findMember } from "./scan-body.ts";
 
 /** A request's headers, by lower-case name. */
 export interface HeaderReader {

@@ -2,6 +2,7 @@ import { type History, keyOf } from "./history.ts";
 import type { PromptTrace } from "./link-session.ts";
 import { isSystemRole, roleOf } from "./message.ts";
 import { mixKey, mixKeys } from "./mix.ts";
+import type { NameKeys } from "./name-keys.ts";
 import { type BodyScan, findMember } from "./scan-body.ts";
 import type { PromptHeads, RecentMessage } from "./session-store.ts";
 import { type HeaderReader, readSessionHints, type StatedSession } from "./stated-session.ts";
@@ -46,7 +47,11 @@ const callMarks = ['"tool_', '"call_id"'].map((mark) => Buffer.from(mark));
 export function tracePrompt(
   scan: PromptScan,
   owner: PromptOwner,
-  { hash, blockTokens }: { readonly hash: HashBytes; readonly blockTokens: number },
+  {
+    hash,
+    names,
+    blockTokens,
+  }: { readonly hash: HashBytes; readonly names: NameKeys; readonly blockTokens: number },
 ): PromptTrace {
   const { tenant, bytes, tokens } = scan;
   const history = scan.history ?? noHistory;
@@ -56,11 +61,11 @@ export function tracePrompt(
       ? hints.stated
       : { id: owner.sessionId, source: "header", parentId: undefined };
   const group = stated === undefined ? `g${hints.group}` : `s${stated.id}`;
-  const scope = keyOf(hash(`${tenant}\n${owner.model}\n${group}`, 1n));
+  const scope = mixKey(names.keyOf(group), names.keyOf(`${tenant}\n${owner.model}`));
   const heads = headsOf(hash, scan, history, owner.salt, scope);
   const keys =
     tokens === undefined
-      ? mixKeys(history.chunkKeys, rootOf(hash, owner, heads))
+      ? mixKeys(history.chunkKeys, rootOf(names, owner, heads))
       : tokenKeys(tokenRoot({ salt: owner.salt, lora: owner.lora }), tokens, blockTokens);
   const hasMessages = tokens === undefined && !history.isText;
   const marks = hasMessages ? mixKeys(history.endKeys, scope) : mixKeys(keys, scope);
@@ -92,8 +97,11 @@ const noHistory: History = {
   endKeys: [],
 };
 
-function rootOf(hash: HashBytes, { model, salt }: PromptOwner, heads: PromptHeads): number {
-  return keyOf(hash(`${model}\n${salt}`, hash("", heads.tools) ^ heads.system));
+function rootOf(names: NameKeys, { model, salt }: PromptOwner, heads: PromptHeads): number {
+  const root = names.keyOf(`${model}\n${salt}`);
+  return heads.tools === 0 && heads.system === 0
+    ? root
+    : mixKey(mixKey(root, heads.tools), heads.system);
 }
 
 function headsOf(
@@ -103,8 +111,8 @@ function headsOf(
   salt: string,
   scope: number,
 ): PromptHeads {
-  const tools = hashMembers(hash, scan, toolNames);
-  const system = hashMembers(hash, scan, systemNames);
+  const tools = keyOfMembers(hash, scan, toolNames);
+  const system = keyOfMembers(hash, scan, systemNames);
   const { from, starts, ends, endKeys } = history;
   let leading = 0;
   while (
@@ -113,11 +121,12 @@ function headsOf(
   ) {
     leading += 1;
   }
-  const key = mixKey(mixKey(endKeys[leading - 1] ?? 0, keyOf(tools)), keyOf(system));
+  const key = mixKey(mixKey(endKeys[leading - 1] ?? 0, tools), system);
   return { tools, system, salt, key: mixKey(key, scope) };
 }
 
-function hashMembers(hash: HashBytes, scan: PromptScan, names: readonly string[]): bigint {
+/** One key for all of these that the body has, in their order here; 0 where it has none. */
+function keyOfMembers(hash: HashBytes, scan: PromptScan, names: readonly string[]): number {
   let chain = 0n;
   for (const name of names) {
     const member = findMember(scan, name);
@@ -126,7 +135,7 @@ function hashMembers(hash: HashBytes, scan: PromptScan, names: readonly string[]
       chain = hash(value, hash(name, chain));
     }
   }
-  return chain;
+  return chain === 0n ? 0 : keyOf(chain);
 }
 
 /** Own keys of the last messages that tell sessions apart, the last one first. */

@@ -6,8 +6,9 @@ import type { BodyScan, Member } from "../prompt/index.ts";
  */
 
 const comma = Buffer.from(",");
+const encoder = new TextEncoder();
 
-/** Members to set, as JSON values; undefined takes a member out. */
+/** Members to set, by plain names, as JSON values; undefined takes a member out. */
 export type Members = Readonly<Record<string, unknown>>;
 
 /**
@@ -19,21 +20,38 @@ export function spliceMembers(scan: BodyScan, members: Members): Uint8Array<Arra
   const names = Object.keys(members);
   if (names.length === 0) return scan.bytes;
   const { bytes, open } = scan;
-  const kept = scan.members.filter(({ name }) => !Object.hasOwn(members, name));
-  const isWhole = kept.length === scan.members.length;
-  const pieces = isWhole
-    ? [bytes.subarray(0, scan.members.at(-1)?.valueEnd ?? open + 1)]
-    : [bytes.subarray(0, open + 1), ...blocksOf(bytes, scan.members, kept)];
-  const texts = names
-    .filter((name) => members[name] !== undefined)
-    .map((name) => `${JSON.stringify(name)}:${JSON.stringify(members[name])}`);
-  const separator = kept.length > 0 && texts.length > 0 ? "," : "";
-  const ours = Buffer.from(`${separator}${texts.join(",")}`);
-  return Buffer.concat([
-    ...pieces,
-    ours,
-    bytes.subarray(scan.members.at(-1)?.valueEnd ?? open + 1),
-  ]);
+  const end = scan.members.at(-1)?.valueEnd ?? open + 1;
+  const isSet = ({ name }: Member) => names.includes(name);
+  const kept = scan.members.some(isSet)
+    ? scan.members.filter((member) => !isSet(member))
+    : scan.members;
+  let text = "";
+  for (const name of names) {
+    if (members[name] === undefined) continue;
+    text += `${text !== "" || kept.length > 0 ? "," : ""}"${name}":${JSON.stringify(members[name])}`;
+  }
+  const ours = encoder.encode(text);
+  return kept === scan.members
+    ? joined(bytes.subarray(0, end), ours, bytes.subarray(end))
+    : joined(
+        bytes.subarray(0, open + 1),
+        ...blocksOf(bytes, scan.members, kept),
+        ours,
+        bytes.subarray(end),
+      );
+}
+
+function joined(...pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  // Every byte is written below.
+  const whole = Buffer.allocUnsafe(length) as Uint8Array<ArrayBuffer>;
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
 
 /** The kept members with commas between them; neighbours stay together as they were written. */
