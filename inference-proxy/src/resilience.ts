@@ -9,6 +9,12 @@ import {
 import type { InferenceProxyConfig } from "./config.ts";
 import { createLiveness, type Liveness, type ReplicaSight } from "./liveness/index.ts";
 import type { InferenceProxyMetrics } from "./metrics.ts";
+import {
+  createPoisonMemory,
+  createQuarantine,
+  type PoisonMemory,
+  type Quarantine,
+} from "./poison/index.ts";
 import type { Pool } from "./upstream/pool.ts";
 import { startRecovery } from "./upstream/recovery.ts";
 
@@ -17,6 +23,8 @@ export interface Resilience {
   readonly breakers: Breakers;
   readonly retries: RetryBudget;
   readonly liveness: Liveness;
+  readonly quarantine: Quarantine;
+  readonly poison: PoisonMemory;
   /** Joins the breakers with the pool, once there is one to tell. */
   start(parts: { readonly metrics: InferenceProxyMetrics }): void;
   close(): void;
@@ -24,6 +32,9 @@ export interface Resilience {
 
 /** So that a proxy with little traffic has retries again after an outage. */
 const retriesPerSecond = 1;
+
+/** About 100 bytes each; a tenant with more kinds of poison has a broken engine. */
+const poisonBounds = { entriesMax: 100, tenantsMax: 1000 };
 
 /** Builds it from the configuration; nothing runs before `start`. */
 export function createResilience(options: {
@@ -53,6 +64,9 @@ export function createResilience(options: {
       onSilent: (replica, silentMs) =>
         breakers.trip(replica, `it gave no sign of life for ${silentMs} ms`),
     }),
+    // Somebody who waits for a place may have been kept from this one.
+    quarantine: createQuarantine({ onLeave: (replica) => pool.hold(replica, {}) }),
+    poison: createPoisonMemory({ limits: { ...poisonBounds, ttlMs: config.poisonTtlMs }, clock }),
     start: ({ metrics }) => {
       const recovery = startRecovery({ pool, breakers, limits: config, clock, log, metrics });
       close = () => recovery.close();

@@ -5,6 +5,7 @@ export interface BreakerMetrics {
   readonly breakerState: Gauge<"replica" | "model">;
   readonly breakerOpenings: Counter<"replica" | "model">;
   readonly retriesRefused: Counter<"model">;
+  readonly poisonRefused: Counter<"reason">;
 }
 
 /** Defines them; an empty model stands for a whole replica. */
@@ -19,6 +20,11 @@ export function breakerMetrics(metrics: Metrics): BreakerMetrics {
       name: "warmpath_inference_proxy_breaker_openings_total",
       help: "Times that a replica, or a model at it, was taken out for failing.",
       labels: ["replica", "model"],
+    }),
+    poisonRefused: metrics.counter({
+      name: "warmpath_inference_proxy_poison_refused_total",
+      help: "Requests refused for ending engines: named when a second one died, known when they came again.",
+      labels: ["reason"],
     }),
     retriesRefused: metrics.counter({
       name: "warmpath_inference_proxy_retries_refused_total",

@@ -25,11 +25,18 @@ import { noteAttempt } from "./note-attempt.ts";
 import type { Placement, Seat } from "./placement.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { AnswerReuse } from "./reuse.ts";
+import {
+  namePoison,
+  placeSuspect,
+  refuseKnownPoison,
+  type SuspectMeans,
+  type SuspectSeat,
+} from "./suspects.ts";
 import { createTries, type Tries } from "./tries.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What a call needs of the process. */
-export interface CallMeans extends AccountMeans, ReserveMeans {
+export interface CallMeans extends AccountMeans, ReserveMeans, SuspectMeans {
   readonly pool: Pool;
   readonly placement: Placement;
   readonly breakers: Breakers;
@@ -47,6 +54,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans {
     readonly deathsMax: number;
     readonly queueWaitMsMax: number;
     readonly heldBackWaitMsMax: number;
+    readonly suspectWaitMsMax: number;
     readonly answerTokensExpected: number;
     readonly retryAfterMs: number;
   };
@@ -110,19 +118,25 @@ async function tryReplicas(
   request: CallRequest,
   progress: CallProgress,
 ): Promise<OpenCall | CallFault> {
+  refuseKnownPoison(means, request);
   const tries = createTries(means, means.limits, request.model);
   for (;;) {
-    const seat = await placeNext(means, request, tries);
+    const placed = await placeNext(means, request, tries);
+    const { seat } = placed;
     if (seat !== undefined) {
       progress.attempts += 1;
       progress.replica = seat.endpoint;
       tries.begin(seat.endpoint);
-      const outcome = await tryReplica(means, request, progress, seat);
+      const outcome = await tryReplica(means, request, progress, { ...placed, seat });
       if (outcome.kind === "open" || outcome.kind === "fault") {
         return outcome;
       }
       if (tries.mayRetryAfter(outcome)) {
         continue;
+      }
+      if (outcome.kind === "died" && tries.deaths > 1 && placed.isAlone) {
+        const named = await namePoison(means, request, seat.endpoint);
+        throw named ?? errorOfFailure(outcome, progress.replica, means.limits.retryAfterMs);
       }
     }
     const { failure } = tries;
@@ -136,14 +150,24 @@ async function placeNext(
   means: CallMeans,
   request: CallRequest,
   tries: Tries,
-): Promise<Seat | undefined> {
-  const seat = await placeCall(means, request, tries.excluded);
-  if (seat === undefined && tries.failure?.kind === "died") {
-    // The only replica left is the one that broke: perhaps just an old connection did. Once more,
-    // on a new one.
-    return await placeCall(means, request, new Set());
+): Promise<SuspectSeat> {
+  if (tries.deaths === 0) {
+    return notSuspected(await placeCall(means, request, tries.excluded));
   }
-  return seat;
+  const place = (excluded: ReadonlySet<string>) => placeCall(means, request, excluded);
+  const placed = await placeSuspect(means, request, tries.excluded, place);
+  // Where the only replica left is the one that broke, perhaps just an old connection did: once
+  // more, on a new one.
+  return placed.seat === undefined && tries.failure?.kind === "died"
+    ? await placeSuspect(means, request, nobody, place)
+    : placed;
+}
+
+const nobody: ReadonlySet<string> = new Set();
+const nothingToClear = () => {};
+
+function notSuspected(seat: Seat | undefined): SuspectSeat {
+  return { seat, isAlone: false, clear: nothingToClear };
 }
 
 async function placeCall(
@@ -178,7 +202,7 @@ async function tryReplica(
   means: CallMeans,
   request: CallRequest,
   progress: CallProgress,
-  seat: Seat,
+  { seat, clear }: { readonly seat: Seat; readonly clear: () => void },
 ): Promise<OpenCall | CallFault | AttemptFailure> {
   const replica = means.pool.find(seat.endpoint);
   assert(replica !== undefined, "placement only picks replicas of the pool");
@@ -238,6 +262,7 @@ async function tryReplica(
     throw error;
   } finally {
     foresight?.settle();
+    clear();
   }
 }
 

@@ -14,6 +14,8 @@ export interface Tries {
   readonly excluded: ReadonlySet<string>;
   /** The last failure; undefined before the first. */
   readonly failure: AttemptFailure | undefined;
+  /** Engines that died, or connections that broke, under this request. */
+  readonly deaths: number;
   begin(replica: string): void;
   /** True when another try may be made; it is then taken from the budget. */
   mayRetryAfter(failure: AttemptFailure): boolean;
@@ -37,6 +39,7 @@ export function createTries(
   const excluded = new Set<string>();
   let attempts = 0;
   let blows = 0;
+  let deaths = 0;
   let last: AttemptFailure | undefined;
   means.retries.earn();
   return {
@@ -44,12 +47,16 @@ export function createTries(
     get failure() {
       return last;
     },
+    get deaths() {
+      return deaths;
+    },
     begin: (replica) => {
       attempts += 1;
       excluded.add(replica);
     },
     mayRetryAfter: (failure) => {
       last = failure;
+      deaths += failure.kind === "died" ? 1 : 0;
       blows += suspicious.has(failure.kind) ? 1 : 0;
       const isSpent = attempts >= limits.attemptsMax || blows >= limits.deathsMax;
       if (failure.kind === "refused" || isSpent) {

@@ -96,6 +96,22 @@ export const resilienceSettings = {
     doc: "Retries that are saved up, and that there are at first.",
     why: "what one replica may have in flight: if it dies, all of them can be moved",
   }),
+  suspectWaitMsMax: option.int({
+    env: "WARMPATH_PROXY_SUSPECT_WAIT_MS_MAX",
+    default: 5000,
+    min: 1,
+    unit: "ms",
+    doc: "Longest wait of a request whose engine died until it may be retried with no such other beside it.",
+    why: "time for a dozen first events on each replica; most engines die of something else",
+  }),
+  poisonTtlMs: option.int({
+    env: "WARMPATH_PROXY_POISON_TTL_MS",
+    default: 3_600_000,
+    min: 1,
+    unit: "ms",
+    doc: "How long a request that ended two engines is refused at once.",
+    why: "longer than a client retries; a mended engine gets another chance the same day",
+  }),
   operatorTenants: option.list({
     env: "WARMPATH_PROXY_OPERATOR_TENANTS",
     default: ["default"],

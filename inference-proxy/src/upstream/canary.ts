@@ -1,4 +1,5 @@
 import { type Clock, timeoutSignal } from "@warmpath/runtime/base";
+import { failureOfThrown } from "./failure.ts";
 import type { Replica } from "./pool.ts";
 
 /** What a canary may cost. */
@@ -36,6 +37,28 @@ export async function sendCanary(
   } catch {
     // Refused, broken or too late: not well, whichever it was.
     return false;
+  } finally {
+    timeout.cancel();
+  }
+}
+
+/** Longest wait for the health page of a replica that may have died: a living one answers at once. */
+const healthTimeoutMs = 500;
+
+/** True when nobody answers for the replica any more, or its own health page says that it is dead. */
+export async function looksDead({ address }: Replica, clock: Clock): Promise<boolean> {
+  const timeout = timeoutSignal(clock, healthTimeoutMs);
+  try {
+    const response = await fetch(`${address.baseUrl}/health`, {
+      redirect: "manual",
+      keepalive: false,
+      signal: timeout.signal,
+    });
+    await response.body?.cancel();
+    return response.status >= 500;
+  } catch (error) {
+    // Too late is no proof: it may only be slow.
+    return failureOfThrown(error).kind === "unreachable";
   } finally {
     timeout.cancel();
   }

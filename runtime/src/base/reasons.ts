@@ -101,6 +101,10 @@ export const reasons = {
     "invalid_argument client never",
     "The cursor or page token was not made by this server for this query.",
   ),
+  "rejected-poison": row(
+    "failed_precondition client never",
+    "The engines that were given this request ended; it is not tried again.",
+  ),
   "rejected-over-limit": row(
     "resource_exhausted client safe",
     "The caller's rate is used up; the error says when to retry.",
