@@ -11,7 +11,6 @@ import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
 import type { AttemptMeans, ServingPath } from "../upstream/open.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
-import type { UpstreamKind } from "../upstream/replica.ts";
 import type { AccountMeans } from "./account.ts";
 import { attemptPaths } from "./attempt-paths.ts";
 import {
@@ -215,7 +214,7 @@ async function tryReplica(
       openUpstream(means.attempt, replica.address, {
         path,
         body,
-        headers: headersFor(means.tracing, request, replica.facts.kind),
+        headers: headersFor(means.tracing, request, { replica, path }),
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,
@@ -293,10 +292,12 @@ function openSpan(means: CallMeans, request: CallRequest, replica: Replica, atte
 function headersFor(
   tracing: Tracing,
   request: CallRequest,
-  kind: UpstreamKind,
+  { replica, path }: { readonly replica: Replica; readonly path: ServingPath },
 ): Record<string, string> {
+  const { facts, address } = replica;
   return {
-    ...(kind === "vllm" ? request.engineHeaders : undefined),
+    ...(facts.kind === "vllm" ? request.engineHeaders : undefined),
+    ...(address.provider !== undefined && path === request.path ? request.apiHeaders : undefined),
     "content-type": "application/json",
     accept: request.isStream ? "text/event-stream" : "application/json",
     // Compressing would hold back events, and the bytes are handed on as they come.

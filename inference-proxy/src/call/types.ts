@@ -36,6 +36,8 @@ export interface CallRequest {
   readonly bodyBytes: number;
   /** Headers of the caller's that an engine is shown; undefined when there are none. */
   readonly engineHeaders: Readonly<Record<string, string>> | undefined;
+  /** Version and features that the client chose of its API: for providers that speak it. */
+  readonly apiHeaders?: Readonly<Record<string, string>> | undefined;
   /** Most tokens that the answer may have; undefined when the request does not say. */
   readonly answerTokensMax: number | undefined;
   /** The prompt where it was given as token ids: what of it is cached can be foretold exactly. */

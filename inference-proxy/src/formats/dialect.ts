@@ -34,3 +34,21 @@ export function requestIdHeaders(dialect: Dialect, requestId: string): Record<st
     ? { "x-request-id": requestId, "request-id": requestId }
     : { "x-request-id": requestId };
 }
+
+/** Headers by which clients choose a version or a feature of the API that they speak. */
+const apiHeaderNames = [anthropicVersionHeader, "anthropic-beta", "openai-beta"] as const;
+
+/** Those of a request; undefined when there are none, as with OpenAI's clients. */
+export function apiHeadersOf(
+  headers: Pick<FieldsView, "get">,
+): Readonly<Record<string, string>> | undefined {
+  let found: Record<string, string> | undefined;
+  for (const name of apiHeaderNames) {
+    const value = headers.get(name);
+    if (value !== null) {
+      found ??= {};
+      found[name] = value;
+    }
+  }
+  return found;
+}

@@ -100,6 +100,18 @@ describe("messages and responses", () => {
     }
   });
 
+  test("tell a whole answer's bill before its body, and none that would be a guess", async () => {
+    const { path, requestBody, body } = readRecording("usage-cached-messages");
+    engine.answer = () => new Response(body);
+    const billed = (await proxy.post(path, requestBody)).headers;
+    expect(billed.get("x-warmpath-cached-tokens")).toBe("288");
+    expect(billed.get("x-warmpath-cost-nanodollars")).toBe("0");
+    engine.answer = () => Response.json({ type: "message", stop_reason: "end_turn" });
+    const guessed = (await proxy.post(path, requestBody)).headers;
+    expect(guessed.get("x-warmpath-cached-tokens")).toBeNull();
+    expect(guessed.get("x-warmpath-cost-nanodollars")).toBeNull();
+  });
+
   test("are sent with the tenant's salt and otherwise as the client wrote them", async () => {
     engine.answer = () => new Response("{}");
     const body = `{"model":"tiny","max_tokens":1,"x":9007199254740993,"stream":true,"messages":[{"role":"user","content":"\u2028 \\ud800"}]`;

@@ -1,5 +1,11 @@
 /** What the APIs served have each for itself: errors, credentials, ids. */
-export { authorizationOf, type Dialect, dialectOf, requestIdHeaders } from "./dialect.ts";
+export {
+  apiHeadersOf,
+  authorizationOf,
+  type Dialect,
+  dialectOf,
+  requestIdHeaders,
+} from "./dialect.ts";
 export {
   type BodyMembers,
   type ControlPolicy,

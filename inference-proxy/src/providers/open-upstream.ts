@@ -1,3 +1,4 @@
+import { apiHeadersOf } from "../formats/index.ts";
 import type { Attempt, AttemptMeans, AttemptRequest } from "../upstream/attempt.ts";
 import { openAttempt } from "../upstream/open.ts";
 import type { HostedProvider, ReplicaAddress } from "../upstream/replica.ts";
@@ -35,7 +36,8 @@ async function openHosted(
 }
 
 /**
- * Strangers see neither our request ids nor our traces: only what their API needs, and the key.
+ * Strangers see neither our request ids nor our traces: only what their API needs, the version and
+ * features of it that the client chose, and the key.
  */
 function headersFor(
   provider: HostedProvider,
@@ -46,6 +48,7 @@ function headersFor(
     accept: isStream ? "text/event-stream" : "application/json",
     "accept-encoding": headers["accept-encoding"] ?? "identity",
     ...provider.headers,
+    ...apiHeadersOf({ get: (name) => headers[name] ?? null }),
   };
 }
 

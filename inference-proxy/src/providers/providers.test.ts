@@ -103,6 +103,21 @@ describe("Anthropic behind the proxy", () => {
     expect(names.filter((name) => /request-id|trace|session|authorization/.test(name))).toEqual([]);
   });
 
+  test("sees the features that its own clients choose, and no others' choices", async () => {
+    const { provider, proxy } = await start("anthropic");
+    provider.answer = () => Response.json(message);
+    const headers = {
+      "anthropic-beta": "context-1m-2025-08-07",
+      "anthropic-version": "2024-01-01",
+    };
+    await proxy.post("/v1/messages", ask, { headers });
+    await proxy.post("/v1/chat/completions", ask, { headers });
+    const seen = (name: string) => provider.seen.map((request) => request.headers.get(name));
+    expect(seen("anthropic-beta")).toEqual(["context-1m-2025-08-07", null]);
+    expect(seen("anthropic-version")).toEqual(["2024-01-01", "2023-06-01"]);
+    expect(seen("x-api-key")).toEqual([providerKey, providerKey]);
+  });
+
   test("streams to clients of chat completions, with usage for those who ask", async () => {
     const { provider, proxy } = await start("anthropic");
     provider.answer = () => streamOf([messageEvents]);

@@ -7,6 +7,7 @@ import {
   type ReuseSettings,
   reuseHeaders,
 } from "../answer-cache/index.ts";
+import type { CallReport } from "../call/account.ts";
 import type { AnswerStream } from "../call/answer-stream.ts";
 import type { OpenCall } from "../call/end-call.ts";
 import { flowOf } from "../call/event-pump.ts";
@@ -15,6 +16,7 @@ import type { CallMeans } from "../call/open-call.ts";
 import { openRouted, type Routable } from "../call/open-routed.ts";
 import type { Caller, CallRequest, Operation } from "../call/types.ts";
 import {
+  apiHeadersOf,
   type BodyMembers,
   type ControlPolicy,
   type Dialect,
@@ -50,6 +52,9 @@ export interface RelayMeans {
 /** Response headers of the proxy's own. */
 export const replicaHeader = "x-warmpath-replica";
 export const attemptsHeader = "x-warmpath-attempts";
+/** What a whole answer cost, in nano-dollars, and how many of its prompt tokens were cached. */
+export const costHeader = "x-warmpath-cost-nanodollars";
+export const cachedTokensHeader = "x-warmpath-cached-tokens";
 /** Engine controls of the request that its key may not use, and which were not passed on. */
 export const droppedHeader = "x-warmpath-dropped";
 export const laneHeader = "x-warmpath-lane";
@@ -91,11 +96,11 @@ export async function serveCall(
     return faultResponse(call.status, call.error, incoming, headers);
   }
   if (call.answer.kind === "whole") {
-    call.end();
+    const report = call.end();
     onEnd();
     return {
       status: 200,
-      headers: { ...headers, "content-type": call.contentType },
+      headers: { ...headers, ...billHeaders(report), "content-type": call.contentType },
       body: call.answer.bytes,
     };
   }
@@ -105,6 +110,16 @@ export async function serveCall(
     headers: { ...headers, "content-type": call.contentType, "cache-control": "no-cache" },
     body: relayEvents(call, call.answer.events, incoming),
   };
+}
+
+/** What is known of a whole answer's bill before its body; an estimate is no bill. */
+function billHeaders({ isEstimated, costNanodollars, usage }: CallReport): Record<string, string> {
+  return isEstimated
+    ? {}
+    : {
+        [costHeader]: costNanodollars.toString(),
+        [cachedTokensHeader]: String(usage.cachedInputTokens),
+      };
 }
 
 /**
@@ -209,13 +224,15 @@ function callRequestFor(means: RelayMeans, parts: CallParts, model: string): Cal
   const { request, path, caller, requestId, operation, lane, bytes, read, removed, headers } =
     parts;
   const { prompts } = means.call;
+  const apiHeaders = apiHeadersOf(request.headers);
   const reuse = chooseReuse(means.reuse, {
     header: request.headers.get(cacheHeader),
     tenant: caller.tenant,
     path,
     operation,
     model,
-    engineHeaders: headers,
+    // A feature of the API may change the answer.
+    engineHeaders: apiHeaders === undefined ? headers : { ...headers, ...apiHeaders },
     scan: read.scan,
   });
   const tokenIds = tokenIdsOf(read);
@@ -239,6 +256,7 @@ function callRequestFor(means: RelayMeans, parts: CallParts, model: string): Cal
     lane,
     bodyBytes: bytes.length,
     engineHeaders: headers,
+    apiHeaders,
     bodyFor: (kind) => {
       const body = bodies.get(kind) ?? bodyForUpstream(read, { model, kind, removed });
       bodies.set(kind, body);
