@@ -1,8 +1,9 @@
-import { createClient } from "@connectrpc/connect";
+import { type Client, createClient } from "@connectrpc/connect";
 import { InferenceService, type Replica } from "@warmpath/proto/inference";
 import { createServiceTransport } from "@warmpath/runtime";
 import type { Command } from "commander";
 import { type ConnectionFlags, grpcUrl, resolveKey, withConnection } from "./connection.ts";
+import { candidateText, receiptsText } from "./print-receipts.ts";
 
 type ReplicasFlags = ConnectionFlags & {
   readonly proxyUrl?: string;
@@ -19,7 +20,10 @@ export function addReplicasCommand(program: Command): void {
       "--proxy-url <url>",
       "gRPC address of the inference proxy (WARMPATH_INFERENCE_URL; default: the block's)",
     )
-    .option("--why <text>", "say where a request with this text would go, and why")
+    .option(
+      "--why <id or text>",
+      "say where a request or session went, by its id, or where a request with this text would go",
+    )
     .option("--drain <name>", "send this replica nothing new; what runs there ends")
     .option("--resume <name>", "let a drained replica take requests again")
     .action(async (flags: ReplicasFlags) => {
@@ -35,15 +39,26 @@ export function addReplicasCommand(program: Command): void {
       const { replicas } = await client.listReplicas({}, { headers });
       process.stdout.write(table(replicas));
       if (flags.why !== undefined) {
-        const parts = [{ kind: { case: "text" as const, value: flags.why } }];
-        const route = await client.explainRoute({ messages: [{ role: 2, parts }] }, { headers });
-        process.stdout.write(`\n${route.replica || "nowhere"}: ${route.reason}\n`);
-        for (const { replica, cost, excludedReason } of route.candidates) {
-          process.stdout.write(`  ${replica}  ${excludedReason || `cost ${cost}`}\n`);
+        const { receipts } = await client.explainRequests({ id: flags.why }, { headers });
+        process.stdout.write(`\n${receiptsText(receipts)}`);
+        if (receipts.length === 0) {
+          process.stdout.write(await routeText(client, flags.why, headers));
         }
       }
       transport.close();
     });
+}
+
+/** Where a request with this text would go. */
+async function routeText(
+  client: Client<typeof InferenceService>,
+  text: string,
+  headers: Record<string, string>,
+): Promise<string> {
+  const parts = [{ kind: { case: "text" as const, value: text } }];
+  const route = await client.explainRoute({ messages: [{ role: 2, parts }] }, { headers });
+  const lines = route.candidates.map((candidate) => `  ${candidateText(candidate)}\n`);
+  return `${route.replica || "nowhere"}: ${route.reason}\n${lines.join("")}`;
 }
 
 function proxyUrl({ port, proxyUrl: url }: ConnectionFlags & { proxyUrl?: string }): string {

@@ -82,6 +82,12 @@ const sentences: Readonly<Record<NoEndpoint, string>> = {
   saturated: "it has as many requests as it may have",
 };
 
+/** The sentence for a reason that was kept as a word. */
+export function sentenceOf(excluded: string): string {
+  const known = Object.entries(sentences).find(([reason]) => reason === excluded);
+  return known?.[1] ?? excluded;
+}
+
 /** `ExplainRoute`: what placement would do now, by its own rules. */
 export function explainRoute(
   means: DescribeMeans,
@@ -108,9 +114,10 @@ export function explainRoute(
       best === undefined
         ? `No upstream can take a request for the model "${model}" now.`
         : reasonFor(means, best.endpoint, best.cost, prompt),
-    candidates: candidates.map(({ endpoint, cost, excluded }) => ({
+    candidates: candidates.map(({ endpoint, cost, terms, excluded }) => ({
       replica: endpoint,
       cost,
+      terms: { ...terms },
       excludedReason: excluded === undefined ? "" : sentences[excluded],
     })),
   };

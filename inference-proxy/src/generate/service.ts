@@ -4,6 +4,7 @@ import { principalOf } from "@warmpath/runtime";
 import { explainRoute, listReplicas } from "./describe-replicas.ts";
 import { type DrainMeans, setDraining } from "./drain-replica.ts";
 import { embed } from "./embed.ts";
+import { explainRequests } from "./explain-requests.ts";
 import { type GenerateMeans, generate } from "./generate.ts";
 
 /** The `InferenceService`, as the other services call it. */
@@ -30,6 +31,8 @@ export function createInferenceService(
       replica: setDraining(means, { replica, isDraining: false, tenant: tenantOf(context) }),
     }),
     explainRoute: (request, context) => explainRoute(means, request, tenantOf(context)),
+    explainRequests: ({ id }, context) =>
+      explainRequests(means.call.receipts, tenantOf(context), id),
   };
 }
 

@@ -2,4 +2,4 @@
 export { type ReceiptMetrics, receiptMetrics } from "./metrics.ts";
 export { openReceipts, type Receipts } from "./open-receipts.ts";
 export { type ReceiptBook, reasonOf, secondBest } from "./receipt-book.ts";
-export type { Considered, Decision, Receipt } from "./types.ts";
+export type { Considered, Decision, Outcome, Receipt } from "./types.ts";

@@ -7,8 +7,8 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message as Message$1, ToolDefinition } from "../../common/v1/message_pb.ts";
 import { file_warmpath_common_v1_message } from "../../common/v1/message_pb.ts";
 import type { Lane } from "../../common/v1/task_pb.ts";
@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file warmpath/inference/v1/inference_service.proto.
  */
 export const file_warmpath_inference_v1_inference_service: GenFile = /*@__PURE__*/
-  fileDesc("Ci13YXJtcGF0aC9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SFXdhcm1wYXRoLmluZmVyZW5jZS52MSLBAgoPR2VuZXJhdGVSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAyiAAhI6CghtZXNzYWdlcxgCIAMoCzIbLndhcm1wYXRoLmNvbW1vbi52MS5NZXNzYWdlQgu6SAiSAQUIARCQThI8CgV0b29scxgDIAMoCzIiLndhcm1wYXRoLmNvbW1vbi52MS5Ub29sRGVmaW5pdGlvbkIJukgGkgEDEIACEjEKCHNhbXBsaW5nGAQgASgLMh8ud2FybXBhdGguaW5mZXJlbmNlLnYxLlNhbXBsaW5nEhwKCnNlc3Npb25faWQYBSABKAlCCLpIBXIDKIACEhgKB3Rhc2tfaWQYBiABKAlCB7pIBHICKEASMAoEbGFuZRgHIAEoDjIYLndhcm1wYXRoLmNvbW1vbi52MS5MYW5lQgi6SAWCAQIQASL3AQoIU2FtcGxpbmcSJwoRbWF4X291dHB1dF90b2tlbnMYASABKA1CB7pIBCoCKAFIAIgBARIxCgt0ZW1wZXJhdHVyZRgCIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAABIAYgBARIrCgV0b3BfcBgDIAEoAUIXukgUEhIZAAAAAAAA8D8hAAAAAAAAAABIAogBARIRCgRzZWVkGAQgASgDSAOIAQESFgoEc3RvcBgFIAMoCUIIukgFkgECEBBCFAoSX21heF9vdXRwdXRfdG9rZW5zQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCBwoFX3NlZWQihQIKEEdlbmVyYXRlUmVzcG9uc2USOQoHc3RhcnRlZBgBIAEoCzImLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVN0YXJ0ZWRIABIUCgp0ZXh0X2RlbHRhGAIgASgJSAASGQoPcmVhc29uaW5nX2RlbHRhGAMgASgJSAASPwoPdG9vbF9jYWxsX2RlbHRhGAQgASgLMiQud2FybXBhdGguaW5mZXJlbmNlLnYxLlRvb2xDYWxsRGVsdGFIABI7CghmaW5pc2hlZBgFIAEoCzInLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZUZpbmlzaGVkSABCBwoFZXZlbnQiRAoPR2VuZXJhdGVTdGFydGVkEg0KBW1vZGVsGAEgASgJEg8KB3JlcGxpY2EYAiABKAkSEQoJc2ltdWxhdGVkGAMgASgIIlYKDVRvb2xDYWxsRGVsdGESDQoFaW5kZXgYASABKA0SDwoHY2FsbF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD2FyZ3VtZW50c19kZWx0YRgEIAEoCSLLAQoQR2VuZXJhdGVGaW5pc2hlZBIsCgdtZXNzYWdlGAEgASgLMhsud2FybXBhdGguY29tbW9uLnYxLk1lc3NhZ2USFQoNZmluaXNoX3JlYXNvbhgCIAEoCRIoCgV1c2FnZRgDIAEoCzIZLndhcm1wYXRoLmNvbW1vbi52MS5Vc2FnZRIeChZ0aW1lX3RvX2ZpcnN0X3Rva2VuX21zGAQgASgBEhYKDmludGVyX3Rva2VuX21zGAUgASgBEhAKCGF0dGVtcHRzGAYgASgNIkMKDEVtYmVkUmVxdWVzdBIXCgVtb2RlbBgBIAEoCUIIukgFcgMogAISGgoFdGV4dHMYAiADKAlCC7pICJIBBQgBEIACIlQKDUVtYmVkUmVzcG9uc2USDQoFbW9kZWwYASABKAkSNAoKZW1iZWRkaW5ncxgCIAMoCzIgLndhcm1wYXRoLmluZmVyZW5jZS52MS5FbWJlZGRpbmciGwoJRW1iZWRkaW5nEg4KBnZhbHVlcxgBIAMoAiITChFMaXN0TW9kZWxzUmVxdWVzdCJCChJMaXN0TW9kZWxzUmVzcG9uc2USLAoGbW9kZWxzGAEgAygLMhwud2FybXBhdGguaW5mZXJlbmNlLnYxLk1vZGVsIkcKBU1vZGVsEgwKBG5hbWUYASABKAkSFgoOY29udGV4dF90b2tlbnMYAiABKA0SGAoQaGVhbHRoeV9yZXBsaWNhcxgDIAEoDSIVChNMaXN0UmVwbGljYXNSZXF1ZXN0IkgKFExpc3RSZXBsaWNhc1Jlc3BvbnNlEjAKCHJlcGxpY2FzGAEgAygLMh4ud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlcGxpY2Ei9gMKB1JlcGxpY2ESDAoEbmFtZRgBIAEoCRILCgN1cmwYAiABKAkSDgoGbW9kZWxzGAMgAygJEg8KB2hlYWx0aHkYBCABKAgSGAoQdW5oZWFsdGh5X3JlYXNvbhgFIAEoCRIRCglpbl9mbGlnaHQYBiABKA0SGwoOZW5naW5lX3J1bm5pbmcYByABKA1IAIgBARIbCg5lbmdpbmVfd2FpdGluZxgIIAEoDUgBiAEBEhsKDmt2X2NhY2hlX3VzYWdlGAkgASgBSAKIAQESLgoLbWV0cmljc19hZ2UYCiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJc2ltdWxhdGVkGAsgASgIEg4KBmVuZ2luZRgMIAEoCRIXCg9jYWNoZV9rbm93bGVkZ2UYDSABKAkSFAoMY2FjaGVfZG91YnRzGA4gAygJEhoKDWNhY2hlZF9ibG9ja3MYDyABKARIA4gBARIQCghkcmFpbmluZxgUIAEoCBIwCghicmVha2VycxgVIAMoCzIeLndhcm1wYXRoLmluZmVyZW5jZS52MS5CcmVha2VyQhEKD19lbmdpbmVfcnVubmluZ0IRCg9fZW5naW5lX3dhaXRpbmdCEQoPX2t2X2NhY2hlX3VzYWdlQhAKDl9jYWNoZWRfYmxvY2tzIjcKB0JyZWFrZXISDQoFbW9kZWwYASABKAkSDQoFc3RhdGUYAiABKAkSDgoGcmVhc29uGAMgASgJIjIKE0RyYWluUmVwbGljYVJlcXVlc3QSGwoHcmVwbGljYRgBIAEoCUIKukgHcgUQASiAAiJHChREcmFpblJlcGxpY2FSZXNwb25zZRIvCgdyZXBsaWNhGAEgASgLMh4ud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlcGxpY2EiMwoUUmVzdW1lUmVwbGljYVJlcXVlc3QSGwoHcmVwbGljYRgBIAEoCUIKukgHcgUQASiAAiJIChVSZXN1bWVSZXBsaWNhUmVzcG9uc2USLwoHcmVwbGljYRgBIAEoCzIeLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXBsaWNhIoYBChNFeHBsYWluUm91dGVSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAyiAAhI4CghtZXNzYWdlcxgCIAMoCzIbLndhcm1wYXRoLmNvbW1vbi52MS5NZXNzYWdlQgm6SAaSAQMQkE4SHAoKc2Vzc2lvbl9pZBgDIAEoCUIIukgFcgMogAIicgoURXhwbGFpblJvdXRlUmVzcG9uc2USDwoHcmVwbGljYRgBIAEoCRIOCgZyZWFzb24YAiABKAkSOQoKY2FuZGlkYXRlcxgDIAMoCzIlLndhcm1wYXRoLmluZmVyZW5jZS52MS5Sb3V0ZUNhbmRpZGF0ZSJICg5Sb3V0ZUNhbmRpZGF0ZRIPCgdyZXBsaWNhGAEgASgJEgwKBGNvc3QYAiABKAESFwoPZXhjbHVkZWRfcmVhc29uGAMgASgJMuMFChBJbmZlcmVuY2VTZXJ2aWNlEl0KCEdlbmVyYXRlEiYud2FybXBhdGguaW5mZXJlbmNlLnYxLkdlbmVyYXRlUmVxdWVzdBonLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlc3BvbnNlMAESVwoFRW1iZWQSIy53YXJtcGF0aC5pbmZlcmVuY2UudjEuRW1iZWRSZXF1ZXN0GiQud2FybXBhdGguaW5mZXJlbmNlLnYxLkVtYmVkUmVzcG9uc2UiA5ACARJmCgpMaXN0TW9kZWxzEigud2FybXBhdGguaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gikud2FybXBhdGguaW5mZXJlbmNlLnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBEmwKDExpc3RSZXBsaWNhcxIqLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0UmVwbGljYXNSZXF1ZXN0Gisud2FybXBhdGguaW5mZXJlbmNlLnYxLkxpc3RSZXBsaWNhc1Jlc3BvbnNlIgOQAgESZwoMRHJhaW5SZXBsaWNhEioud2FybXBhdGguaW5mZXJlbmNlLnYxLkRyYWluUmVwbGljYVJlcXVlc3QaKy53YXJtcGF0aC5pbmZlcmVuY2UudjEuRHJhaW5SZXBsaWNhUmVzcG9uc2USagoNUmVzdW1lUmVwbGljYRIrLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXN1bWVSZXBsaWNhUmVxdWVzdBosLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXN1bWVSZXBsaWNhUmVzcG9uc2USbAoMRXhwbGFpblJvdXRlEioud2FybXBhdGguaW5mZXJlbmNlLnYxLkV4cGxhaW5Sb3V0ZVJlcXVlc3QaKy53YXJtcGF0aC5pbmZlcmVuY2UudjEuRXhwbGFpblJvdXRlUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_warmpath_common_v1_message, file_warmpath_common_v1_task, file_warmpath_common_v1_usage]);
+  fileDesc("Ci13YXJtcGF0aC9pbmZlcmVuY2UvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SFXdhcm1wYXRoLmluZmVyZW5jZS52MSLBAgoPR2VuZXJhdGVSZXF1ZXN0EhcKBW1vZGVsGAEgASgJQgi6SAVyAyiAAhI6CghtZXNzYWdlcxgCIAMoCzIbLndhcm1wYXRoLmNvbW1vbi52MS5NZXNzYWdlQgu6SAiSAQUIARCQThI8CgV0b29scxgDIAMoCzIiLndhcm1wYXRoLmNvbW1vbi52MS5Ub29sRGVmaW5pdGlvbkIJukgGkgEDEIACEjEKCHNhbXBsaW5nGAQgASgLMh8ud2FybXBhdGguaW5mZXJlbmNlLnYxLlNhbXBsaW5nEhwKCnNlc3Npb25faWQYBSABKAlCCLpIBXIDKIACEhgKB3Rhc2tfaWQYBiABKAlCB7pIBHICKEASMAoEbGFuZRgHIAEoDjIYLndhcm1wYXRoLmNvbW1vbi52MS5MYW5lQgi6SAWCAQIQASL3AQoIU2FtcGxpbmcSJwoRbWF4X291dHB1dF90b2tlbnMYASABKA1CB7pIBCoCKAFIAIgBARIxCgt0ZW1wZXJhdHVyZRgCIAEoAUIXukgUEhIZAAAAAAAAAEApAAAAAAAAAABIAYgBARIrCgV0b3BfcBgDIAEoAUIXukgUEhIZAAAAAAAA8D8hAAAAAAAAAABIAogBARIRCgRzZWVkGAQgASgDSAOIAQESFgoEc3RvcBgFIAMoCUIIukgFkgECEBBCFAoSX21heF9vdXRwdXRfdG9rZW5zQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCBwoFX3NlZWQihQIKEEdlbmVyYXRlUmVzcG9uc2USOQoHc3RhcnRlZBgBIAEoCzImLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVN0YXJ0ZWRIABIUCgp0ZXh0X2RlbHRhGAIgASgJSAASGQoPcmVhc29uaW5nX2RlbHRhGAMgASgJSAASPwoPdG9vbF9jYWxsX2RlbHRhGAQgASgLMiQud2FybXBhdGguaW5mZXJlbmNlLnYxLlRvb2xDYWxsRGVsdGFIABI7CghmaW5pc2hlZBgFIAEoCzInLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZUZpbmlzaGVkSABCBwoFZXZlbnQiRAoPR2VuZXJhdGVTdGFydGVkEg0KBW1vZGVsGAEgASgJEg8KB3JlcGxpY2EYAiABKAkSEQoJc2ltdWxhdGVkGAMgASgIIlYKDVRvb2xDYWxsRGVsdGESDQoFaW5kZXgYASABKA0SDwoHY2FsbF9pZBgCIAEoCRIMCgRuYW1lGAMgASgJEhcKD2FyZ3VtZW50c19kZWx0YRgEIAEoCSLLAQoQR2VuZXJhdGVGaW5pc2hlZBIsCgdtZXNzYWdlGAEgASgLMhsud2FybXBhdGguY29tbW9uLnYxLk1lc3NhZ2USFQoNZmluaXNoX3JlYXNvbhgCIAEoCRIoCgV1c2FnZRgDIAEoCzIZLndhcm1wYXRoLmNvbW1vbi52MS5Vc2FnZRIeChZ0aW1lX3RvX2ZpcnN0X3Rva2VuX21zGAQgASgBEhYKDmludGVyX3Rva2VuX21zGAUgASgBEhAKCGF0dGVtcHRzGAYgASgNIkMKDEVtYmVkUmVxdWVzdBIXCgVtb2RlbBgBIAEoCUIIukgFcgMogAISGgoFdGV4dHMYAiADKAlCC7pICJIBBQgBEIACIlQKDUVtYmVkUmVzcG9uc2USDQoFbW9kZWwYASABKAkSNAoKZW1iZWRkaW5ncxgCIAMoCzIgLndhcm1wYXRoLmluZmVyZW5jZS52MS5FbWJlZGRpbmciGwoJRW1iZWRkaW5nEg4KBnZhbHVlcxgBIAMoAiITChFMaXN0TW9kZWxzUmVxdWVzdCJCChJMaXN0TW9kZWxzUmVzcG9uc2USLAoGbW9kZWxzGAEgAygLMhwud2FybXBhdGguaW5mZXJlbmNlLnYxLk1vZGVsIkcKBU1vZGVsEgwKBG5hbWUYASABKAkSFgoOY29udGV4dF90b2tlbnMYAiABKA0SGAoQaGVhbHRoeV9yZXBsaWNhcxgDIAEoDSIVChNMaXN0UmVwbGljYXNSZXF1ZXN0InsKFExpc3RSZXBsaWNhc1Jlc3BvbnNlEjAKCHJlcGxpY2FzGAEgAygLMh4ud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlcGxpY2ESMQoFbGluZXMYAiADKAsyIi53YXJtcGF0aC5pbmZlcmVuY2UudjEuV2FpdGluZ0xpbmUinQEKC1dhaXRpbmdMaW5lEg0KBW1vZGVsGAEgASgJEiYKBGxhbmUYAiABKA4yGC53YXJtcGF0aC5jb21tb24udjEuTGFuZRIPCgd3YWl0aW5nGAMgASgNEhkKEXBsYWNlc19wZXJfc2Vjb25kGAQgASgBEisKCGVzdGltYXRlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIvYDCgdSZXBsaWNhEgwKBG5hbWUYASABKAkSCwoDdXJsGAIgASgJEg4KBm1vZGVscxgDIAMoCRIPCgdoZWFsdGh5GAQgASgIEhgKEHVuaGVhbHRoeV9yZWFzb24YBSABKAkSEQoJaW5fZmxpZ2h0GAYgASgNEhsKDmVuZ2luZV9ydW5uaW5nGAcgASgNSACIAQESGwoOZW5naW5lX3dhaXRpbmcYCCABKA1IAYgBARIbCg5rdl9jYWNoZV91c2FnZRgJIAEoAUgCiAEBEi4KC21ldHJpY3NfYWdlGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCXNpbXVsYXRlZBgLIAEoCBIOCgZlbmdpbmUYDCABKAkSFwoPY2FjaGVfa25vd2xlZGdlGA0gASgJEhQKDGNhY2hlX2RvdWJ0cxgOIAMoCRIaCg1jYWNoZWRfYmxvY2tzGA8gASgESAOIAQESEAoIZHJhaW5pbmcYFCABKAgSMAoIYnJlYWtlcnMYFSADKAsyHi53YXJtcGF0aC5pbmZlcmVuY2UudjEuQnJlYWtlckIRCg9fZW5naW5lX3J1bm5pbmdCEQoPX2VuZ2luZV93YWl0aW5nQhEKD19rdl9jYWNoZV91c2FnZUIQCg5fY2FjaGVkX2Jsb2NrcyI3CgdCcmVha2VyEg0KBW1vZGVsGAEgASgJEg0KBXN0YXRlGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIyChNEcmFpblJlcGxpY2FSZXF1ZXN0EhsKB3JlcGxpY2EYASABKAlCCrpIB3IFEAEogAIiRwoURHJhaW5SZXBsaWNhUmVzcG9uc2USLwoHcmVwbGljYRgBIAEoCzIeLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZXBsaWNhIjMKFFJlc3VtZVJlcGxpY2FSZXF1ZXN0EhsKB3JlcGxpY2EYASABKAlCCrpIB3IFEAEogAIiSAoVUmVzdW1lUmVwbGljYVJlc3BvbnNlEi8KB3JlcGxpY2EYASABKAsyHi53YXJtcGF0aC5pbmZlcmVuY2UudjEuUmVwbGljYSKGAQoTRXhwbGFpblJvdXRlUmVxdWVzdBIXCgVtb2RlbBgBIAEoCUIIukgFcgMogAISOAoIbWVzc2FnZXMYAiADKAsyGy53YXJtcGF0aC5jb21tb24udjEuTWVzc2FnZUIJukgGkgEDEJBOEhwKCnNlc3Npb25faWQYAyABKAlCCLpIBXIDKIACInIKFEV4cGxhaW5Sb3V0ZVJlc3BvbnNlEg8KB3JlcGxpY2EYASABKAkSDgoGcmVhc29uGAIgASgJEjkKCmNhbmRpZGF0ZXMYAyADKAsyJS53YXJtcGF0aC5pbmZlcmVuY2UudjEuUm91dGVDYW5kaWRhdGUitwEKDlJvdXRlQ2FuZGlkYXRlEg8KB3JlcGxpY2EYASABKAkSDAoEY29zdBgCIAEoARIXCg9leGNsdWRlZF9yZWFzb24YAyABKAkSPwoFdGVybXMYBCADKAsyMC53YXJtcGF0aC5pbmZlcmVuY2UudjEuUm91dGVDYW5kaWRhdGUuVGVybXNFbnRyeRosCgpUZXJtc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEiMAoWRXhwbGFpblJlcXVlc3RzUmVxdWVzdBIWCgJpZBgBIAEoCUIKukgHcgUQASiABCJLChdFeHBsYWluUmVxdWVzdHNSZXNwb25zZRIwCghyZWNlaXB0cxgBIAMoCzIeLndhcm1wYXRoLmluZmVyZW5jZS52MS5SZWNlaXB0IpECCgdSZWNlaXB0EhIKCnJlcXVlc3RfaWQYASABKAkSJgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3Nlc3Npb24YAyABKAkSFAoMc2Vzc2lvbl9raW5kGAQgASgJEg0KBW1vZGVsGAUgASgJEgwKBGxhbmUYBiABKAkSFQoNcHJvbXB0X3Rva2VucxgHIAEoBBI3CglkZWNpc2lvbnMYCCADKAsyJC53YXJtcGF0aC5pbmZlcmVuY2UudjEuUm91dGVEZWNpc2lvbhI2CgdvdXRjb21lGAkgASgLMiUud2FybXBhdGguaW5mZXJlbmNlLnYxLlJlY2VpcHRPdXRjb21lItMBCg1Sb3V0ZURlY2lzaW9uEiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdyZXBsaWNhGAIgASgJEikKBndhaXRlZBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YBCABKAkSEwoLc2Vjb25kX2Jlc3QYBSABKAkSOQoKY2FuZGlkYXRlcxgGIAMoCzIlLndhcm1wYXRoLmluZmVyZW5jZS52MS5Sb3V0ZUNhbmRpZGF0ZSKmAgoOUmVjZWlwdE91dGNvbWUSDwoHb3V0Y29tZRgBIAEoCRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIjChZ0aW1lX3RvX2ZpcnN0X3Rva2VuX21zGAMgASgBSACIAQESFAoMaW5wdXRfdG9rZW5zGAQgASgEEhsKE2NhY2hlZF9pbnB1dF90b2tlbnMYBSABKAQSKgodcHJlZGljdGVkX2NhY2hlZF9pbnB1dF90b2tlbnMYBiABKARIAYgBARIVCg1vdXRwdXRfdG9rZW5zGAcgASgEQhkKF190aW1lX3RvX2ZpcnN0X3Rva2VuX21zQiAKHl9wcmVkaWN0ZWRfY2FjaGVkX2lucHV0X3Rva2VuczLaBgoQSW5mZXJlbmNlU2VydmljZRJdCghHZW5lcmF0ZRImLndhcm1wYXRoLmluZmVyZW5jZS52MS5HZW5lcmF0ZVJlcXVlc3QaJy53YXJtcGF0aC5pbmZlcmVuY2UudjEuR2VuZXJhdGVSZXNwb25zZTABElcKBUVtYmVkEiMud2FybXBhdGguaW5mZXJlbmNlLnYxLkVtYmVkUmVxdWVzdBokLndhcm1wYXRoLmluZmVyZW5jZS52MS5FbWJlZFJlc3BvbnNlIgOQAgESZgoKTGlzdE1vZGVscxIoLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0TW9kZWxzUmVxdWVzdBopLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJsCgxMaXN0UmVwbGljYXMSKi53YXJtcGF0aC5pbmZlcmVuY2UudjEuTGlzdFJlcGxpY2FzUmVxdWVzdBorLndhcm1wYXRoLmluZmVyZW5jZS52MS5MaXN0UmVwbGljYXNSZXNwb25zZSIDkAIBEmcKDERyYWluUmVwbGljYRIqLndhcm1wYXRoLmluZmVyZW5jZS52MS5EcmFpblJlcGxpY2FSZXF1ZXN0Gisud2FybXBhdGguaW5mZXJlbmNlLnYxLkRyYWluUmVwbGljYVJlc3BvbnNlEmoKDVJlc3VtZVJlcGxpY2ESKy53YXJtcGF0aC5pbmZlcmVuY2UudjEuUmVzdW1lUmVwbGljYVJlcXVlc3QaLC53YXJtcGF0aC5pbmZlcmVuY2UudjEuUmVzdW1lUmVwbGljYVJlc3BvbnNlEmwKDEV4cGxhaW5Sb3V0ZRIqLndhcm1wYXRoLmluZmVyZW5jZS52MS5FeHBsYWluUm91dGVSZXF1ZXN0Gisud2FybXBhdGguaW5mZXJlbmNlLnYxLkV4cGxhaW5Sb3V0ZVJlc3BvbnNlIgOQAgESdQoPRXhwbGFpblJlcXVlc3RzEi0ud2FybXBhdGguaW5mZXJlbmNlLnYxLkV4cGxhaW5SZXF1ZXN0c1JlcXVlc3QaLi53YXJtcGF0aC5pbmZlcmVuY2UudjEuRXhwbGFpblJlcXVlc3RzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_warmpath_common_v1_message, file_warmpath_common_v1_task, file_warmpath_common_v1_usage]);
 
 /**
  * One model call.
@@ -504,6 +504,13 @@ export type ListReplicasResponse = Message<"warmpath.inference.v1.ListReplicasRe
    * @generated from field: repeated warmpath.inference.v1.Replica replicas = 1;
    */
   replicas: Replica[];
+
+  /**
+   * The lines of requests that wait for a replica, best lane first; those in which nobody waits are left out.
+   *
+   * @generated from field: repeated warmpath.inference.v1.WaitingLine lines = 2;
+   */
+  lines: WaitingLine[];
 };
 
 /**
@@ -512,6 +519,55 @@ export type ListReplicasResponse = Message<"warmpath.inference.v1.ListReplicasRe
  */
 export const ListReplicasResponseSchema: GenMessage<ListReplicasResponse> = /*@__PURE__*/
   messageDesc(file_warmpath_inference_v1_inference_service, 13);
+
+/**
+ * Requests of one model and lane that wait for a replica.
+ *
+ * @generated from message warmpath.inference.v1.WaitingLine
+ */
+export type WaitingLine = Message<"warmpath.inference.v1.WaitingLine"> & {
+  /**
+   * What they wait for.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Their priority class.
+   *
+   * @generated from field: warmpath.common.v1.Lane lane = 2;
+   */
+  lane: Lane;
+
+  /**
+   * How many.
+   *
+   * @generated from field: uint32 waiting = 3;
+   */
+  waiting: number;
+
+  /**
+   * Places at the model's replicas that came free per second lately.
+   *
+   * @generated from field: double places_per_second = 4;
+   */
+  placesPerSecond: number;
+
+  /**
+   * How long somebody who joins now would wait; unset while no place has come free yet.
+   *
+   * @generated from field: google.protobuf.Duration estimate = 5;
+   */
+  estimate?: Duration | undefined;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.WaitingLine.
+ * Use `create(WaitingLineSchema)` to create a new message.
+ */
+export const WaitingLineSchema: GenMessage<WaitingLine> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 14);
 
 /**
  * One upstream and its load.
@@ -645,7 +701,7 @@ export type Replica = Message<"warmpath.inference.v1.Replica"> & {
  * Use `create(ReplicaSchema)` to create a new message.
  */
 export const ReplicaSchema: GenMessage<Replica> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 14);
+  messageDesc(file_warmpath_inference_v1_inference_service, 15);
 
 /**
  * A part of a replica that has failed lately.
@@ -680,7 +736,7 @@ export type Breaker = Message<"warmpath.inference.v1.Breaker"> & {
  * Use `create(BreakerSchema)` to create a new message.
  */
 export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 15);
+  messageDesc(file_warmpath_inference_v1_inference_service, 16);
 
 /**
  * The replica to drain.
@@ -701,7 +757,7 @@ export type DrainReplicaRequest = Message<"warmpath.inference.v1.DrainReplicaReq
  * Use `create(DrainReplicaRequestSchema)` to create a new message.
  */
 export const DrainReplicaRequestSchema: GenMessage<DrainReplicaRequest> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 16);
+  messageDesc(file_warmpath_inference_v1_inference_service, 17);
 
 /**
  * The replica as it is now.
@@ -722,7 +778,7 @@ export type DrainReplicaResponse = Message<"warmpath.inference.v1.DrainReplicaRe
  * Use `create(DrainReplicaResponseSchema)` to create a new message.
  */
 export const DrainReplicaResponseSchema: GenMessage<DrainReplicaResponse> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 17);
+  messageDesc(file_warmpath_inference_v1_inference_service, 18);
 
 /**
  * The replica to resume.
@@ -743,7 +799,7 @@ export type ResumeReplicaRequest = Message<"warmpath.inference.v1.ResumeReplicaR
  * Use `create(ResumeReplicaRequestSchema)` to create a new message.
  */
 export const ResumeReplicaRequestSchema: GenMessage<ResumeReplicaRequest> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 18);
+  messageDesc(file_warmpath_inference_v1_inference_service, 19);
 
 /**
  * The replica as it is now.
@@ -764,7 +820,7 @@ export type ResumeReplicaResponse = Message<"warmpath.inference.v1.ResumeReplica
  * Use `create(ResumeReplicaResponseSchema)` to create a new message.
  */
 export const ResumeReplicaResponseSchema: GenMessage<ResumeReplicaResponse> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 19);
+  messageDesc(file_warmpath_inference_v1_inference_service, 20);
 
 /**
  * The request to explain.
@@ -799,7 +855,7 @@ export type ExplainRouteRequest = Message<"warmpath.inference.v1.ExplainRouteReq
  * Use `create(ExplainRouteRequestSchema)` to create a new message.
  */
 export const ExplainRouteRequestSchema: GenMessage<ExplainRouteRequest> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 20);
+  messageDesc(file_warmpath_inference_v1_inference_service, 21);
 
 /**
  * Where it would go.
@@ -834,7 +890,7 @@ export type ExplainRouteResponse = Message<"warmpath.inference.v1.ExplainRouteRe
  * Use `create(ExplainRouteResponseSchema)` to create a new message.
  */
 export const ExplainRouteResponseSchema: GenMessage<ExplainRouteResponse> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 21);
+  messageDesc(file_warmpath_inference_v1_inference_service, 22);
 
 /**
  * One candidate.
@@ -862,6 +918,13 @@ export type RouteCandidate = Message<"warmpath.inference.v1.RouteCandidate"> & {
    * @generated from field: string excluded_reason = 3;
    */
   excludedReason: string;
+
+  /**
+   * The parts of the cost, as the policy calls them.
+   *
+   * @generated from field: map<string, double> terms = 4;
+   */
+  terms: { [key: string]: number };
 };
 
 /**
@@ -869,7 +932,245 @@ export type RouteCandidate = Message<"warmpath.inference.v1.RouteCandidate"> & {
  * Use `create(RouteCandidateSchema)` to create a new message.
  */
 export const RouteCandidateSchema: GenMessage<RouteCandidate> = /*@__PURE__*/
-  messageDesc(file_warmpath_inference_v1_inference_service, 22);
+  messageDesc(file_warmpath_inference_v1_inference_service, 23);
+
+/**
+ * The requests to explain.
+ *
+ * @generated from message warmpath.inference.v1.ExplainRequestsRequest
+ */
+export type ExplainRequestsRequest = Message<"warmpath.inference.v1.ExplainRequestsRequest"> & {
+  /**
+   * A request's id (`x-request-id`), or a session's.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.ExplainRequestsRequest.
+ * Use `create(ExplainRequestsRequestSchema)` to create a new message.
+ */
+export const ExplainRequestsRequestSchema: GenMessage<ExplainRequestsRequest> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 24);
+
+/**
+ * What is remembered of them.
+ *
+ * @generated from message warmpath.inference.v1.ExplainRequestsResponse
+ */
+export type ExplainRequestsResponse = Message<"warmpath.inference.v1.ExplainRequestsResponse"> & {
+  /**
+   * One for each request, the newest first.
+   *
+   * @generated from field: repeated warmpath.inference.v1.Receipt receipts = 1;
+   */
+  receipts: Receipt[];
+};
+
+/**
+ * Describes the message warmpath.inference.v1.ExplainRequestsResponse.
+ * Use `create(ExplainRequestsResponseSchema)` to create a new message.
+ */
+export const ExplainRequestsResponseSchema: GenMessage<ExplainRequestsResponse> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 25);
+
+/**
+ * A request, where it went, and what became of it.
+ *
+ * @generated from message warmpath.inference.v1.Receipt
+ */
+export type Receipt = Message<"warmpath.inference.v1.Receipt"> & {
+  /**
+   * Its id, as in `x-request-id`.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * When it was placed or refused first.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * Its session; empty where it has none.
+   *
+   * @generated from field: string session = 3;
+   */
+  session: string;
+
+  /**
+   * How it continues what its session sent before: "new", "continuation", "fork", "compaction", "rewrite".
+   *
+   * @generated from field: string session_kind = 4;
+   */
+  sessionKind: string;
+
+  /**
+   * The model that was asked.
+   *
+   * @generated from field: string model = 5;
+   */
+  model: string;
+
+  /**
+   * Its priority class: "interactive", "standard", "batch".
+   *
+   * @generated from field: string lane = 6;
+   */
+  lane: string;
+
+  /**
+   * Prompt tokens, as estimated when it was placed.
+   *
+   * @generated from field: uint64 prompt_tokens = 7;
+   */
+  promptTokens: bigint;
+
+  /**
+   * Each choice of a replica; several where it was tried again.
+   *
+   * @generated from field: repeated warmpath.inference.v1.RouteDecision decisions = 8;
+   */
+  decisions: RouteDecision[];
+
+  /**
+   * What became of it; unset while it is under way.
+   *
+   * @generated from field: warmpath.inference.v1.ReceiptOutcome outcome = 9;
+   */
+  outcome?: ReceiptOutcome | undefined;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.Receipt.
+ * Use `create(ReceiptSchema)` to create a new message.
+ */
+export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 26);
+
+/**
+ * One choice of a replica.
+ *
+ * @generated from message warmpath.inference.v1.RouteDecision
+ */
+export type RouteDecision = Message<"warmpath.inference.v1.RouteDecision"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp at = 1;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * The replica chosen.
+   *
+   * @generated from field: string replica = 2;
+   */
+  replica: string;
+
+  /**
+   * How long the request waited in the proxy's queue before.
+   *
+   * @generated from field: google.protobuf.Duration waited = 3;
+   */
+  waited?: Duration | undefined;
+
+  /**
+   * One sentence: why this one.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * The best of the others; empty when there was none.
+   *
+   * @generated from field: string second_best = 5;
+   */
+  secondBest: string;
+
+  /**
+   * All that were considered, best first; empty where they were too many to remember.
+   *
+   * @generated from field: repeated warmpath.inference.v1.RouteCandidate candidates = 6;
+   */
+  candidates: RouteCandidate[];
+};
+
+/**
+ * Describes the message warmpath.inference.v1.RouteDecision.
+ * Use `create(RouteDecisionSchema)` to create a new message.
+ */
+export const RouteDecisionSchema: GenMessage<RouteDecision> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 27);
+
+/**
+ * What became of a request.
+ *
+ * @generated from message warmpath.inference.v1.ReceiptOutcome
+ */
+export type ReceiptOutcome = Message<"warmpath.inference.v1.ReceiptOutcome"> & {
+  /**
+   * "done", "cut", "cancelled", "hit", "shared", or the reason of the error.
+   *
+   * @generated from field: string outcome = 1;
+   */
+  outcome: string;
+
+  /**
+   * From the request to its end.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * From sending it to its first token, in milliseconds; unset for an answer that was not streamed.
+   *
+   * @generated from field: optional double time_to_first_token_ms = 3;
+   */
+  timeToFirstTokenMs?: number | undefined;
+
+  /**
+   * Prompt tokens, cached ones included.
+   *
+   * @generated from field: uint64 input_tokens = 4;
+   */
+  inputTokens: bigint;
+
+  /**
+   * Prompt tokens that the engine reported as cached.
+   *
+   * @generated from field: uint64 cached_input_tokens = 5;
+   */
+  cachedInputTokens: bigint;
+
+  /**
+   * Prompt tokens that were foretold to be cached; unset where nobody could say.
+   *
+   * @generated from field: optional uint64 predicted_cached_input_tokens = 6;
+   */
+  predictedCachedInputTokens?: bigint | undefined;
+
+  /**
+   * Tokens of the answer.
+   *
+   * @generated from field: uint64 output_tokens = 7;
+   */
+  outputTokens: bigint;
+};
+
+/**
+ * Describes the message warmpath.inference.v1.ReceiptOutcome.
+ * Use `create(ReceiptOutcomeSchema)` to create a new message.
+ */
+export const ReceiptOutcomeSchema: GenMessage<ReceiptOutcome> = /*@__PURE__*/
+  messageDesc(file_warmpath_inference_v1_inference_service, 28);
 
 /**
  * Calls models on the replica that serves each call best.
@@ -949,6 +1250,17 @@ export const InferenceService: GenService<{
     methodKind: "unary";
     input: typeof ExplainRouteRequestSchema;
     output: typeof ExplainRouteResponseSchema;
+  },
+  /**
+   * Says why requests of the caller's tenant went where they went, and what became of them: those that this proxy
+   * still remembers.
+   *
+   * @generated from rpc warmpath.inference.v1.InferenceService.ExplainRequests
+   */
+  explainRequests: {
+    methodKind: "unary";
+    input: typeof ExplainRequestsRequestSchema;
+    output: typeof ExplainRequestsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_warmpath_inference_v1_inference_service, 0);
