@@ -3,8 +3,8 @@ import type { Decision, Receipt } from "./types.ts";
 
 /*
  * One receipt as a line of JSON. With its prompt keys, sizes and times a day's file says enough to
- * place the same requests by another policy; of texts, tenants and sessions it holds hashes only. Prompt
- * keys are a secret of the process that made them: they tell equal prefixes within one run of it.
+ * place the same requests by another policy; of texts, tenants and sessions it holds hashes only.
+ * Prompt keys are a secret of the process that made them: they tell equal prefixes within one run.
  */
 
 /** The format's version; a reader refuses what it does not know. */
