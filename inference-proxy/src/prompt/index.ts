@@ -7,12 +7,12 @@ export {
   type PromptsOptions,
   type ReadPrompt,
 } from "./prompts.ts";
+export { readValue } from "./read-value.ts";
 export {
   type BodyScan,
   findMember,
   type Member,
   readMember,
-  readValue,
   scanBody,
 } from "./scan-body.ts";
 export type { SessionLimits } from "./session-store.ts";
