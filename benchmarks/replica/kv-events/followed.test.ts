@@ -6,9 +6,11 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decodeKvMessage } from "@warmpath/inference-proxy/kv-events";
 import { startTestProxy, type TestProxy } from "@warmpath/inference-proxy/testing";
 import { seededRandom } from "@warmpath/runtime/base";
 import { freePort, testPrincipal } from "@warmpath/runtime/testing";
+import { createSubscriber } from "@warmpath/runtime/zmtp";
 import type { ReplicaConfig } from "../config.ts";
 import { createReplica, type Replica } from "../replica.ts";
 
@@ -108,6 +110,31 @@ describe("what a proxy believes of its engines' caches", () => {
     replicas[0]!.faults.set({ lostEvents: 0 });
     await complete(proxy.url, drawTokens(2, 100), "wp-test-key");
     await trusted(proxy, 1);
+  });
+
+  test("knows a text's blocks by the session id that it was sent under", async () => {
+    const endpoint = ipc();
+    const labels: (string | undefined)[] = [];
+    const { proxy } = await start(1, { kvEventsEndpoint: endpoint });
+    const subscriber = await createSubscriber({
+      endpoint,
+      mode: "connect",
+      topics: [""],
+      onMessage(frames) {
+        for (const event of decodeKvMessage(frames).batch.events) {
+          if (event.type === "stored") labels.push(event.sessionId);
+        }
+      },
+    });
+    opened.push(subscriber);
+    const ids: string[] = [];
+    while (labels.length === 0) {
+      const messages = [{ role: "user", content: `${ids.length} ${"and so on ".repeat(200)}` }];
+      const response = await proxy.post("/v1/chat/completions", { messages, max_tokens: 2 });
+      await response.text();
+      ids.push(response.headers.get("x-request-id") ?? "");
+    }
+    expect(ids).toContain(String(labels[0]));
   });
 
   test("is history where an engine publishes nothing, or nobody may ask", async () => {

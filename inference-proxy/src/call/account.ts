@@ -1,7 +1,7 @@
 import { attributes } from "@warmpath/runtime";
 import type { Clock, Logger } from "@warmpath/runtime/base";
 import type { Breakers } from "../breakers/index.ts";
-import type { KvKnowledge } from "../kv-events/index.ts";
+import type { Foresight, KvKnowledge } from "../kv-events/index.ts";
 import type { ReplicaPaces, TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { ReceiptBook } from "../receipts/index.ts";
@@ -24,8 +24,8 @@ export interface CallEnd {
   /** When the request went to the replica that answered. */
   readonly sentAtMs: number;
   readonly firstEventMs: number | undefined;
-  /** Cached tokens that the engine's events foretold; undefined where nobody could say. */
-  readonly predictedCachedTokens?: number | undefined;
+  /** What was foretold of its cache; undefined where the replica tells no events. */
+  readonly foresight?: Foresight | undefined;
   /** Absent where the engine does not tell cached tokens, or there are none to tell. */
   readonly tellsCached?: boolean;
 }
@@ -96,7 +96,7 @@ function learn(means: AccountMeans, request: CallRequest, end: CallEnd, report: 
     if (end.tellsCached === true && end.outcome === "done") {
       const { inputTokens, cachedInputTokens: cachedTokens } = end.reported;
       const prompt = { sentAtMs: end.sentAtMs, inputTokens, cachedTokens };
-      means.kvKnowledge.finished(end.replica, prompt, end.predictedCachedTokens);
+      means.kvKnowledge.finished(end.replica, prompt, end.foresight);
     }
   }
   if (end.firstEventMs !== undefined) {
@@ -153,7 +153,7 @@ function logFields(
     lane: request.lane,
     input_tokens: usage.inputTokens,
     cached_input_tokens: usage.cachedInputTokens,
-    predicted_cached_tokens: end.predictedCachedTokens,
+    predicted_cached_tokens: end.foresight?.cachedTokens,
     output_tokens: usage.outputTokens,
     usage_estimated: isEstimated,
     cost_nanodollars: costNanodollars.toString(),

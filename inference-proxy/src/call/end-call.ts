@@ -1,6 +1,7 @@
 import type { OpenSpan } from "@warmpath/runtime";
 import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
+import type { Foresight } from "../kv-events/index.ts";
 import { noReservation, type Reservation, type Used } from "../pace/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
@@ -51,7 +52,7 @@ export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
   readonly sentAtMs: number;
   /** By which the upstream was asked: that of the client, or one of another format. */
   readonly path: ServingPath;
-  readonly predictedCachedTokens: number | undefined;
+  readonly foresight: Foresight | undefined;
   readonly attempt: Extract<Attempt, { readonly kind: "stream" | "whole" }>;
 }
 
@@ -94,7 +95,7 @@ export function createOpenCall(
       attempts: opened.attempts,
       startedAtMs: opened.startedAtMs,
       sentAtMs: opened.sentAtMs,
-      predictedCachedTokens: opened.predictedCachedTokens,
+      foresight: opened.foresight,
       firstEventMs,
     };
     if (ended.outcome === "cut") {

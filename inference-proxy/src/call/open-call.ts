@@ -3,6 +3,7 @@ import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
+import { sessionHeader } from "../kv-events/index.ts";
 import type { Liveness } from "../liveness/index.ts";
 import type { Prompts } from "../prompt/index.ts";
 import { openUpstream } from "../providers/index.ts";
@@ -207,14 +208,13 @@ async function tryReplica(
   assert(replica !== undefined, "placement only picks replicas of the pool");
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
-  const foresight =
-    request.tokenPrompt && means.kvKnowledge.send(seat.endpoint, request.tokenPrompt);
+  const foresight = means.kvKnowledge.send(seat.endpoint, request);
   try {
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openUpstream(means.attempt, replica.address, {
         path,
         body,
-        headers: headersFor(means.tracing, request, { replica, path }),
+        headers: headersFor(means.tracing, request, { replica, path, label: foresight?.label }),
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,
@@ -237,7 +237,7 @@ async function tryReplica(
         span,
         sentAtMs,
         path,
-        predictedCachedTokens: foresight?.cachedTokens,
+        foresight,
         attempt,
       });
     }
@@ -292,12 +292,22 @@ function openSpan(means: CallMeans, request: CallRequest, replica: Replica, atte
 function headersFor(
   tracing: Tracing,
   request: CallRequest,
-  { replica, path }: { readonly replica: Replica; readonly path: ServingPath },
+  {
+    replica,
+    path,
+    label,
+  }: {
+    readonly replica: Replica;
+    readonly path: ServingPath;
+    /** Session id by which the engine's events name this request. */
+    readonly label: string | undefined;
+  },
 ): Record<string, string> {
   const { facts, address } = replica;
   return {
     ...(facts.kind === "vllm" ? request.engineHeaders : undefined),
     ...(address.provider !== undefined && path === request.path ? request.apiHeaders : undefined),
+    ...(label === undefined ? undefined : { [sessionHeader]: label }),
     "content-type": "application/json",
     accept: request.isStream ? "text/event-stream" : "application/json",
     // Compressing would hold back events, and the bytes are handed on as they come.

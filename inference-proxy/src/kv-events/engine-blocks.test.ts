@@ -8,6 +8,7 @@ import { tokenKeys, tokenRoot } from "../prompt/token-keys.ts";
 import { readTestdata } from "../testing/recordings.ts";
 import { decodeKvMessage } from "./decode.ts";
 import { createEngineBlocks, type EngineBlocks } from "./engine-blocks.ts";
+import { blocksOfText } from "./text-prompt.ts";
 import { cachedTokensOf, createTokenPrompt } from "./token-prompt.ts";
 import type { BlocksStored, KvEvent } from "./types.ts";
 
@@ -68,6 +69,37 @@ describe("an engine's blocks", () => {
       const keys = tokenKeys(tokenRoot({ salt, lora }), tokens, blockTokens);
       expect([...keys].every((key) => told.has(key))).toBe(true);
     }
+  });
+
+  test("of a text are told to have left with the block that each chunk ends in", () => {
+    const { blocks, told, apply } = follow();
+    // Two blocks are there already: the request stores what comes after them.
+    apply(stored([1n, 2n], undefined, [1, 1, 1, 1, 2, 2, 2, 2]));
+    blocks.watch("req-1");
+    apply({ ...stored([3n, 4n], 2n, [3, 3, 3, 3, 4, 4, 4, 4]), sessionId: "req-1" });
+    apply({ ...stored([5n], 4n, [5, 5, 5, 5]), sessionId: "req-1" });
+    // 20 tokens of text in chunks of 8, of which the last is half: they end in blocks 1, 3 and 4.
+    const text = { keys: [101, 102, 103], chunkTokens: 8, promptTokens: 20 };
+    const blockOf = blocksOfText(text, 20, blockTokens);
+    expect([0, 1, 2].map(blockOf)).toEqual([1, 3, 4]);
+    expect(blocks.alias("req-1", text.keys, blockOf)).toBe(3);
+    expect(blocks.alias("req-1", text.keys, blockOf)).toBe(0);
+    expect([...told].filter((key) => key < 200)).toEqual([103, 102, 101]);
+    apply(removed(5n), removed(4n));
+    expect([...told].filter((key) => key < 200)).toEqual([101]);
+    apply(removed(3n), removed(2n));
+    expect(told.size).toBe(1);
+  });
+
+  test("of a text that nobody stored, or that is not watched, get no keys", () => {
+    const { blocks, told, apply } = follow();
+    blocks.watch("cached");
+    apply({ ...stored([1n], undefined, [1, 1, 1, 1]), sessionId: "unknown" });
+    apply({ ...stored([9n], 8n, [1, 1, 1, 1]), sessionId: "orphan" });
+    for (const label of ["cached", "unknown", "orphan"]) {
+      expect(blocks.alias(label, [101], () => 0)).toBe(0);
+    }
+    expect(told.size).toBe(1);
   });
 
   test("beyond the bound are passed over", () => {

@@ -23,6 +23,14 @@ export interface EngineBlocks {
   clear(): void;
   /** Tells all keys again, to a listener that was made to forget them. */
   tellAll(): void;
+  /** From now on remembers where blocks end that are stored under this session id. */
+  watch(label: string): void;
+  /**
+   * Gives blocks of the chain that ends where `label` stored last further keys, which go with them:
+   * key i belongs to the block `blockOf(i)`, counted from the chain's first. Blocks that are not
+   * there get none. `label` is forgotten. Returns how many keys found their block.
+   */
+  alias(label: string, keys: ArrayLike<number>, blockOf: (index: number) => number): number;
   /** True while the engine has the block of this key. */
   holds(key: number): boolean;
   /** Distinct blocks, those without a key included. */
@@ -43,7 +51,19 @@ interface Held {
   /** Undefined: an orphan. */
   key: number | undefined;
   copies: number;
+  /** The block before it, while it is known; its place in the chain, from 0. */
+  readonly parent: BlockHash | undefined;
+  depth: number;
+  /** Keys of texts that end in it. */
+  aliases: number[] | undefined;
 }
+
+/** Requests whose stores are awaited; the oldest is forgotten first. */
+const watchedMax = 1024;
+/** Texts that end in one block; each request adds one for about a kilobyte. */
+const aliasesMax = 8;
+/** The place of a block whose beginning nobody told. */
+const nowhere = -1;
 
 /**
  * Follows one engine's events. Bounded by `blocksMax`, which no engine reaches unless it forgets to
@@ -58,6 +78,10 @@ class FollowedBlocks implements EngineBlocks {
   readonly #blocksMax: number;
   readonly #held = new Map<BlockHash, Held>();
   readonly #keys = new Set<number>();
+  /** The last block that each watched session id has stored. */
+  readonly #tips = new Map<string, BlockHash | undefined>();
+  /** Keys of texts that have their block: another turn's guess does not move them. */
+  readonly #aliased = new Set<number>();
   #countedGroup: number | undefined;
   orphans = 0;
   overflowed = 0;
@@ -91,12 +115,35 @@ class FollowedBlocks implements EngineBlocks {
     if (this.#held.size === 0) return;
     this.#held.clear();
     this.#keys.clear();
+    this.#aliased.clear();
     this.orphans = 0;
     this.#news.cleared();
   }
 
   tellAll(): void {
-    if (this.#keys.size > 0) this.#news.stored([...this.#keys]);
+    const keys = [...this.#keys, ...this.#aliased];
+    if (keys.length > 0) this.#news.stored(keys);
+  }
+
+  watch(label: string): void {
+    this.#tips.set(label, undefined);
+    const [oldest] = this.#tips.keys();
+    if (this.#tips.size > watchedMax && oldest !== undefined) this.#tips.delete(oldest);
+  }
+
+  alias(label: string, keys: ArrayLike<number>, blockOf: (index: number) => number): number {
+    const tip = this.#tips.get(label);
+    this.#tips.delete(label);
+    let block = tip === undefined ? undefined : this.#held.get(tip);
+    const gained: number[] = [];
+    for (let index = keys.length - 1; index >= 0; index--) {
+      const depth = blockOf(index);
+      while (block !== undefined && block.depth > depth) block = this.#before(block);
+      if (block === undefined) break;
+      if (block.depth === depth && this.#addAlias(block, keys[index]!)) gained.push(keys[index]!);
+    }
+    if (gained.length > 0) this.#news.stored(gained);
+    return gained.length;
   }
 
   holds(key: number): boolean {
@@ -105,26 +152,46 @@ class FollowedBlocks implements EngineBlocks {
 
   #store(event: BlocksStored): void {
     const gained: number[] = [];
-    let parent = keyBefore(event, this.#held);
+    let before = keyBefore(event, this.#held);
+    let { parent } = event;
     for (const [index, hash] of event.hashes.entries()) {
-      const key = parent === undefined ? undefined : keyOf(event, index, parent);
-      parent = key;
-      if (!this.#addCopy(hash, key) || key === undefined) continue;
+      const key = before === undefined ? undefined : keyOf(event, index, before);
+      const isNew = this.#addCopy(hash, key, parent);
+      before = key;
+      parent = hash;
+      if (!isNew || key === undefined) continue;
       this.#keys.add(key);
       gained.push(key);
     }
     if (gained.length > 0) this.#news.stored(gained);
+    const { sessionId } = event;
+    if (sessionId !== undefined && this.#tips.has(sessionId)) this.#tips.set(sessionId, parent);
+  }
+
+  /** True when the key had no block yet, and this one has room for it. */
+  #addAlias(block: Held, key: number): boolean {
+    block.aliases ??= [];
+    if (block.aliases.length >= aliasesMax || this.#aliased.has(key)) return false;
+    block.aliases.push(key);
+    this.#aliased.add(key);
+    return true;
+  }
+
+  #before({ parent, depth }: Held): Held | undefined {
+    const before = parent === undefined ? undefined : this.#held.get(parent);
+    return before?.depth === depth - 1 ? before : undefined;
   }
 
   /** True when this copy makes the block's key known. */
-  #addCopy(hash: BlockHash, key: number | undefined): boolean {
+  #addCopy(hash: BlockHash, key: number | undefined, parent: BlockHash | undefined): boolean {
     const known = this.#held.get(hash);
     if (known === undefined) {
       if (this.#held.size >= this.#blocksMax) {
         this.overflowed += 1;
         return false;
       }
-      this.#held.set(hash, { key, copies: 1 });
+      const depth = this.#depthAfter(parent);
+      this.#held.set(hash, { key, copies: 1, parent, depth, aliases: undefined });
       if (key === undefined) this.orphans += 1;
       return true;
     }
@@ -132,8 +199,15 @@ class FollowedBlocks implements EngineBlocks {
     if (known.key !== undefined || key === undefined) return false;
     // Stored again behind a beginning that is known by now.
     known.key = key;
+    known.depth = this.#depthAfter(parent);
     this.orphans -= 1;
     return true;
+  }
+
+  #depthAfter(parent: BlockHash | undefined): number {
+    if (parent === undefined) return 0;
+    const depth = this.#held.get(parent)?.depth ?? nowhere;
+    return depth === nowhere ? nowhere : depth + 1;
   }
 
   #remove(hashes: readonly BlockHash[]): void {
@@ -149,6 +223,10 @@ class FollowedBlocks implements EngineBlocks {
       } else {
         this.#keys.delete(known.key);
         lost.push(known.key);
+      }
+      for (const key of known.aliases ?? []) {
+        this.#aliased.delete(key);
+        lost.push(key);
       }
     }
     if (lost.length > 0) this.#news.removed(lost);

@@ -5,7 +5,13 @@ export {
   decodeKvReplay,
   encodeKvReplayRequest,
 } from "./decode.ts";
-export { type KnowledgeFacts, type KvKnowledge, startKvKnowledge } from "./knowledge.ts";
+export {
+  type Foresight,
+  type KnowledgeFacts,
+  type KvKnowledge,
+  sessionHeader,
+  startKvKnowledge,
+} from "./knowledge.ts";
 export { createKvEventsMetrics, type KvEventsMetrics } from "./metrics.ts";
 export { parseConfiguredSources } from "./sources.ts";
 export { createTokenPrompt, type TokenPrompt } from "./token-prompt.ts";

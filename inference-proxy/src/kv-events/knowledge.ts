@@ -5,6 +5,7 @@ import { discoverSources } from "./discover.ts";
 import type { KvEventsMetrics } from "./metrics.ts";
 import { openReplicaEvents, type ReplicaEvents } from "./replica-events.ts";
 import type { ConfiguredSources, KvSource } from "./sources.ts";
+import type { TextPrompt } from "./text-prompt.ts";
 import { cachedTokensOf, type TokenPrompt } from "./token-prompt.ts";
 import type { Doubt } from "./trust.ts";
 import type { CacheNews } from "./types.ts";
@@ -13,21 +14,35 @@ import type { CacheNews } from "./types.ts";
 export interface KvKnowledge {
   /** Tokens of a block, as the first engine says that has stored one; undefined before. */
   readonly blockTokens: number | undefined;
-  /** A prompt goes to a replica now: what it will find there. */
-  send(replica: string, prompt: TokenPrompt): Foresight;
+  /**
+   * A prompt goes to a replica now, once for each try. Undefined where the replica tells no events.
+   */
+  send(replica: string, prompt: SentPrompt): Foresight | undefined;
   /** Takes in the end of a request whose engine reported its usage. */
-  finished(replica: string, prompt: FinishedPrompt, predictedTokens: number | undefined): void;
+  finished(replica: string, prompt: FinishedPrompt, foresight: Foresight | undefined): void;
   describe(replica: string): KnowledgeFacts;
   close(): Promise<void>;
 }
 
-/** What a prompt that is being sent will find. */
+/** A prompt on its way: tokens foretell what is cached, and text can be found among the blocks. */
+export interface SentPrompt {
+  readonly requestId: string;
+  readonly tokenPrompt?: TokenPrompt | undefined;
+  readonly prompt: TextPrompt;
+  /** The session id that the client gives to the engine, where it may. */
+  readonly engineHeaders?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What a prompt that is being sent will find, and how its blocks will be known. */
 export interface Foresight {
   /**
    * Cached tokens that the replica will report; undefined where its events are not trusted, or
    * there are none.
    */
   readonly cachedTokens: number | undefined;
+  /** Session id to send to the engine, so that its events name the request. */
+  readonly label: string | undefined;
+  readonly text: TextPrompt | undefined;
   /** The answer has begun, or will not come. */
   settle(): void;
 }
@@ -66,7 +81,25 @@ const tickMs = 250;
 /** Rest before an engine that listed nothing, or did not answer, is asked again. */
 const askAgainMs = 30_000;
 
-const blind: Foresight = { cachedTokens: undefined, settle: () => undefined };
+/** By which an engine is told the session, and tells it again with what it stores. */
+export const sessionHeader = "x-session-id";
+
+const blind: Foresight = {
+  cachedTokens: undefined,
+  label: undefined,
+  text: undefined,
+  settle: () => undefined,
+};
+
+function foresee(events: ReplicaEvents, prompt: TokenPrompt): Foresight {
+  if (!events.trust.isTrusted) return blind;
+  const { blockTokens } = events;
+  // An engine that has stored nothing has nothing cached.
+  if (blockTokens === undefined) return { ...blind, cachedTokens: 0 };
+  const keys = prompt.keys(blockTokens);
+  const cachedTokens = cachedTokensOf(events.depthOf(keys), blockTokens, prompt.tokens);
+  return { ...blind, cachedTokens, settle: events.expect(keys) };
+}
 
 const nobody: CacheNews = {
   stored: () => undefined,
@@ -118,19 +151,22 @@ class FollowedPool implements KvKnowledge {
     return undefined;
   }
 
-  send(replica: string, prompt: TokenPrompt): Foresight {
+  send(replica: string, sent: SentPrompt): Foresight | undefined {
     const events = this.#followed.get(replica)?.events;
-    if (events === undefined || !events.trust.isTrusted) return blind;
-    const { blockTokens } = events;
-    // An engine that has stored nothing has nothing cached.
-    if (blockTokens === undefined) return { ...blind, cachedTokens: 0 };
-    const keys = prompt.keys(blockTokens);
-    const cachedTokens = cachedTokensOf(events.depthOf(keys), blockTokens, prompt.tokens);
-    return { cachedTokens, settle: events.expect(keys) };
+    if (events === undefined) return undefined;
+    if (sent.tokenPrompt !== undefined) return foresee(events, sent.tokenPrompt);
+    if (sent.prompt.keys.length === 0) return undefined;
+    const label = sent.engineHeaders?.[sessionHeader] ?? sent.requestId;
+    events.watch(label);
+    return { ...blind, label, text: sent.prompt };
   }
 
-  finished(replica: string, prompt: FinishedPrompt, predictedTokens: number | undefined): void {
-    const result = this.#followed.get(replica)?.events?.finished(prompt, predictedTokens);
+  finished(replica: string, prompt: FinishedPrompt, foresight: Foresight | undefined): void {
+    const events = this.#followed.get(replica)?.events;
+    if (events === undefined) return;
+    const { label, text } = foresight ?? blind;
+    if (label !== undefined && text !== undefined) events.align(label, text, prompt.inputTokens);
+    const result = events.finished(prompt, foresight?.cachedTokens);
     if (result !== undefined) this.#options.metrics.predictions.inc({ replica, result });
   }
 

@@ -4,6 +4,7 @@ import { createEngineBlocks, type EngineBlocks } from "./engine-blocks.ts";
 import type { KvEventsMetrics } from "./metrics.ts";
 import type { KvSource } from "./sources.ts";
 import { type EventStream, openStream, type StreamMeans } from "./stream.ts";
+import { blocksOfText, type TextPrompt } from "./text-prompt.ts";
 import { createTrust, type Doubt, type Trust } from "./trust.ts";
 import type { CacheNews, KvBatch } from "./types.ts";
 
@@ -34,6 +35,10 @@ export interface ReplicaEvents {
    * being computed, and before we hear of them. Call what is returned once it has been answered.
    */
   expect(keys: ArrayLike<number>): () => void;
+  /** A prompt of text is being sent, under this session id: its blocks are to be found later. */
+  watch(label: string): void;
+  /** It was answered, and had so many tokens: its chunks are told with the blocks they end in. */
+  align(label: string, prompt: TextPrompt, tokens: number): void;
   /** Takes in what an answer says about the cache; undefined: nothing was foretold. */
   finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined;
   /** The engine is out: what it had is gone, unless its events say otherwise when it is back. */
@@ -136,6 +141,17 @@ class FollowedReplica implements ReplicaEvents {
         else this.#expected.set(key, count);
       }
     };
+  }
+
+  watch(label: string): void {
+    for (const { blocks } of this.#ranks) blocks.watch(label);
+  }
+
+  align(label: string, prompt: TextPrompt, tokens: number): void {
+    const { blockTokens } = this;
+    if (blockTokens === undefined) return;
+    const blockOf = blocksOfText(prompt, tokens, blockTokens);
+    for (const { blocks } of this.#ranks) blocks.alias(label, prompt.keys, blockOf);
   }
 
   finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined {

@@ -119,7 +119,7 @@ function outcomeOf(end: CallEnd, report: CallReport, nowMs: number): Outcome {
     interTokenMs: report.interTokenMs,
     inputTokens: usage.inputTokens,
     cachedTokens: usage.cachedInputTokens,
-    cachedTokensPredicted: end.predictedCachedTokens,
+    cachedTokensPredicted: end.foresight?.cachedTokens,
     outputTokens: usage.outputTokens,
     isEstimated: report.isEstimated,
   };
