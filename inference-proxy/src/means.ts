@@ -10,6 +10,7 @@ import type { CallMeans } from "./call/open-call.ts";
 import { createPlacement } from "./call/placement.ts";
 import { parsePrices, typicalPrice } from "./call/prices.ts";
 import { createCallPrompts } from "./call/prompts.ts";
+import { createReplicaGates } from "./call/replica-gate.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
 import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
@@ -53,10 +54,11 @@ export interface Means {
  * How often time limits are looked at: late by at most this, in exchange for no timer per request.
  */
 const watchdogTickMs = 100;
-/** vLLM's server closes a connection after 5 s of silence: ours go before that. */
-const keptConnectionMs = 4000;
-/** Idle connections to one upstream; beyond them each request opens its own. */
-const keptConnectionsMax = 1024;
+/**
+ * vLLM's server closes a connection after 5 s of silence: ours go before that. Beyond this many idle
+ * ones each request opens its own.
+ */
+const keptConnections = { keptMs: 4000, idleMaxPerOrigin: 1024 };
 /** A place comes free within about a second wherever requests are in flight at all. */
 const retryAfterMs = 1000;
 
@@ -82,10 +84,7 @@ export function createMeans(options: MeansOptions): Means {
   const { config, log, clock, random, tracing } = options;
   const pool = createUpstreams(options);
   const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
-  const client = createHttp1Client(
-    { keptMs: keptConnectionMs, idleMaxPerOrigin: keptConnectionsMax },
-    clock,
-  );
+  const client = createHttp1Client(keptConnections, clock);
   const resilience = createResilience({ config, pool, clock, random, log });
   const bookings = guardBookings(createBookings({ random }), resilience.breakers);
   const placement = createPlacement({
@@ -105,10 +104,10 @@ export function createMeans(options: MeansOptions): Means {
   const paces = createReplicaPaces();
   const limiter = limiterOf(options, proxyMetrics);
   const kvKnowledge = followEngines(options, pool, proxyMetrics);
-  const ratios = createTokenRatios({ modelsMax: config.modelsMax });
-  reportHealth(proxyMetrics, pool);
+  const estimates = estimatesOf(config);
   const models = modelsOf(config, pool);
   const receipts = openReceipts({ config, clock, log, metrics: proxyMetrics });
+  reportHealth(proxyMetrics, pool);
   return {
     loads: bookings,
     proxyMetrics,
@@ -122,13 +121,18 @@ export function createMeans(options: MeansOptions): Means {
       tracing,
       metrics: proxyMetrics,
       limiter,
-      answers: createAnswerEstimates({ namesMax: config.limitBucketsMax }),
-      prompts: createCallPrompts(config, clock, ratios, kvKnowledge),
+      ...estimates,
+      gates: createReplicaGates({
+        means: estimates,
+        limiter,
+        watchdog,
+        clock,
+        wake: () => placement.wake(),
+      }),
+      prompts: createCallPrompts(config, clock, estimates.ratios, kvKnowledge),
       paces,
-      ratios,
       kvKnowledge,
       receipts,
-      prices: parsePrices(config.prices),
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
       router: createRouting(options, pool, bookings),
@@ -138,7 +142,6 @@ export function createMeans(options: MeansOptions): Means {
         models,
         limits: config,
       }),
-      limits: { ...config, retryAfterMs },
     },
     reportLoad: () => reportLoad(proxyMetrics, pool, bookings, paces),
     refuseNew: () =>
@@ -192,6 +195,16 @@ function queueLimits(config: InferenceProxyConfig): WaitLimits {
     requestsMax: config.queueRequestsMax,
     bytesMax: config.queueBytesMax,
     passedOverMax: config.lanePassedOverMax,
+  };
+}
+
+/** What says how much a call will probably use, and what that costs. */
+function estimatesOf(config: InferenceProxyConfig) {
+  return {
+    ratios: createTokenRatios({ modelsMax: config.modelsMax }),
+    answers: createAnswerEstimates({ namesMax: config.limitBucketsMax }),
+    prices: parsePrices(config.prices),
+    limits: { ...config, retryAfterMs },
   };
 }
 

@@ -11,6 +11,7 @@ import { type AccountMeans, accountCall, type CallReport, reportAttributes } fro
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import { noteCut } from "./note-attempt.ts";
 import type { Seat } from "./placement.ts";
+import type { ReplicaGate } from "./replica-gate.ts";
 import { answersName, type ReserveMeans } from "./reserve-limits.ts";
 import type { Reused } from "./reuse.ts";
 import type { CallRequest } from "./types.ts";
@@ -19,6 +20,8 @@ import type { CallRequest } from "./types.ts";
 export interface CallProgress {
   readonly startedAtMs: number;
   readonly reservation: Reservation;
+  /** Limits of replicas; undefined where none has any. */
+  readonly gate: ReplicaGate | undefined;
   attempts: number;
   /** The replica tried last; empty before the first. */
   replica: string;
@@ -45,7 +48,7 @@ export interface OpenCall {
 }
 
 /** An attempt that opened, with all that has to be given back at its end. */
-export interface OpenedAttempt extends Omit<CallProgress, "replica"> {
+export interface OpenedAttempt extends Omit<CallProgress, "replica" | "gate"> {
   readonly replica: Replica;
   readonly seat: Seat;
   readonly span: OpenSpan;

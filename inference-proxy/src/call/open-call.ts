@@ -23,6 +23,7 @@ import {
 } from "./end-call.ts";
 import { noteAttempt } from "./note-attempt.ts";
 import type { Placement, Seat } from "./placement.ts";
+import type { ReplicaGate, ReplicaGates } from "./replica-gate.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { AnswerReuse } from "./reuse.ts";
 import {
@@ -46,6 +47,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans, SuspectMeans {
   readonly attempt: AttemptMeans;
   readonly paths: UpstreamPaths;
   readonly reuse: AnswerReuse;
+  readonly gates: ReplicaGates;
   readonly tracing: Tracing;
   /** The table of routes; undefined where the operator wrote none. */
   readonly router: Router | undefined;
@@ -86,9 +88,11 @@ export async function openCall(
 async function openFresh(means: CallMeans, request: CallRequest): Promise<OpenCall | CallFault> {
   const startedAtMs = means.clock.monotonicMs();
   const reserved = reserveLimits(means, request);
+  const reservation = reserved instanceof Promise ? await reserved : reserved;
   const progress: CallProgress = {
     startedAtMs,
-    reservation: reserved instanceof Promise ? await reserved : reserved,
+    reservation,
+    gate: means.gates.open(request, reservation),
     attempts: 0,
     replica: "",
   };
@@ -121,7 +125,7 @@ async function tryReplicas(
   refuseKnownPoison(means, request);
   const tries = createTries(means, means.limits, request.model);
   for (;;) {
-    const placed = await placeNext(means, request, tries);
+    const placed = await placeNext(means, request, tries, progress.gate);
     const { seat } = placed;
     if (seat !== undefined) {
       progress.attempts += 1;
@@ -150,11 +154,12 @@ async function placeNext(
   means: CallMeans,
   request: CallRequest,
   tries: Tries,
+  gate: ReplicaGate | undefined,
 ): Promise<SuspectSeat> {
   if (tries.deaths === 0) {
-    return notSuspected(await placeCall(means, request, tries.excluded));
+    return notSuspected(await placeCall(means, request, tries.excluded, gate));
   }
-  const place = (excluded: ReadonlySet<string>) => placeCall(means, request, excluded);
+  const place = (excluded: ReadonlySet<string>) => placeCall(means, request, excluded, gate);
   const placed = await placeSuspect(means, request, tries.excluded, place);
   // Where the only replica left is the one that broke, perhaps just an old connection did: once
   // more, on a new one.
@@ -174,6 +179,7 @@ async function placeCall(
   means: CallMeans,
   request: CallRequest,
   excluded: ReadonlySet<string>,
+  gate: ReplicaGate | undefined,
 ): Promise<Seat | undefined> {
   const { model, lane, bodyBytes, signal, prompt, caller } = request;
   const fromMs = means.clock.monotonicMs();
@@ -188,6 +194,7 @@ async function placeCall(
     waitMsMax: request.queueWaitMsMax ?? means.limits.queueWaitMsMax,
     heldBackWaitMsMax: means.limits.heldBackWaitMsMax,
     signal,
+    gate,
   });
   const waitedMs = means.clock.monotonicMs() - fromMs;
   means.metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
@@ -209,6 +216,7 @@ async function tryReplica(
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
   const foresight = means.kvKnowledge.send(seat.endpoint, request);
+  const limits = progress.gate ?? means.gates;
   try {
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openUpstream(means.attempt, replica.address, {
@@ -223,10 +231,12 @@ async function tryReplica(
           isStream: request.isStream,
           promptTokens: means.ratios.estimate(request.model, request.bodyBytes),
         }),
+        onHead: (status, fields) => limits.hear(seat.endpoint, status, fields),
       });
     const { path, attempt } = await span.run(() =>
       attemptPaths(means.paths, replica, request, send),
     );
+    progress.gate?.done();
     noteAttempt(means, request, { replica: seat.endpoint, sentAtMs, attempt });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
       means.prompts.served(request.prompt, seat.endpoint);
@@ -256,6 +266,7 @@ async function tryReplica(
     span.end(errorOfFailure(attempt.failure, seat.endpoint, means.limits.retryAfterMs));
     return attempt.failure;
   } catch (error) {
+    progress.gate?.done();
     seat.release(0);
     span.end(error);
     throw error;

@@ -4,6 +4,7 @@ import {
   type Booked,
   type Bookings,
   type Candidate,
+  type NoEndpoint,
   pickEndpoint,
   type RequestSummary,
 } from "../pick/index.ts";
@@ -40,6 +41,8 @@ export interface Placement {
    * over.
    */
   place(request: PlaceRequest): Promise<Seat | undefined>;
+  /** Lets everybody who waits look again: a limit may have opened. */
+  wake(): void;
   readonly waiting: number;
   readonly waitingBytes: number;
   /** Refuses everybody who waits and everybody who comes from now on, with this error. */
@@ -84,6 +87,7 @@ export function createPlacement(options: {
   const tryPlace = (request: PlaceRequest): Outcome | undefined => {
     const picked = bookings.pickAndBook(pool.endpoints, request);
     if ("booking" in picked) {
+      request.gate?.book(picked.booking.endpoint);
       const { model: group, lane, tenant, serviceTokensExpected } = request;
       const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
       return { seat: createSeat(picked, service, pump) };
@@ -145,10 +149,9 @@ export function createPlacement(options: {
       if (reason === "unhealthy" || reason === "draining") {
         throw noReplica(request.model, options.retryAfterMs);
       }
-      const { waitMsMax, heldBackWaitMsMax } = request;
-      const isHeldBack = reason === "held-back";
-      return await wait(request, isHeldBack ? Math.min(waitMsMax, heldBackWaitMsMax) : waitMsMax);
+      return await wait(request, longestWaitMs(pool, request, reason));
     },
+    wake: pump,
     get waiting() {
       return queue.length;
     },
@@ -162,6 +165,31 @@ export function createPlacement(options: {
       }
     },
   };
+}
+
+/**
+ * How long the request may wait; throws where it could not be served within that, so that it need
+ * not wait at all.
+ */
+function longestWaitMs(
+  { endpoints }: Pool,
+  { model, gate, waitMsMax, heldBackWaitMsMax }: PlaceRequest,
+  reason: NoEndpoint | undefined,
+): number {
+  if (reason !== "closed") {
+    return reason === "held-back" ? Math.min(waitMsMax, heldBackWaitMsMax) : waitMsMax;
+  }
+  let soonestMs = Number.POSITIVE_INFINITY;
+  for (const { name, models } of endpoints) {
+    if (models.has(model)) {
+      soonestMs = Math.min(soonestMs, gate?.waitMs(name) ?? 0);
+    }
+  }
+  if (soonestMs > waitMsMax) {
+    const message = `The limits of every upstream that serves the model \`${model}\` are used up.`;
+    throw new WarmpathError("rejected-over-limit", message, { retryAfterMs: soonestMs });
+  }
+  return waitMsMax;
 }
 
 function seatOf(outcome: Outcome): Seat | undefined {

@@ -5,6 +5,7 @@ import {
   type Limiter,
   noReservation,
   type Reservation,
+  type Subject,
   type Taken,
 } from "../pace/index.ts";
 import { noUsage } from "../upstream/usage.ts";
@@ -19,6 +20,10 @@ export interface ReserveMeans {
   readonly answers: AnswerEstimates;
   readonly limits: { readonly answerTokensExpected: number };
 }
+
+/** What an estimate is made from. */
+export type EstimateMeans = Pick<AccountMeans, "ratios" | "prices"> &
+  Pick<ReserveMeans, "answers" | "limits">;
 
 /**
  * Takes what the request will probably use from everything that limits it, all or nothing; throws
@@ -53,13 +58,12 @@ function reserve(
   estimate: typeof estimateOf,
 ): Reservation | Promise<Reservation> {
   const { limiter } = means;
-  const { caller } = request;
-  if (limiter.isOff && caller.requestsPerMinute === 0) {
+  const { requestsPerMinute } = request.caller;
+  if (limiter.isOff && requestsPerMinute === 0) {
     return noReservation;
   }
-  const { tenant, user, keyId: key } = caller;
-  const subject = { tenant, user, key, model: request.model };
-  const taken = limiter.reserve(subject, estimate(means, request), caller.requestsPerMinute);
+  const expected = estimate(means, request);
+  const taken = limiter.reserve(subjectOf(request), expected, requestsPerMinute);
   return taken instanceof Promise
     ? taken.then((each) => reservationOf(means, each))
     : reservationOf(means, taken);
@@ -74,12 +78,18 @@ function reservationOf({ metrics }: AccountMeans, taken: Taken): Reservation {
   return taken.reservation;
 }
 
+/** Whom and what limits count the request for. */
+export function subjectOf({ caller, model }: CallRequest): Subject {
+  const { tenant, user, keyId: key } = caller;
+  return { tenant, user, key, model };
+}
+
 /**
  * What the request's maximum allows is rarely what the answer has: the lengths of the key's earlier
  * answers decide, and the maximum only bounds them.
  */
-function estimateOf(
-  { answers, ratios, limits, prices }: AccountMeans & ReserveMeans,
+export function estimateOf(
+  { answers, ratios, limits, prices }: EstimateMeans,
   request: CallRequest,
 ): Estimate {
   const { model, bodyBytes, answerTokensMax = Number.POSITIVE_INFINITY } = request;

@@ -78,6 +78,7 @@ const sentences: Readonly<Record<NoEndpoint, string>> = {
   unhealthy: "it is not healthy",
   draining: "it is being drained",
   excluded: "it has been tried",
+  closed: "its limits are used up for the moment",
   "held-back": "it has failed lately and is left alone for a moment",
   saturated: "it has as many requests as it may have",
 };

@@ -6,6 +6,7 @@ export { sliceShareMax } from "./limit-store.ts";
 export { createLimiter, type Limiter } from "./limiter.ts";
 export { createMemoryLimitStore } from "./memory-limit-store.ts";
 export { parseLimits } from "./parse-limits.ts";
+export { createProviderMirror, type ProviderMirror, type ProviderNeed } from "./provider-mirror.ts";
 export { noReservation } from "./reservation.ts";
 export type {
   Estimate,

@@ -8,7 +8,9 @@ export const refusalRank: Readonly<Record<NoEndpoint, number>> = {
   excluded: 3,
   // A breaker lets somebody try again within seconds: nearer than one that has been tried.
   "held-back": 4,
-  saturated: 5,
+  // Limits refill; a place comes free when somebody ends, which is sooner as a rule.
+  closed: 5,
+  saturated: 6,
 };
 
 /** Why the endpoint cannot take the request now; undefined when it can. */
@@ -35,5 +37,10 @@ export function refusalOf(
   if (heldBack !== undefined && (heldBack === "all" || heldBack.has(request.model))) {
     return "held-back";
   }
-  return inFlight >= endpoint.inFlightMax ? "saturated" : undefined;
+  if (inFlight >= endpoint.inFlightMax) {
+    return "saturated";
+  }
+  return request.gate !== undefined && request.gate.waitMs(endpoint.name) > 0
+    ? "closed"
+    : undefined;
 }

@@ -5,6 +5,7 @@ export { pickEndpoint } from "./pick-endpoint.ts";
 export type {
   Candidate,
   Endpoint,
+  Gate,
   Loads,
   NoEndpoint,
   PickResult,

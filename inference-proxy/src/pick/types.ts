@@ -29,6 +29,16 @@ export interface RequestSummary {
   readonly excluded: ReadonlySet<string>;
   /** The endpoint believed to hold this conversation's prefix; undefined when nobody is. */
   readonly warmOn: string | undefined;
+  /** Limits of endpoints; absent where no endpoint has any. */
+  readonly gate?: Gate | undefined;
+}
+
+/** Limits that endpoints have, for one request. */
+export interface Gate {
+  /** How long the endpoint's limits keep the request away, in ms; 0: it may go there now. */
+  waitMs(endpoint: string): number;
+  /** It goes there: takes it from the endpoint's limits, in the same step as the booking. */
+  book(endpoint: string): void;
 }
 
 /**
@@ -45,6 +55,7 @@ export type NoEndpoint =
   | "draining"
   | "excluded"
   | "held-back"
+  | "closed"
   | "saturated";
 
 /** The endpoint, or the reason there is none. */

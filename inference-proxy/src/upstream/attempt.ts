@@ -28,6 +28,14 @@ export interface AttemptRequest {
   readonly usesFreshConnection: boolean;
   /** Says how long it may be silent. */
   readonly vigil: Vigil;
+  /** Hears the head of the answer: what the upstream says of its limits. */
+  readonly onHead?: (status: number, fields: HeadFields) => void;
+}
+
+/** The fields of an answer's head. */
+export interface HeadFields {
+  /** The value of a field, by its name in lower case. */
+  get(name: string): string | null;
 }
 
 /** Bounds of one attempt. */

@@ -73,6 +73,7 @@ async function receive(
 ): Promise<Attempt> {
   const { limits } = means;
   const response = await send(address, request, late.signal);
+  request.onHead?.(response.status, response.headers);
   const contentType = response.headers.get("content-type") ?? "application/json";
   if (!response.ok) {
     const body = await readWhole(response, limits.eventBytesMax);

@@ -105,6 +105,7 @@ class SocketAttempt implements Http1Sink {
 
   onHead({ status, fields }: Http1Head): void {
     const { limits } = this.#means;
+    this.#request.onHead?.(status, fields);
     this.#status = status;
     this.#contentType = fields.get("content-type") ?? this.#contentType;
     const encoding = fields.get("content-encoding");

@@ -1,0 +1,222 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import {
+  chunk,
+  done,
+  type FakeEngine,
+  helloStream,
+  otherTenantKey,
+  startFakeEngine,
+  startTestProxy,
+  streamOf,
+  type TestProxy,
+} from "../testing/index.ts";
+
+/* Goal: limits as callers meet them. Method: a whole proxy over sockets before engines that speak of
+ * limits, or do not. */
+
+const opened: (FakeEngine | TestProxy)[] = [];
+
+afterEach(async () => {
+  for (const each of opened.splice(0).reverse()) {
+    await ("stop" in each ? each.stop() : each.close());
+  }
+});
+
+async function setUp(
+  config: Parameters<typeof startTestProxy>[1],
+  answers: readonly FakeEngine["answer"][],
+) {
+  const engines = answers.map((answer) => Object.assign(startFakeEngine(), { answer }));
+  opened.push(...engines);
+  const proxy = await startTestProxy(engines, config);
+  opened.push(proxy);
+  const ask = (init?: RequestInit, over = {}) =>
+    proxy.post("/v1/chat/completions", { ...asked, ...over }, init);
+  return { engines, proxy, ask };
+}
+
+const asked = { model: "tiny", messages: [{ role: "user", content: "hi" }], max_tokens: 8 };
+const usage = { prompt_tokens: 10, completion_tokens: 4, total_tokens: 14 };
+const answerWith = (headers: Record<string, string> = {}) => {
+  const choices = [{ index: 0, message: { content: "hi" }, finish_reason: "stop" }];
+  return () => Response.json({ id: "x", choices, usage }, { headers });
+};
+
+describe("limits of the caller", () => {
+  test("answers say what is left, and 429 names the limit and the time", async () => {
+    const { proxy, ask } = await setUp(
+      { limits: ["tenant=* requests/min=2", "model=tiny requests/hour=3"] },
+      [answerWith()],
+    );
+    const first = await ask();
+    expect(first.headers.get("x-ratelimit-remaining-requests")).toBe("1");
+    expect(first.headers.get("x-ratelimit-limit-requests")).toBe("2");
+    await ask();
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(20);
+    expect(refused.headers.get("x-ratelimit-remaining-requests")).toBe("0");
+    expect(await refused.json()).toEqual({
+      error: {
+        message: "Rate limit reached: requests per min of this tenant (limit 2).",
+        type: "requests",
+        param: null,
+        code: "rate_limit_exceeded",
+      },
+    });
+    // A limit that tenants share is named, and says nothing of what others use.
+    proxy.keys.set(otherTenantKey, 0);
+    const headers = { authorization: `Bearer ${otherTenantKey}` };
+    expect((await ask({ headers })).status).toBe(200);
+    const shared = await ask({ headers });
+    expect(shared.status).toBe(429);
+    const { error } = await shared.json();
+    expect(error.message).toBe("Rate limit reached: requests per hour of this model.");
+  });
+
+  test("64 at once through 100 tokens: what goes through has reserved it, and usage settles it", async () => {
+    const { engines, ask } = await setUp({ limits: ["key=* tokens/day=100"] }, [answerWith()]);
+    const all = await Promise.all(Array.from({ length: 64 }, () => ask()));
+    const served = all.filter(({ status }) => status === 200).length;
+    expect(served).toBeGreaterThan(0);
+    expect(served * 14).toBeLessThanOrEqual(100);
+    expect(engines[0]?.seen.length).toBe(served);
+    expect(all.filter(({ status }) => status === 429).length).toBe(64 - served);
+  });
+
+  test("a place is free again when its caller leaves", async () => {
+    const { ask } = await setUp({ limits: ["user=* concurrency=1"] }, [
+      () => streamOf([chunk({ content: "x" })], { hangsAtEnd: true }),
+    ]);
+    const leaving = new AbortController();
+    await ask({ signal: leaving.signal }, { stream: true });
+    expect((await ask()).status).toBe(429);
+    leaving.abort();
+    const next = new AbortController();
+    let status = 429;
+    for (let round = 0; status === 429 && round < 100; round += 1) {
+      await Bun.sleep(10);
+      ({ status } = await ask({ signal: next.signal }, { stream: true }));
+    }
+    expect(status).toBe(200);
+    next.abort();
+  });
+
+  test("a stream takes more of its limits as it goes on, and settles by what it had", async () => {
+    const held = Promise.withResolvers<void>();
+    const events = Array.from({ length: 30 }, (_, index) => chunk({ content: `t${index}` }));
+    const { ask } = await setUp(
+      { limits: ["key=* tokens-out/day=38"], answerTokensExpected: 5, limitTopUpTokens: 10 },
+      [
+        () =>
+          new Response(
+            new ReadableStream({
+              async start(controller) {
+                for (const event of events) {
+                  controller.enqueue(new TextEncoder().encode(event));
+                }
+                await held.promise;
+                controller.enqueue(new TextEncoder().encode(chunk({}, "stop") + done));
+                controller.close();
+              },
+            }),
+            { headers: { "content-type": "text/event-stream" } },
+          ),
+      ],
+    );
+    const open = await ask({}, { stream: true, max_tokens: undefined });
+    const reader = open.body?.getReader();
+    let text = "";
+    while (!text.includes("t29")) {
+      text += new TextDecoder().decode((await reader?.read())?.value);
+    }
+    // 5 reserved and three slices of 10 are taken: another 5 are not there.
+    expect((await ask()).status).toBe(429);
+    held.resolve();
+    while ((await reader?.read())?.done === false);
+    const next = await ask({}, { stream: true });
+    expect(next.status).toBe(200);
+    await next.body?.cancel();
+  });
+});
+
+describe("limits of upstreams", () => {
+  test("429 with Retry-After closes the upstream; others take over, and nobody asks it again", async () => {
+    const { engines, ask } = await setUp({}, [
+      () => new Response("{}", { status: 429, headers: { "retry-after": "60" } }),
+      answerWith(),
+    ]);
+    for (let count = 0; count < 10; count += 1) {
+      expect((await ask()).status).toBe(200);
+    }
+    expect(engines[0]?.seen.length).toBeLessThanOrEqual(1);
+  });
+
+  test("when all are closed for longer than a request may wait, it is told so at once", async () => {
+    const { engines, ask } = await setUp({ queueWaitMsMax: 500 }, [
+      () => new Response("{}", { status: 429, headers: { "retry-after": "60" } }),
+    ]);
+    await ask();
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(50);
+    expect(engines[0]?.seen.length).toBe(1);
+  });
+
+  test("a closed upstream is used again when its time is over, by those who waited", async () => {
+    let isClosed = true;
+    const { engines, ask } = await setUp({}, [
+      () => {
+        if (isClosed) {
+          isClosed = false;
+          return new Response("{}", { status: 429, headers: { "retry-after-ms": "300" } });
+        }
+        return answerWith()();
+      },
+    ]);
+    await ask();
+    const waited = await ask();
+    expect(waited.status).toBe(200);
+    expect(engines[0]?.seen.length).toBe(2);
+  });
+
+  test("sends are spread over the time until the reset that an upstream names", async () => {
+    const sentAtMs: number[] = [];
+    let remaining = 8;
+    const { ask } = await setUp({}, [
+      () => {
+        sentAtMs.push(performance.now());
+        remaining -= 1;
+        const first = sentAtMs[0] ?? 0;
+        return answerWith({
+          "x-ratelimit-limit-requests": "8",
+          "x-ratelimit-remaining-requests": String(Math.max(0, remaining)),
+          "x-ratelimit-reset-requests": `${Math.ceil(2000 - (performance.now() - first))}ms`,
+        })();
+      },
+    ]);
+    await ask();
+    const all = await Promise.all(Array.from({ length: 7 }, () => ask()));
+    expect(all.map(({ status }) => status)).toEqual(all.map(() => 200));
+    const [first = 0] = sentAtMs;
+    // The last of them may go ahead by the slack of the pace, and by that of the clock.
+    expect((sentAtMs.at(-1) ?? 0) - first).toBeGreaterThan(800);
+  });
+
+  test("a replica's own limit in the configuration holds it, and requests go elsewhere", async () => {
+    const hold = Promise.withResolvers<void>();
+    const slow = () => hold.promise.then(() => streamOf(helloStream));
+    const { engines, ask } = await setUp({ limits: ["replica=* concurrency=2"] }, [slow, slow]);
+    const all = Array.from({ length: 6 }, () => ask({}, { stream: true }));
+    while (engines.reduce((sum, { seen }) => sum + seen.length, 0) < 4) {
+      await Bun.sleep(5);
+    }
+    await Bun.sleep(50);
+    expect(engines.map(({ seen }) => seen.length)).toEqual([2, 2]);
+    hold.resolve();
+    for (const response of await Promise.all(all)) {
+      expect(response.status).toBe(200);
+      await response.text();
+    }
+  });
+});

@@ -1,0 +1,95 @@
+import type { Clock } from "@warmpath/runtime/base";
+import {
+  createProviderMirror,
+  type Limiter,
+  type ProviderNeed,
+  type Reservation,
+} from "../pace/index.ts";
+import type { Gate } from "../pick/index.ts";
+import type { HeadFields } from "../upstream/attempt.ts";
+import type { Watchdog } from "../upstream/watchdog.ts";
+import { type EstimateMeans, estimateOf, subjectOf } from "./reserve-limits.ts";
+import type { CallRequest } from "./types.ts";
+
+/** What one call needs to get past the limits of replicas. */
+export interface ReplicaGate extends Gate {
+  /** Hears the head of an answer. */
+  hear(replica: string, status: number, fields: HeadFields): void;
+  /** The attempt that was booked is over, or its answer has begun; later calls do nothing. */
+  done(): void;
+}
+
+/** The limits that replicas have, and those that they hold us to. */
+export interface ReplicaGates {
+  /** Undefined where no replica is limited: then a call costs this one question. */
+  open(request: CallRequest, reservation: Reservation): ReplicaGate | undefined;
+  /** For calls without a gate: the first answer that speaks of limits is how they become known. */
+  hear(replica: string, status: number, fields: HeadFields): void;
+}
+
+/** A closed replica is looked at again this often at least, since limits also open early. */
+const lookAgainMsMax = 250;
+
+/**
+ * Joins the limits of `replica=` in the configuration with the mirror of what upstreams say. `wake`
+ * lets those who wait look again.
+ */
+export function createReplicaGates(options: {
+  readonly means: EstimateMeans;
+  readonly limiter: Limiter;
+  readonly watchdog: Watchdog;
+  readonly clock: Clock;
+  readonly wake: () => void;
+}): ReplicaGates {
+  const { means, limiter, watchdog, wake } = options;
+  const mirror = createProviderMirror(options);
+  let isWakeDue = false;
+
+  const wakeIn = (ms: number): void => {
+    if (!isWakeDue) {
+      isWakeDue = true;
+      watchdog.watch(Math.min(ms, lookAgainMsMax), () => {
+        isWakeDue = false;
+        wake();
+      });
+    }
+  };
+
+  return {
+    hear: (replica, status, fields) => mirror.hear(replica, status, fields),
+    open: (request, reservation) => {
+      if (limiter.areReplicasFree && !mirror.isActive) {
+        return undefined;
+      }
+      const subject = subjectOf(request);
+      const estimate = estimateOf(means, request);
+      const need: ProviderNeed = estimate;
+      let sentTo: string | undefined;
+      return {
+        waitMs: (replica) => {
+          const ownMs = limiter.areReplicasFree
+            ? 0
+            : limiter.replicaWaitMs(replica, subject, estimate);
+          const waitMs = Math.max(ownMs, mirror.waitMs(replica, need));
+          if (waitMs > 0) {
+            wakeIn(waitMs);
+          }
+          return waitMs;
+        },
+        book: (replica) => {
+          // It was just asked in the same step, so nothing refuses now.
+          reservation.moveTo(replica);
+          mirror.send(replica, need);
+          sentTo = replica;
+        },
+        hear: (replica, status, fields) => mirror.hear(replica, status, fields, need),
+        done: () => {
+          if (sentTo !== undefined) {
+            mirror.done(sentTo, need);
+            sentTo = undefined;
+          }
+        },
+      };
+    },
+  };
+}
