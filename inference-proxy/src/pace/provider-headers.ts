@@ -99,7 +99,7 @@ export function durationMs(text: string | null, nowMs: number): number | undefin
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
 
-/** When to come again, in ms from now: `retry-after-ms`, or `retry-after` in seconds or as a date. */
+/** When to come again, in ms from now: `retry-after-ms`, or `retry-after`, seconds or a date. */
 export function retryAfterMsOf(fields: HeadFields, nowMs: number): number | undefined {
   const exactMs = countOf(fields.get("retry-after-ms"));
   return exactMs ?? durationMs(fields.get("retry-after"), nowMs);

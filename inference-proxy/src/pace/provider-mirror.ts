@@ -8,8 +8,8 @@ import {
 } from "./provider-headers.ts";
 
 /*
- * Limits that an upstream holds us to, as its answers tell of them. Sends are spread so that what is
- * left lasts until the limit is whole again: a bucket that is emptied at once only buys a wait.
+ * Limits that an upstream holds us to, as its answers tell of them. Sends are spread so that what
+ * is left lasts until the limit is whole again: a bucket emptied at once only buys a wait.
  */
 
 /** What one request takes from an upstream's limits. */
