@@ -55,8 +55,8 @@ export interface Means {
  */
 const watchdogTickMs = 100;
 /**
- * vLLM's server closes a connection after 5 s of silence: ours go before that. Beyond this many idle
- * ones each request opens its own.
+ * vLLM's server closes a connection after 5 s of silence: ours go before that. Beyond this many
+ * idle ones each request opens its own.
  */
 const keptConnections = { keptMs: 4000, idleMaxPerOrigin: 1024 };
 /** A place comes free within about a second wherever requests are in flight at all. */
