@@ -12,6 +12,7 @@ export function roomOf(refusal: NoEndpoint | undefined): Room {
     case undefined:
       return "free";
     case "saturated":
+    case "closed":
       return "saturated";
     case "unknown-model":
       return "unknown";
