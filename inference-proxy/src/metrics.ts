@@ -8,6 +8,7 @@ import {
 import { type AnswerCacheMetrics, createAnswerCacheMetrics } from "./answer-cache/metrics.ts";
 import { type BreakerMetrics, breakerMetrics } from "./breakers/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
+import { type PromptMetrics, promptMetrics } from "./call/prompt-metrics.ts";
 import { createKvEventsMetrics, type KvEventsMetrics } from "./kv-events/index.ts";
 import { type RouteMetrics, routeMetrics } from "./providers/route/index.ts";
 import { type ReceiptMetrics, receiptMetrics } from "./receipts/metrics.ts";
@@ -17,6 +18,7 @@ export interface InferenceProxyMetrics
   extends PaceMetrics,
     BreakerMetrics,
     RouteMetrics,
+    PromptMetrics,
     ReceiptMetrics {
   /** Calls by outcome, once each. */
   readonly calls: Counter<"operation" | "model" | "replica" | "outcome">;
@@ -51,6 +53,7 @@ export function createInferenceProxyMetrics(
     ...callMetrics(metrics),
     ...paceMetrics(metrics),
     ...routeMetrics(metrics),
+    ...promptMetrics(metrics),
     answerCache: createAnswerCacheMetrics(metrics, answers),
     ...receiptMetrics(metrics),
     ...breakerMetrics(metrics),

@@ -4,6 +4,7 @@ import type { Breakers } from "../breakers/index.ts";
 import type { Foresight, KvKnowledge } from "../kv-events/index.ts";
 import type { ReplicaPaces, TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
+import { cacheBreakText, type ReadPrompt } from "../prompt/index.ts";
 import type { ReceiptBook } from "../receipts/index.ts";
 import { noUsage, type TokenUsage } from "../upstream/usage.ts";
 import { costOf, type PriceTable } from "./prices.ts";
@@ -107,7 +108,7 @@ function learn(means: AccountMeans, request: CallRequest, end: CallEnd, report: 
 
 function count(
   metrics: InferenceProxyMetrics,
-  { operation, model }: CallRequest,
+  { operation, model, prompt }: CallRequest,
   { replica, outcome }: CallEnd,
   report: CallReport,
   durationMs: number,
@@ -116,6 +117,7 @@ function count(
   // A model that nobody serves is text of a caller, and must not become a label.
   const knownModel = replica === "" ? "" : model;
   metrics.calls.inc({ operation, model: knownModel, replica, outcome });
+  countPrompt(metrics, prompt);
   metrics.durationSeconds.observe({ operation, model: knownModel }, durationMs / 1000);
   if (replica === "") {
     return;
@@ -129,6 +131,19 @@ function count(
   }
   if (interTokenMs !== undefined) {
     metrics.interTokenSeconds.observe({ model, replica }, interTokenMs / 1000);
+  }
+}
+
+function countPrompt(
+  { prompts, cacheBreaks }: InferenceProxyMetrics,
+  { session, cacheBreak }: ReadPrompt,
+): void {
+  if (session.id === "") {
+    return;
+  }
+  prompts.inc({ session: session.kind });
+  if (cacheBreak !== undefined) {
+    cacheBreaks.inc({ cause: cacheBreak.cause });
   }
 }
 
@@ -150,6 +165,7 @@ function logFields(
     key_id: request.caller.keyId,
     task_id: request.taskId === "" ? undefined : request.taskId,
     session_id: request.sessionId === "" ? undefined : request.sessionId,
+    ...promptFields(request.prompt),
     lane: request.lane,
     input_tokens: usage.inputTokens,
     cached_input_tokens: usage.cachedInputTokens,
@@ -161,6 +177,18 @@ function logFields(
     inter_token_ms: round(interTokenMs),
     duration_ms: round(durationMs),
   };
+}
+
+/** Which session the prompt goes on with, found or stated, and why it may find nothing cached. */
+function promptFields({ session, cacheBreak }: ReadPrompt): Record<string, unknown> {
+  return session.id === ""
+    ? {}
+    : {
+        session: session.id,
+        session_kind: session.kind,
+        parent_session: session.parentId,
+        cache_break: cacheBreak === undefined ? undefined : cacheBreakText(cacheBreak),
+      };
 }
 
 function round(ms: number | undefined): number | undefined {

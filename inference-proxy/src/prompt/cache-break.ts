@@ -18,6 +18,12 @@ export function findCacheBreak(
   return headBreak(body, trace, origin) ?? messageBreak(trace, origin, link.kind === "compaction");
 }
 
+/** A break in one line, for headers and logs. */
+export function cacheBreakText({ cause, message, role, byteOffset }: CacheBreak): string {
+  const where = message < 0 ? "" : `; message=${message}${role === "" ? "" : `; role=${role}`}`;
+  return `${cause}${where}; byte=${byteOffset}`;
+}
+
 function headBreak(body: BodyScan, trace: PromptTrace, origin: Strand): CacheBreak | undefined {
   const at = (cause: CacheBreakCause, names: readonly string[]): CacheBreak => ({
     cause,
@@ -51,11 +57,11 @@ function messageBreak(
   const now = bytes.subarray(start, end);
   const compared = before === undefined ? undefined : compareMessages(before, now, role);
   const byteOffset = start + (compared?.firstDifference ?? 0);
-  if (isCompacted) return { cause: "compacted", message, role, byteOffset };
   const next = messageAt(origin, message + 1);
   if (next !== undefined && Buffer.compare(next, now) === 0) {
     return { cause: "message-removed", message, role, byteOffset: start };
   }
+  if (isCompacted) return { cause: "compacted", message, role, byteOffset };
   const changed = isSystemRole(role) ? "system-changed" : "message-edited";
   return { cause: compared?.cause ?? changed, message, role, byteOffset };
 }

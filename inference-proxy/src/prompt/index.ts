@@ -1,4 +1,5 @@
 /** What a prompt is, without parsing or tokenising it. */
+export { cacheBreakText } from "./cache-break.ts";
 export {
   createPrompts,
   noPrompt,

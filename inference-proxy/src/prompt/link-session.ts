@@ -45,7 +45,7 @@ export const strandsPerSessionMax = 4;
  */
 export function linkSession(store: SessionStore, trace: PromptTrace): Found {
   const deepest = deepestMark(store, trace);
-  if (deepest !== undefined && isEnd(deepest, trace)) {
+  if (deepest !== undefined && isEnd(deepest, trace) && isSameKind(deepest, trace)) {
     return going("continuation", deepest.strand, trace);
   }
   const kept = keptMessage(store, trace, deepest?.index ?? -1);
@@ -76,6 +76,19 @@ function isEnd({ strand, index }: Mark, { history }: PromptTrace): boolean {
   // The last mark of a prompt without messages is wherever in a chunk it ended, which the next
   // one's marks do not tell.
   return index === last || (history.ends.length === 0 && index === last - 1);
+}
+
+/**
+ * False for two prompts that are only alike by chance: the same question, with other tools or
+ * instructions, before any answer.
+ */
+function isSameKind({ strand, index }: Mark, trace: PromptTrace): boolean {
+  const { tools, system } = strand.heads;
+  return (
+    trace.stated !== undefined ||
+    (tools === trace.heads.tools && system === trace.heads.system) ||
+    hasAnswer(trace, index)
+  );
 }
 
 /** Where one of the last messages is known, later than the chain leads. */

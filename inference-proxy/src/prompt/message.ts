@@ -1,14 +1,17 @@
 import { skipSpace } from "../upstream/json-scan.ts";
 import { closingQuote, endOfJsonValue, quote } from "./json-walk.ts";
+import { isText } from "./read-value.ts";
 
-const roleName = Buffer.from('"role"');
+/** With its quotes. */
+const roleBytesMax = 34;
+const underscore = 0x5f;
 const colon = 0x3a;
 const comma = 0x2c;
 const openBrace = 0x7b;
 
 /**
- * The `role` of the message between two offsets, as it is written; empty where it has none. Roles
- * are short words without escapes, or nobody's.
+ * The `role` of the message between two offsets; empty where it has none, or one that is no plain
+ * word: what is returned here goes into headers and logs.
  */
 export function roleOf(bytes: Uint8Array, from: number, to: number): string {
   if (bytes[from] !== openBrace) return "";
@@ -20,10 +23,8 @@ export function roleOf(bytes: Uint8Array, from: number, to: number): string {
     const valueAt = skipSpace(bytes, colonAt + 1);
     const valueEnd = endOfJsonValue(bytes, valueAt);
     if (valueEnd < 0) return "";
-    if (isRole(bytes, at, nameEnd) && bytes[valueAt] === quote) {
-      return String.fromCharCode(
-        ...bytes.subarray(valueAt + 1, Math.min(valueEnd - 1, valueAt + 33)),
-      );
+    if (isText(bytes, at + 1, nameEnd - 1, "role")) {
+      return valueEnd - valueAt > roleBytesMax ? "" : wordBetween(bytes, valueAt + 1, valueEnd - 1);
     }
     at = skipSpace(bytes, valueEnd);
     if (bytes[at] !== comma) return "";
@@ -32,12 +33,14 @@ export function roleOf(bytes: Uint8Array, from: number, to: number): string {
   return "";
 }
 
-function isRole(bytes: Uint8Array, from: number, to: number): boolean {
-  if (to - from !== roleName.length) return false;
-  for (let index = 1; index < roleName.length - 1; index += 1) {
-    if (bytes[from + index] !== roleName[index]) return false;
+function wordBetween(bytes: Uint8Array, from: number, to: number): string {
+  let text = "";
+  for (let at = from; at < to; at += 1) {
+    const byte = bytes[at]!;
+    if ((byte < 0x61 || byte > 0x7a) && byte !== underscore) return "";
+    text += String.fromCharCode(byte);
   }
-  return true;
+  return text;
 }
 
 /** Roles of what stands before a conversation. */

@@ -6,7 +6,7 @@ export interface NameKeys {
   keyOf(name: string): number;
 }
 
-/** All are forgotten at once when there are more: finding the oldest would cost more than hashing. */
+/** All are forgotten at once when there are more: hashing costs less than finding the oldest. */
 const namesMax = 4096;
 
 /** Remembers the keys of names: hashing one costs more than finding it. */

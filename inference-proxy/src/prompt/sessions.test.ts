@@ -179,6 +179,19 @@ describe("a session found in the prompt", () => {
     expect(ask(prompts, [...before, assistant("never mind")]).session.id).not.toBe("");
   });
 
+  test("is another one for the same question with other tools, but not after an answer", () => {
+    const prompts = setUp();
+    const tools = [{ type: "function", function: { name: "f" } }];
+    const first = ask(prompts, turns("x", 0));
+    const other = ask(prompts, turns("x", 0), { body: { tools } });
+    expect(other.session.kind).toBe("new");
+    expect(other.session.id).not.toBe(first.session.id);
+    ask(prompts, turns("y", 2));
+    const next = ask(prompts, turns("y", 3), { body: { tools } });
+    expect(next.session.kind).toBe("continuation");
+    expect(next.cacheBreak?.cause).toBe("tools-changed");
+  });
+
   test("is never shared by tenants, models, users or cache keys", () => {
     const prompts = setUp();
     const messages = turns("x", 1);

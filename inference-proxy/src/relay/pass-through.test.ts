@@ -119,4 +119,21 @@ describe("pass-through", () => {
     }
     expect(seen?.get("authorization") ?? null).toBeNull();
   });
+
+  test("says on request where the prompt stopped beginning as the one before it", async () => {
+    engine.answer = () => new Response("{}");
+    const ask = async (content: string, headers: Record<string, string>) => {
+      const messages = [{ role: "user", content }];
+      const init = { headers: { "x-session-id": "explained", ...headers } };
+      const response = await proxy.post("/v1/chat/completions", { model: "tiny", messages }, init);
+      return response.headers.get("x-warmpath-cache-break");
+    };
+    const explain = { "x-warmpath-explain": "1" };
+    expect(await ask("It is 16:20.", explain)).toBe("none");
+    expect(await ask("It is 16:21.", explain)).toMatch(
+      /^timestamp; message=0; role=user; byte=\d+$/,
+    );
+    expect(await ask("It is 16:22.", {})).toBeNull();
+    expect(await proxy.metrics.text()).toMatch(/cache_breaks_total\{cause="timestamp"[^}]*\} 2/);
+  });
 });

@@ -25,7 +25,13 @@ import {
   requestIdHeaders,
 } from "../formats/index.ts";
 import { createTokenPrompt } from "../kv-events/index.ts";
-import { findMember, readMember } from "../prompt/index.ts";
+import {
+  cacheBreakText,
+  findMember,
+  noPrompt,
+  type ReadPrompt,
+  readMember,
+} from "../prompt/index.ts";
 import { traitsOf } from "../providers/route/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
@@ -61,6 +67,10 @@ export const laneHeader = "x-warmpath-lane";
 /** The model that a table of routes chose, and why. */
 export const modelHeader = "x-warmpath-model";
 export const routeHeader = "x-warmpath-route";
+/** A request that carries it with the value 1 is told what became of it in further headers. */
+export const explainHeader = "x-warmpath-explain";
+/** Where and why the prompt stopped beginning as its session's last one did, or `none`. */
+export const cacheBreakHeader = "x-warmpath-cache-break";
 
 /**
  * One model call over HTTP: read, open, hand the answer on. Resolves with the head; `onEnd` tells
@@ -78,7 +88,7 @@ export async function serveCall(
   },
 ): Promise<HttpAnswer | Response> {
   const { request, requestId, dialect, onEnd } = incoming;
-  const { routable, dropped } = await readCall(means, incoming);
+  const { routable, dropped, seen } = await readCall(means, incoming);
   const { call, model, reason } = await openRouted(means, routable);
   const headers = {
     ...requestIdHeaders(dialect, requestId),
@@ -88,6 +98,7 @@ export async function serveCall(
       ? undefined
       : { [modelHeader]: headerText(model), [routeHeader]: headerText(reason) }),
     ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
+    ...(request.headers.get(explainHeader) === "1" ? explanation(seen.prompt) : undefined),
     ...(call.kind === "open" ? call.limitHeaders : {}),
     ...(call.kind === "open" && call.reused !== undefined ? reuseHeaders(call.reused) : {}),
   };
@@ -120,6 +131,10 @@ function billHeaders({ isEstimated, costNanodollars, usage }: CallReport): Recor
         [costHeader]: costNanodollars.toString(),
         [cachedTokensHeader]: String(usage.cachedInputTokens),
       };
+}
+
+function explanation({ cacheBreak }: ReadPrompt): Record<string, string> {
+  return { [cacheBreakHeader]: cacheBreak === undefined ? "none" : cacheBreakText(cacheBreak) };
 }
 
 /**
@@ -172,7 +187,12 @@ async function readCall(
     readonly caller: Caller;
     readonly requestId: string;
   },
-): Promise<{ readonly routable: Routable; readonly dropped: readonly string[] }> {
+): Promise<{
+  readonly routable: Routable;
+  readonly dropped: readonly string[];
+  /** The prompt as it was read for the model asked last. */
+  readonly seen: { prompt: ReadPrompt };
+}> {
   const { request, path, caller } = incoming;
   const operation = operations[path];
   const lane = parseLane(request.headers.get(laneHeader));
@@ -189,6 +209,7 @@ async function readCall(
   const asked = { headers: request.headers, body };
   const { removed, headers, dropped } = decideControls(means.controls, caller.tenant, asked);
   const parts: CallParts = { ...incoming, operation, lane, bytes, read, removed, headers };
+  const seen = { prompt: noPrompt };
   const routable: Routable = {
     requestId: incoming.requestId,
     asked: read.model,
@@ -200,9 +221,13 @@ async function readCall(
         headers: request.headers,
         body,
       }),
-    requestFor: (model) => callRequestFor(means, parts, model),
+    requestFor: (model) => {
+      const callRequest = callRequestFor(means, parts, model);
+      seen.prompt = callRequest.prompt;
+      return callRequest;
+    },
   };
-  return { routable, dropped };
+  return { routable, dropped, seen };
 }
 
 /** What a request is, whichever model will serve it. */
