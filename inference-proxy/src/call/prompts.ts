@@ -4,6 +4,8 @@ import type { InferenceProxyConfig } from "../config.ts";
 import type { TokenRatios } from "../learn/index.ts";
 import { createPrompts, type Prompts } from "../prompt/index.ts";
 
+const hash = Bun.hash.rapidhash;
+
 /** What is remembered of prompts, as configured. */
 export function createCallPrompts(
   config: InferenceProxyConfig,
@@ -12,8 +14,9 @@ export function createCallPrompts(
   engines: { readonly blockTokens: number | undefined },
 ): Prompts {
   return createPrompts({
-    hash: Bun.hash.rapidhash,
-    seed: randomBytes(8).readBigUInt64LE() >> 1n,
+    hash,
+    memoSeed: secretSeed(),
+    keySeed: config.promptSecret === undefined ? secretSeed() : hash(config.promptSecret, 0n) >> 1n,
     nowMs: () => clock.monotonicMs(),
     tokensOf: ratios.estimate,
     // What an engine says of itself goes before what was configured.
@@ -28,4 +31,8 @@ export function createCallPrompts(
       ttlMs: config.sessionTtlMs,
     },
   });
+}
+
+function secretSeed(): bigint {
+  return randomBytes(8).readBigUInt64LE() >> 1n;
 }

@@ -2,6 +2,11 @@ import { option } from "@warmpath/runtime/base";
 
 /** How much is remembered of prompts, and for how long. */
 export const promptOptions = {
+  promptSecret: option.secret({
+    env: "WARMPATH_PROXY_PROMPT_SECRET",
+    default: undefined,
+    doc: "Secret of the keys by which prompts are known; proxies that share bookings need the same one. Unset: each process makes its own.",
+  }),
   promptMemoBytesMax: option.int({
     env: "WARMPATH_PROXY_PROMPT_MEMO_BYTES_MAX",
     default: 16_777_216,

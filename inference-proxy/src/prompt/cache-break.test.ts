@@ -12,7 +12,8 @@ function second(
 ): { readonly prompt: ReadPrompt; readonly text: string } {
   const prompts = createPrompts({
     hash: Bun.hash.rapidhash,
-    seed: 1n,
+    memoSeed: 1n,
+    keySeed: 3n,
     nowMs: () => 0,
     tokensOf: (_model, bytes) => bytes,
     blockTokens: 16,

@@ -57,13 +57,16 @@ export interface HistoryReader {
 }
 
 /**
- * @param seed Secret of this process, for the checkpoints: a body made to collide with another one
- * must not be read as that one. Keys do not have it, so that several proxies name prompts alike.
+ * @param memoSeed Secret of this process, for the checkpoints: a body made to collide with another
+ * one must not be read as that one.
+ * @param keySeed Secret of those who are to name prompts alike, for the keys: without it nobody who
+ * sees keys can tell which text they stand for by trying.
  */
 export function createHistoryReader(options: {
   readonly hash: HashBytes;
   readonly memo: HistoryMemo;
-  readonly seed: bigint;
+  readonly memoSeed: bigint;
+  readonly keySeed: bigint;
 }): HistoryReader {
   const { hash, memo } = options;
   return {
@@ -71,9 +74,9 @@ export function createHistoryReader(options: {
       const first = bytes[valueAt];
       if (first !== openBracket && first !== quote) return undefined;
       const isText = first === quote;
-      const chain = hash(tenant, isText ? 1n : 0n);
+      const chain = hash(tenant, options.keySeed + (isText ? 1n : 0n));
       const scan = new HistoryScan(bytes, valueAt + 1, isText, hash, chain);
-      let segment = hash(tenant, options.seed + (isText ? 1n : 0n));
+      let segment = hash(tenant, options.memoSeed + (isText ? 1n : 0n));
       let index = 0;
       let isKnown = true;
       for (;;) {

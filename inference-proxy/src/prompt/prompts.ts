@@ -39,8 +39,9 @@ export interface Prompts {
 /** What {@link createPrompts} needs. */
 export interface PromptsOptions {
   readonly hash: HashBytes;
-  /** Secret of this process; see `createHistoryReader`. */
-  readonly seed: bigint;
+  /** Secrets; see `createHistoryReader`. Below 2^63. */
+  readonly memoSeed: bigint;
+  readonly keySeed: bigint;
   readonly nowMs: () => number;
   /** Tokens that so many bytes of a request probably have. */
   readonly tokensOf: (model: string, bytes: number) => number;
@@ -75,7 +76,7 @@ export function createPrompts(options: PromptsOptions): Prompts {
   const { hash, tokensOf, blockTokens } = options;
   const names = createNameKeys(hash);
   const memo = createHistoryMemo({ bytesMax: options.memoBytesMax });
-  const reader = createHistoryReader({ hash, memo, seed: options.seed });
+  const reader = createHistoryReader({ ...options, memo });
   const store = createSessionStore(options.sessions, options.nowMs);
 
   return {

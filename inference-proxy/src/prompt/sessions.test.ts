@@ -7,7 +7,8 @@ function setUp(limits: Partial<SessionLimits> = {}): Prompts & { nowMs: number }
   const own = { nowMs: 0 };
   const prompts = createPrompts({
     hash: Bun.hash.rapidhash,
-    seed: 1n,
+    memoSeed: 1n,
+    keySeed: 3n,
     nowMs: () => own.nowMs,
     tokensOf: (_model, bytes) => Math.ceil(bytes / 4),
     blockTokens: 16,
