@@ -3,6 +3,7 @@ import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/r
 import { createHttp1Client } from "@warmpath/runtime/http1";
 import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
+import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
 import { guardBookings } from "./call/guard-bookings.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
@@ -136,6 +137,7 @@ export function createMeans(options: MeansOptions): Means {
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
       router: createRouting(options, pool, bookings),
+      failover: failoverOf(options, pool, proxyMetrics),
       reuse: createAnswerReuse({
         store: answers,
         metrics: proxyMetrics.answerCache,
@@ -157,6 +159,17 @@ export function createMeans(options: MeansOptions): Means {
       await receipts.close();
     },
   };
+}
+
+/** The models that stand in for others, as configuration declares them. */
+function failoverOf(
+  { config, clock, log }: MeansOptions,
+  pool: Pool,
+  metrics: InferenceProxyMetrics,
+): Failover | undefined {
+  const pairs = parseModelFailover(config.modelFailover);
+  const waitMs = config.modelFailoverWaitMs;
+  return createFailover({ pairs, waitMs, pool, clock, log, metrics });
 }
 
 /** The table of routes, joined with what has room now; undefined without a table. */

@@ -6,6 +6,7 @@ export interface BreakerMetrics {
   readonly breakerOpenings: Counter<"replica" | "model">;
   readonly retriesRefused: Counter<"model">;
   readonly poisonRefused: Counter<"reason">;
+  readonly modelFailovers: Counter<"model" | "fallback">;
 }
 
 /** Defines them; an empty model stands for a whole replica. */
@@ -20,6 +21,11 @@ export function breakerMetrics(metrics: Metrics): BreakerMetrics {
       name: "warmpath_inference_proxy_breaker_openings_total",
       help: "Times that a replica, or a model at it, was taken out for failing.",
       labels: ["replica", "model"],
+    }),
+    modelFailovers: metrics.counter({
+      name: "warmpath_inference_proxy_model_failovers_total",
+      help: "Calls that went to the model declared for the outage of the one that was asked for.",
+      labels: ["model", "fallback"],
     }),
     poisonRefused: metrics.counter({
       name: "warmpath_inference_proxy_poison_refused_total",

@@ -21,6 +21,7 @@ import {
   type OpenCall,
   outcomeOfError,
 } from "./end-call.ts";
+import type { Failover } from "./failover.ts";
 import { noteAttempt } from "./note-attempt.ts";
 import type { Placement, Seat } from "./placement.ts";
 import type { ReplicaGate, ReplicaGates } from "./replica-gate.ts";
@@ -51,6 +52,8 @@ export interface CallMeans extends AccountMeans, ReserveMeans, SuspectMeans {
   readonly tracing: Tracing;
   /** The table of routes; undefined where the operator wrote none. */
   readonly router: Router | undefined;
+  /** The models that stand in for others; undefined where none is declared. */
+  readonly failover: Failover | undefined;
   readonly limits: {
     readonly attemptsMax: number;
     readonly deathsMax: number;

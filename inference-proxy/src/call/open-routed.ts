@@ -21,6 +21,8 @@ export interface RoutedCall {
   readonly model: string;
   /** For people; undefined where the caller's own choice was followed. */
   readonly reason: string | undefined;
+  /** The model that was asked for, where the one declared for its outage stands in. */
+  readonly standsInFor?: string;
 }
 
 /**
@@ -34,12 +36,7 @@ export async function openRouted(
   const { router } = means.call;
   const route = router?.routeOf(request.traits());
   if (router === undefined || route === undefined) {
-    const model = means.models.resolve(request.asked);
-    return {
-      call: await openCall(means.call, request.requestFor(model)),
-      model,
-      reason: undefined,
-    };
+    return await openAsked(means, request);
   }
   const { call, step } = await followRoute(router, route, {
     signal: request.signal,
@@ -52,6 +49,26 @@ export async function openRouted(
   });
   note(means.call, request, route.rule, step);
   return { call, model: step.model, reason: `rule ${route.rule}, ${step.kind}: ${step.reason}` };
+}
+
+/** At the model that was asked for, or at the one that stands in while it is out. */
+async function openAsked(
+  means: { readonly call: CallMeans; readonly models: Models },
+  request: Routable,
+): Promise<RoutedCall> {
+  const asked = means.models.resolve(request.asked);
+  const openAt = (model: string) => openCall(means.call, request.requestFor(model));
+  const { failover } = means.call;
+  if (failover === undefined) {
+    return { call: await openAt(asked), model: asked, reason: undefined };
+  }
+  const { call, model } = await failover.open(asked, openAt, request.signal);
+  return {
+    call,
+    model,
+    reason: undefined,
+    ...(model === asked ? undefined : { standsInFor: asked }),
+  };
 }
 
 function note(

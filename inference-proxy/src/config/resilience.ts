@@ -112,6 +112,20 @@ export const resilienceSettings = {
     doc: "How long a request that ended two engines is refused at once.",
     why: "longer than a client retries; a mended engine gets another chance the same day",
   }),
+  modelFailover: option.list({
+    env: "WARMPATH_MODEL_FAILOVER",
+    default: [],
+    doc: "Models that stand in while another has no healthy replica, as in `qwen-72b=qwen-7b`.",
+    why: "only the operator knows which answers are good enough; answers say who gave them",
+  }),
+  modelFailoverWaitMs: option.int({
+    env: "WARMPATH_MODEL_FAILOVER_WAIT_MS",
+    default: 2000,
+    min: 0,
+    unit: "ms",
+    doc: "How long a model must have no healthy replica before another stands in.",
+    why: "a restart of one API server is over by then, and no caller has given up",
+  }),
   operatorTenants: option.list({
     env: "WARMPATH_PROXY_OPERATOR_TENANTS",
     default: ["default"],

@@ -71,6 +71,8 @@ export const routeHeader = "x-warmpath-route";
 export const explainHeader = "x-warmpath-explain";
 /** Where and why the prompt stopped beginning as its session's last one did, or `none`. */
 export const cacheBreakHeader = "x-warmpath-cache-break";
+/** The model that answers because none of the one that was asked for is healthy. */
+export const fallbackHeader = "x-warmpath-model-fallback";
 
 /**
  * One model call over HTTP: read, open, hand the answer on. Resolves with the head; `onEnd` tells
@@ -89,7 +91,7 @@ export async function serveCall(
 ): Promise<HttpAnswer | Response> {
   const { request, requestId, dialect, onEnd } = incoming;
   const { routable, dropped, seen } = await readCall(means, incoming);
-  const { call, model, reason } = await openRouted(means, routable);
+  const { call, model, reason, standsInFor } = await openRouted(means, routable);
   const headers = {
     ...requestIdHeaders(dialect, requestId),
     [replicaHeader]: call.kind === "open" ? call.replica.address.name : call.replica,
@@ -97,6 +99,7 @@ export async function serveCall(
     ...(reason === undefined
       ? undefined
       : { [modelHeader]: headerText(model), [routeHeader]: headerText(reason) }),
+    ...(standsInFor === undefined ? undefined : { [fallbackHeader]: headerText(model) }),
     ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
     ...(request.headers.get(explainHeader) === "1" ? explanation(seen.prompt) : undefined),
     ...(call.kind === "open" ? call.limitHeaders : {}),
