@@ -118,7 +118,7 @@ export async function namePoison(
 const refusal =
   "The engines of two replicas ended while they worked on this request; it is not tried again. Change it, or ask the operator.";
 
-/** Everything that an engine sees of a request but its ids and salts: the prompt, and how to sample. */
+/** All that an engine sees of a request but its ids and salts: the prompt, and how to sample. */
 function identityOf(request: CallRequest): string {
   return `${request.path} ${Bun.hash.xxHash64(request.bodyFor("openai")).toString(36)}`;
 }

@@ -42,10 +42,10 @@ export async function sendCanary(
   }
 }
 
-/** Longest wait for the health page of a replica that may have died: a living one answers at once. */
+/** Longest wait for the health page of a replica that may be dead: a living one answers at once. */
 const healthTimeoutMs = 500;
 
-/** True when nobody answers for the replica any more, or its own health page says that it is dead. */
+/** True when nobody answers for the replica any more, or its health page says that it is dead. */
 export async function looksDead({ address }: Replica, clock: Clock): Promise<boolean> {
   const timeout = timeoutSignal(clock, healthTimeoutMs);
   try {
