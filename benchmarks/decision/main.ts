@@ -1,0 +1,44 @@
+/**
+ * `npm run bench:decision`: what a decision costs the proxy. Progress goes to stderr, the report to
+ * stdout; the status is 1 when a bar is missed.
+ */
+import { exitCodeOf, formatBars } from "../report/bars.ts";
+import { readFlags } from "../report/flags.ts";
+import { formatReport, saveReport } from "../report/report.ts";
+import { fullPlan, quickPlan, runDecision, tinyPlan } from "./decision.ts";
+
+const help = `npm run bench:decision -- [flags]
+
+  Time that the proxy needs to know what a prompt is: cold and for a known session, at 1 to 280 KB, for prompts of
+  many messages and for source text. About a minute.
+
+  --quick   ten seconds
+  --tiny    a second; shows only that the bench works, and holds no bar
+  --json    the bars as JSON lines on stdout instead of tables
+  --help    this text
+
+Raw rounds are kept in benchmarks/results/local/. The status is 1 when a bar is missed.
+`;
+
+const { values } = readFlags("decision", {
+  options: {
+    quick: { type: "boolean" },
+    tiny: { type: "boolean" },
+    json: { type: "boolean" },
+    help: { type: "boolean" },
+  },
+});
+if (values.help === true) {
+  process.stdout.write(help);
+  process.exit(0);
+}
+const json = values.json === true;
+const plan = values.tiny ? tinyPlan : values.quick ? quickPlan : fullPlan;
+const { report, bars } = runDecision(plan, {
+  onProgress: (text) => void process.stderr.write(`decision: ${text}\n`),
+});
+const path = saveReport(report, new Date());
+if (!json) process.stdout.write(`${formatReport(report)}\n\n`);
+if (bars.length > 0) process.stdout.write(`${formatBars(bars, { json })}\n`);
+process.stderr.write(`decision: kept in ${path}\n`);
+process.exit(exitCodeOf(bars));
