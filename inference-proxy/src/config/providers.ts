@@ -6,14 +6,14 @@ export const providerOptions = {
     env: "WARMPATH_PROVIDERS",
     flag: "provider",
     default: [],
-    doc: "Hosted providers as `anthropic key-env=MY_KEY models=claude-sonnet-5|fast=claude-haiku-5 in-flight=32`, separated by commas: a kind (openai, anthropic, gemini), `=URL` if it is not the kind's own, key-env or key-file, models with our names for them where they differ, name, in-flight.",
+    doc: "Hosted providers as `anthropic key-env=MY_KEY models=claude-sonnet-4-5|fast=claude-haiku-4-5 in-flight=32`, separated by commas: a kind (openai, anthropic, gemini), `=URL` if it is not the kind's own, key-env or key-file, models with our names for them where they differ, name, in-flight.",
     why: "keys come from OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY unless key-env or key-file says otherwise, and models from the provider's own list",
   }),
   routes: option.list({
     env: "WARMPATH_ROUTES",
     flag: "route",
     default: [],
-    doc: "Which models serve what, as `model=auto tools prompt>=32k -> qwen-72b claude-sonnet-5|gpt-5`, separated by commas: the first line all of whose conditions hold decides, models in the order of preference, those with a bar between them by price. Conditions: any, model=, tier=, tools, no-tools, prompt>=N, prompt<N, header:NAME=TEXT, header:NAME~REGEX, meta:NAME=TEXT, meta:NAME~REGEX, text~REGEX.",
+    doc: "Which models serve what, as `model=auto tools prompt>=32k -> qwen-72b claude-sonnet-4-5|gpt-5`, separated by commas: the first line all of whose conditions hold decides, models in the order of preference, those with a bar between them by price. Conditions: any, model=, tier=, tools, no-tools, prompt>=N, prompt<N, header:NAME=TEXT, header:NAME~REGEX, meta:NAME=TEXT, meta:NAME~REGEX, text~REGEX.",
     why: "without it a request goes to the model that it names",
   }),
   overflowWaitMs: option.int({

@@ -39,7 +39,7 @@ export function translateRequestBody(
   { from, to }: Translation,
   kind: UpstreamKind,
 ): Uint8Array<ArrayBuffer> {
-  const target = { ignoresUnknown: kind === "vllm" };
+  const target = { ignoresUnknown: kind === "vllm", cachesOnlyMarked: kind === "anthropic" };
   return encode(translateRequest(from, to, decode(body), target));
 }
 

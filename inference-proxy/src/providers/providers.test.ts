@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { systemMessage, userMessage } from "@warmpath/runtime";
 import type { Logger } from "@warmpath/runtime/base";
 import { type FakeProvider, providerKey, startFakeProvider } from "../testing/fake-provider.ts";
 import { startTestProxy, streamOf, type TestProxy } from "../testing/index.ts";
@@ -157,6 +158,24 @@ describe("Anthropic behind the proxy", () => {
       type: "response.completed",
       response: { output: [{ content: [{ text: "Hello." }] }] },
     });
+  });
+
+  test("serves our own services, which speak neutral messages", async () => {
+    const { provider, proxy } = await start("anthropic");
+    provider.answer = () => streamOf([messageEvents]);
+    const told: string[] = [];
+    const messages = [systemMessage("Be brief."), userMessage("Hi")];
+    for await (const { event } of proxy.inference.generate(
+      { model: "claude-x", messages },
+      caller,
+    )) {
+      told.push(event.case === "textDelta" ? event.value : (event.case ?? ""));
+      if (event.case === "finished") {
+        expect(event.value.usage).toMatchObject({ inputTokens: 10n, cachedInputTokens: 7n });
+      }
+    }
+    expect(told).toEqual(["started", "Hel", "lo.", "finished"]);
+    expect(JSON.parse(provider.seen[0]?.body ?? "")).toMatchObject({ system: "Be brief." });
   });
 
   test("a request that has no counterpart is a 400 that names the field", async () => {

@@ -199,6 +199,20 @@ describe("a chat request as messages", () => {
     }
   });
 
+  test("marks conversations where nothing is cached without a mark, and no others", () => {
+    const target = { ignoresUnknown: false, cachesOnlyMarked: true };
+    const mark = { type: "ephemeral" };
+    const markOf = (body: JsonObject) =>
+      translateRequest("chat", "messages", { model: "m", ...body }, target)["cache_control"];
+    const question = { role: "user", content: "q" };
+    expect(markOf({ messages: [question] })).toBeUndefined();
+    expect(markOf({ messages: [question, { role: "assistant", content: "a" }] })).toEqual(mark);
+    expect(markOf({ messages: [question], tools: agentChat.tools })).toEqual(mark);
+    const own = { role: "system", content: [{ type: "text", text: "s", cache_control: mark }] };
+    expect(markOf({ messages: [own, question], tools: agentChat.tools })).toBeUndefined();
+    expect(translateRequest("chat", "messages", agentChat)).not.toHaveProperty("cache_control");
+  });
+
   test("tells efforts and schemas in the target's words", () => {
     const schema = { type: "object" };
     const sent = translateRequest("chat", "messages", {

@@ -233,6 +233,11 @@ export interface WriteTarget {
    * refuse them, so what is only a hint is left out for those.
    */
   readonly ignoresUnknown: boolean;
+  /**
+   * True where a prompt is cached only if it is marked, and whoever asks pays for it: Anthropic.
+   * Conversations of clients that know no marks then get one of ours.
+   */
+  readonly cachesOnlyMarked?: boolean | undefined;
 }
 
 /** What it takes to talk to an upstream of one format. */

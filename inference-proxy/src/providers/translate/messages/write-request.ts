@@ -8,6 +8,7 @@ import type {
   Reasoning,
   ToolDefinition,
   Turn,
+  WriteTarget,
 } from "../types.ts";
 import { writeBlocks, writeCache } from "./write-blocks.ts";
 
@@ -31,10 +32,12 @@ const answerTokensDefault = 16_384;
 const budgetTokensMin = 1024;
 
 /** Writes the body of `POST /v1/messages`. */
-export function writeRequest(request: NeutralRequest): JsonObject {
+export function writeRequest(request: NeutralRequest, target: WriteTarget): JsonObject {
   const { tools, stops, reasoning, temperature } = request;
   const thinking = writeThinking(reasoning);
   return compact({
+    cache_control:
+      target.cachesOnlyMarked === true && isWorthCaching(request) ? conversationMark : undefined,
     ...carryExtra(request.extra, held),
     model: request.model,
     max_tokens: answerTokensMax(request.answerTokensMax, thinking),
@@ -52,6 +55,19 @@ export function writeRequest(request: NeutralRequest): JsonObject {
     output_config: writeOutput(reasoning, request.form),
     metadata: request.user === undefined ? undefined : { user_id: request.user },
   });
+}
+
+/** Marks the last block that can be: each turn reads what the one before it wrote. */
+const conversationMark = { type: "ephemeral" };
+
+/**
+ * Writing to the cache costs a quarter more than not, and reading a tenth: worth it for what comes
+ * again, which a request with tools or with an answer in it does. A client's own marks stand alone.
+ */
+function isWorthCaching({ turns, tools }: NeutralRequest): boolean {
+  const parts = turns.flatMap((turn) => turn.parts);
+  const isMarked = [...tools, ...parts].some((each) => "cache" in each && each.cache !== undefined);
+  return !isMarked && (tools.length > 0 || turns.some(({ role }) => role === "assistant"));
 }
 
 /** Thinking counts into the maximum: an answer must have room beside it. */

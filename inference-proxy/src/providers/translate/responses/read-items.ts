@@ -93,7 +93,9 @@ function readInput(part: JsonObject, field: string): TextPart | MediaPart {
       return { kind: "text", text: textOf(part["text"]) ?? "" };
     case "input_image": {
       const source = readSource(part["file_id"], part["image_url"], `${field}.image_url`);
-      return { kind: "image", source, detail: textOf(part["detail"]) };
+      const detail = textOf(part["detail"]);
+      // The default, which this API wants said.
+      return { kind: "image", source, detail: detail === "auto" ? undefined : detail };
     }
     case "input_file": {
       const url = part["file_url"] ?? part["file_data"];
