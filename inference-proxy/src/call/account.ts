@@ -72,7 +72,9 @@ export function accountCall(means: AccountMeans, request: CallRequest, end: Call
   learn(means, request, end, report);
   count(means.metrics, request, end, report, durationMs);
   means.receipts.ended(request, end, report);
-  means.log.info("model call", logFields(request, end, report, durationMs));
+  if (means.log.enabled("info")) {
+    means.log.info("model call", logFields(request, end, report, durationMs));
+  }
   return report;
 }
 

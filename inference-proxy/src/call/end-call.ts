@@ -108,7 +108,9 @@ export function createOpenCall(
     report = opened.span.run(() => accountCall(means, request, ended));
     const { inputTokens, cachedInputTokens, outputTokens } = report.usage;
     settleLimits(means, request, opened.reservation, report);
-    opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
+    if (opened.span.span.isRecording()) {
+      opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
+    }
     opened.span.end(error);
     opened.seat.release(serviceTokens(inputTokens - cachedInputTokens, outputTokens));
     return report;

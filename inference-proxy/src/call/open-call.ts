@@ -1,4 +1,4 @@
-import { attributes, type Tracing } from "@warmpath/runtime";
+import { attributes, type OpenSpan, type Tracing } from "@warmpath/runtime";
 import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
@@ -279,7 +279,15 @@ async function tryReplica(
   }
 }
 
-function openSpan(means: CallMeans, request: CallRequest, replica: Replica, attempt: number) {
+function openSpan(
+  means: CallMeans,
+  request: CallRequest,
+  replica: Replica,
+  attempt: number,
+): OpenSpan {
+  if (!means.tracing.enabled) {
+    return means.tracing.open("");
+  }
   return means.tracing.open(`${request.operation} ${request.model}`, {
     kind: "client",
     attributes: {

@@ -33,6 +33,12 @@ interface Entry {
   readonly untilMs: number;
 }
 
+/**
+ * Known keys by the header that brought them, in this process's memory only: a second request of
+ * the same client costs no hash. Forgotten with the hashes they stand for.
+ */
+type KnownHeaders = Map<string, Entry>;
+
 /** Longest key that is hashed at all. */
 const keyCharsMax = 512;
 const lookUpTimeoutMs = 5000;
@@ -52,47 +58,20 @@ export async function createAuthenticator(options: {
 }): Promise<Authenticator> {
   const { clock, limits, lookUps } = options;
   const known = new Map<string, Entry>();
+  const headers: KnownHeaders = new Map();
   const unknown = new Map<string, Entry>();
   const pending = new Map<string, Promise<Entry>>();
   let revoked = 0;
   const revocations = await options.bus.subscribe(keysRevokedSubject(), () => {
     revoked += 1;
     known.clear();
+    headers.clear();
   });
 
-  const lookUp = async (secretHash: Uint8Array): Promise<Entry> => {
-    try {
-      const { key } = await options.keys.lookUpKey(
-        { secretHash },
-        { principal: servicePrincipal("inference-proxy"), timeoutMs: lookUpTimeoutMs },
-      );
-      const caller = key && {
-        tenant: key.tenant,
-        user: key.user,
-        keyId: key.keyId,
-        requestsPerMinute: key.limits?.requestsPerMinute ?? 0,
-      };
-      return { caller, untilMs: clock.monotonicMs() + limits.ttlMs };
-    } catch (thrown) {
-      const error = WarmpathError.from(thrown);
-      if (error.code === "not_found") {
-        return { caller: undefined, untilMs: clock.monotonicMs() + limits.unknownTtlMs };
-      }
-      const message = "API keys cannot be checked now.";
-      throw new WarmpathError("rejected-unavailable", message, {
-        cause: error,
-        retryAfterMs: 1000,
-      });
-    }
-  };
+  const lookUp = createLookUp(options);
 
   const remember = (hash: string, entry: Entry): void => {
-    const entries = entry.caller === undefined ? unknown : known;
-    entries.set(hash, entry);
-    const [oldest] = entries.keys();
-    if (entries.size > limits.keysMax && oldest !== undefined) {
-      entries.delete(oldest);
-    }
+    keep(entry.caller === undefined ? unknown : known, hash, entry, limits.keysMax);
   };
 
   const find = async (key: string): Promise<Entry> => {
@@ -127,19 +106,76 @@ export async function createAuthenticator(options: {
 
   return {
     authenticate: async (authorization, signal) => {
-      const key = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+      const header = authorization ?? "";
+      const seen = headers.get(header);
+      if (seen?.caller !== undefined && seen.untilMs > clock.monotonicMs()) {
+        lookUps.inc({ result: "cached" });
+        return seen.caller;
+      }
+      const key = /^Bearer +(\S+)$/i.exec(header)?.[1];
       if (key === undefined || key.length > keyCharsMax) {
         throw wrongKey("You did not provide an API key: send it as `Authorization: Bearer …`.");
       }
-      const { caller } = await find(key);
+      headers.delete(header);
+      const revokedBefore = revoked;
+      const entry = await find(key);
       signal?.throwIfAborted();
-      if (caller === undefined) {
+      if (entry.caller === undefined) {
         throw wrongKey("Incorrect API key provided.");
       }
-      return caller;
+      if (revokedBefore === revoked) {
+        keep(headers, header, entry, limits.keysMax);
+      }
+      return entry.caller;
     },
     close: () => revocations.close(),
   };
+}
+
+/** Asks the store for one key. */
+function createLookUp({
+  keys,
+  clock,
+  limits,
+}: {
+  readonly keys: ServiceClient<typeof KeyService>;
+  readonly clock: Clock;
+  readonly limits: KeyCacheLimits;
+}): (secretHash: Uint8Array) => Promise<Entry> {
+  return async (secretHash) => {
+    try {
+      const { key } = await keys.lookUpKey(
+        { secretHash },
+        { principal: servicePrincipal("inference-proxy"), timeoutMs: lookUpTimeoutMs },
+      );
+      const caller = key && {
+        tenant: key.tenant,
+        user: key.user,
+        keyId: key.keyId,
+        requestsPerMinute: key.limits?.requestsPerMinute ?? 0,
+      };
+      return { caller, untilMs: clock.monotonicMs() + limits.ttlMs };
+    } catch (thrown) {
+      const error = WarmpathError.from(thrown);
+      if (error.code === "not_found") {
+        return { caller: undefined, untilMs: clock.monotonicMs() + limits.unknownTtlMs };
+      }
+      const message = "API keys cannot be checked now.";
+      throw new WarmpathError("rejected-unavailable", message, {
+        cause: error,
+        retryAfterMs: 1000,
+      });
+    }
+  };
+}
+
+/** Keeps an entry, and forgets the oldest one beyond so many. */
+function keep(entries: Map<string, Entry>, name: string, entry: Entry, max: number): void {
+  entries.set(name, entry);
+  if (entries.size > max) {
+    const [oldest = ""] = entries.keys();
+    entries.delete(oldest);
+  }
 }
 
 function wrongKey(message: string): WarmpathError {

@@ -25,7 +25,8 @@ export function createHandler(
 ): (request: HttpRequest) => Promise<HttpAnswer | Response> {
   return async (request) => {
     const requestId = newRequestId();
-    const span = means.tracing.open(`${request.method} ${pathOf(request)}`, {
+    const path = pathOf(request);
+    const span = means.tracing.open(`${request.method} ${path}`, {
       kind: "server",
       parent: means.tracing.contextFrom(request.headers),
     });
@@ -37,7 +38,7 @@ export function createHandler(
       }
     };
     try {
-      return await span.run(() => answer(means, request, { requestId, onEnd }));
+      return await span.run(() => answer(means, request, { path, requestId, onEnd }));
     } catch (thrown) {
       const error = WarmpathError.from(thrown);
       if (error.reason === "failed-internal") {
@@ -47,7 +48,7 @@ export function createHandler(
         });
       }
       onEnd(error);
-      const dialect = dialectOf(pathOf(request), request.headers);
+      const dialect = dialectOf(path, request.headers);
       return errorResponse(error, { dialect, requestId });
     }
   };
@@ -56,10 +57,13 @@ export function createHandler(
 async function answer(
   means: HandleMeans,
   request: HttpRequest,
-  options: { readonly requestId: string; readonly onEnd: (error?: unknown) => void },
+  options: {
+    readonly path: string;
+    readonly requestId: string;
+    readonly onEnd: (error?: unknown) => void;
+  },
 ): Promise<HttpAnswer | Response> {
-  const path = pathOf(request);
-  const { requestId, onEnd } = options;
+  const { path, requestId, onEnd } = options;
   const isCall = Object.hasOwn(operations, path);
   const isList = path === "/v1/models" || path.startsWith("/v1/models/");
   const stored = isCall ? undefined : storedFault(path);

@@ -17,6 +17,9 @@ export function keyBytes(key: string): Buffer {
 
 /** A view of the same bytes that has the native searches. */
 export function searchable(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) {
+    return bytes;
+  }
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

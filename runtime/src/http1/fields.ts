@@ -1,45 +1,47 @@
 import { type FieldsView, Http1Error } from "./types.ts";
 
 /*
- * Cost per head: one string of it, two slices and two native tests a line. The tests refuse every
- * control character, so no value can carry a line of its own into another message.
+ * Cost per head: one string of it and one native test, two slices and a look-up a line. Control
+ * characters are refused, so no value can carry a line of its own into another message.
  */
 
 const nameForm = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const valueForm = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** Whole lines without control characters but the tab. */
+const headForm = /^[\t\x20-\x7e\x80-\xff]*(?:\r\n[\t\x20-\x7e\x80-\xff]*)*$/;
 const space = 0x20;
 const tab = 0x09;
 
 /** Header fields in the order in which they came. Few, so a list is searched faster than a map. */
 export class HttpFields implements FieldsView {
-  readonly #names: string[] = [];
-  readonly #values: string[] = [];
+  /** Names and values by turns. */
+  readonly #list: readonly string[];
 
-  add(name: string, value: string): void {
-    this.#names.push(name);
-    this.#values.push(value);
+  constructor(list: readonly string[]) {
+    this.#list = list;
   }
 
   get(name: string): string | null {
-    const at = this.#names.indexOf(name);
-    if (at < 0) {
-      return null;
-    }
-    let value = this.#values[at] ?? "";
-    for (let next = this.#names.indexOf(name, at + 1); next >= 0; ) {
-      value += `, ${this.#values[next]}`;
-      next = this.#names.indexOf(name, next + 1);
+    const list = this.#list;
+    let value: string | null = null;
+    for (let at = 0; at < list.length; at += 2) {
+      if (list[at] === name) {
+        value = value === null ? (list[at + 1] ?? "") : `${value}, ${list[at + 1]}`;
+      }
     }
     return value;
   }
 
   has(name: string): boolean {
-    return this.#names.includes(name);
+    return this.get(name) !== null;
   }
 
   /** Every field, names in lower case, equal names apart. */
   entries(): readonly (readonly [string, string])[] {
-    return this.#names.map((name, index) => [name, this.#values[index] ?? ""]);
+    const entries: (readonly [string, string])[] = [];
+    for (let at = 0; at < this.#list.length; at += 2) {
+      entries.push([this.#list[at] ?? "", this.#list[at + 1] ?? ""]);
+    }
+    return entries;
   }
 }
 
@@ -48,7 +50,10 @@ export class HttpFields implements FieldsView {
  * of kind `protocol` for what is no field: folded lines, control characters, space before a colon.
  */
 export function parseFields(head: string, at: number): HttpFields {
-  const fields = new HttpFields();
+  if (!headForm.test(head)) {
+    throw new Http1Error("protocol", "the head has a character that no header may have");
+  }
+  const list: string[] = [];
   for (let from = at; from < head.length; ) {
     const found = head.indexOf("\r\n", from);
     const end = found < 0 ? head.length : found;
@@ -65,14 +70,30 @@ export function parseFields(head: string, at: number): HttpFields {
     while (first < last && isBlank(head.charCodeAt(last - 1))) {
       last -= 1;
     }
-    const value = head.slice(first, last);
-    if (!nameForm.test(name) || !valueForm.test(value)) {
-      throw new Http1Error("protocol", "the head has a line that is no header");
-    }
-    fields.add(name.toLowerCase(), value);
+    list.push(nameOf(name), head.slice(first, last));
     from = end + 2;
   }
-  return fields;
+  return new HttpFields(list);
+}
+
+/** Names as they were written, and in lower case: there are few, and the same ones again. */
+const knownNames = new Map<string, string>();
+const knownNamesMax = 512;
+
+function nameOf(written: string): string {
+  const known = knownNames.get(written);
+  if (known !== undefined) {
+    return known;
+  }
+  if (!nameForm.test(written)) {
+    throw new Http1Error("protocol", "the head has a line that is no header");
+  }
+  const name = written.toLowerCase();
+  if (knownNames.size < knownNamesMax) {
+    // A copy: a slice would hold on to the whole head that it was cut from.
+    knownNames.set(Buffer.from(written, "latin1").toString("latin1"), name);
+  }
+  return name;
 }
 
 function isBlank(code: number): boolean {

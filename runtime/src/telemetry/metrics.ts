@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { assert } from "../base/index.ts";
+import { makeCounter } from "./make-counter.ts";
 
 export type { Counter, Gauge, Histogram };
 
@@ -77,7 +78,7 @@ export function createMetrics(
     return make();
   };
   return {
-    counter: (spec) => define("counter", spec, () => new Counter(promOptions(registry, spec))),
+    counter: (spec) => define("counter", spec, () => makeCounter(promOptions(registry, spec))),
     gauge: (spec) => define("gauge", spec, () => makeGauge(registry, spec)),
     histogram: (spec) =>
       define("histogram", spec, () => {
