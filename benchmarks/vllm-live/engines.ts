@@ -29,6 +29,9 @@ const kvBlocks = 512;
 /** Beyond so many requests in flight an engine refuses, inside a 200 where it is a stream. */
 export const inFlightMax = 12;
 
+/** Few batches are kept for replay, so that a proxy that starts late cannot read all. */
+const bufferSteps = 100;
+
 const flags = [
   "--max-model-len=4096",
   `--num-gpu-blocks-override=${kvBlocks}`,
@@ -81,7 +84,8 @@ function startReal(
   signal: AbortSignal,
 ): Promise<Running> {
   const server = { flags, env: {}, topic: "kv@tiny" };
-  return startVllm(vllm, server, { port, model, ...endpoints, env: process.env }, signal);
+  const place = { port, model, ...endpoints, env: process.env, bufferSteps };
+  return startVllm(vllm, server, place, signal);
 }
 
 /** A process, since a signal is what is tried. */

@@ -14,10 +14,15 @@ export interface LivePlan {
   readonly faults: "none" | "mild" | "all";
 }
 
+/** Turns by how what was foretold compares with what was reported. */
+export type Predictions = Readonly<Record<"equal" | "over" | "under", number>>;
+
 /** Everything that was seen. */
 export interface LiveResult {
   readonly turns: readonly Turn[];
-  readonly predictions: Readonly<Record<"equal" | "over" | "under", number>>;
+  readonly predictions: Predictions;
+  /** Of a proxy that began when most batches were no longer to be had. */
+  readonly late: Predictions | undefined;
   readonly faults: readonly FaultResult[];
   readonly bars: readonly Bar[];
 }
@@ -65,12 +70,13 @@ async function measure(
   plan: LivePlan,
   proxy: TestProxy,
   engines: readonly LiveEngine[],
-  { say }: LiveOptions,
+  { say, engines: kind }: LiveOptions,
 ): Promise<LiveResult> {
   say(`${plan.sessions.sessions} sessions of ${plan.sessions.turns} turns`);
   const turns = await runSessions(proxy.url, plan.sessions);
   const predictions = await predictionsOf(proxy);
   const { warmShare, loadShare } = landingOf(turns);
+  const late = kind.kind === "vllm" ? await startLate(engines, plan.sessions) : undefined;
   const faults: FaultResult[] = [];
   for (const run of faultsOf(plan, proxy, engines)) {
     const result = await run();
@@ -88,9 +94,35 @@ async function measure(
     ),
     barOf("later turns that landed warm, share", warmShare, ">=", 0.95),
     barOf("turns at the busier engine, share", loadShare, "<=", 0.6),
+    ...(late === undefined
+      ? []
+      : [barOf("foretold by a proxy that started late, share", shareOf(late), ">=", 0.75)]),
     ...faults.flatMap(barsOf),
   ];
-  return { turns, predictions, faults, bars };
+  return { turns, predictions, late, faults, bars };
+}
+
+/**
+ * A second proxy in front of warm engines: it learns what they hold from what its requests find, so
+ * that a session's first turn may find more than was foretold, and later ones do not.
+ */
+async function startLate(
+  engines: readonly LiveEngine[],
+  sessions: SessionsPlan,
+): Promise<Predictions> {
+  const proxy = await startTestProxy(engines, { probeIntervalMs: 1000 });
+  try {
+    // Until each engine has answered once, nothing is believed and nothing foretold.
+    await runSessions(proxy.url, { ...sessions, sessions: 4, turns: 2 });
+    await runSessions(proxy.url, { ...sessions, sessions: Math.ceil(sessions.sessions / 2) });
+    return await predictionsOf(proxy);
+  } finally {
+    await proxy.close();
+  }
+}
+
+function shareOf({ equal, over, under }: Predictions): number {
+  return equal / (equal + over + under);
 }
 
 /** Faults in an order in which each finds two living engines, but for the last. */
@@ -163,7 +195,7 @@ async function eventsTrusted(proxy: TestProxy, signal: AbortSignal): Promise<voi
   }
 }
 
-async function predictionsOf(proxy: TestProxy): Promise<LiveResult["predictions"]> {
+async function predictionsOf(proxy: TestProxy): Promise<Predictions> {
   const page = await proxy.metrics.text();
   const sum = (result: string) =>
     page

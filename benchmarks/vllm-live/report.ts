@@ -9,7 +9,7 @@ import { landingOf } from "./sessions.ts";
 export function reportOf(
   plan: LivePlan,
   engines: EngineKind,
-  { turns, predictions, faults, bars }: LiveResult,
+  { turns, predictions, late, faults, bars }: LiveResult,
   machine: MachineFacts,
 ): BenchReport {
   const { warmShare, loadShare } = landingOf(turns);
@@ -29,6 +29,7 @@ export function reportOf(
     `${turns.length} turns: cached tokens foretold equal ${equal}, over ${over}, under ${under};`,
     `${(100 * warmShare).toFixed(1)} % of later turns landed warm,`,
     `${(100 * loadShare).toFixed(1)} % of all turns at the busier engine.`,
+    late === undefined ? "" : `A proxy that started late: ${JSON.stringify(late)}.`,
   ].join(" ");
   const headings = ["fault", "open streams", "requests after it", "silence ms", "back ms"];
   return {
@@ -36,7 +37,7 @@ export function reportOf(
     question: "does the proxy know what real engines have cached, and who is lost when they fail?",
     machine,
     parameters: { plan, engines: engines.kind },
-    rounds: [{ turns, predictions, faults }],
+    rounds: [{ turns, predictions, late, faults }],
     figures: bars.map(({ name, value }) => ({ name, value, unit: "" })),
     table: rows.length === 0 ? sessions : `${sessions}\n\n${formatTable(headings, rows)}`,
     measured:

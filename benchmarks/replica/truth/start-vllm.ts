@@ -27,6 +27,8 @@ export interface VllmPlace {
   readonly eventsEndpoint: string;
   readonly replayEndpoint: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Batches that it keeps for replay; default: vLLM's. */
+  readonly bufferSteps?: number;
 }
 
 /** A vLLM whose processes can be sent a signal. */
@@ -49,6 +51,7 @@ export async function startVllm(
     endpoint: eventsEndpoint,
     replay_endpoint: replayEndpoint,
     topic: server.topic,
+    ...(place.bufferSteps === undefined ? {} : { buffer_steps: place.bufferSteps }),
   });
   const flags = [...commonFlags, ...server.flags, `--port=${place.port}`];
   const child = Bun.spawn(

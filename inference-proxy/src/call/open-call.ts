@@ -3,7 +3,7 @@ import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
-import { sessionHeader } from "../kv-events/index.ts";
+import { askForReport, sessionHeader } from "../kv-events/index.ts";
 import type { Liveness } from "../liveness/index.ts";
 import type { Prompts } from "../prompt/index.ts";
 import { openUpstream } from "../providers/index.ts";
@@ -224,7 +224,7 @@ async function tryReplica(
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openUpstream(means.attempt, replica.address, {
         path,
-        body,
+        body: foresight?.wantsReport === true ? askForReport(path, body) : body,
         headers: headersFor(means.tracing, request, { replica, path, label: foresight?.label }),
         isStream: request.isStream,
         signal: request.signal,

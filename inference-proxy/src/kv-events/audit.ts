@@ -1,16 +1,16 @@
 /** How a prediction of cached tokens compares with what the engine then reported. */
 export type AuditResult = "equal" | "over" | "under";
 
+/** Compares a prediction with the truth. */
+export function compare(predictedTokens: number, reportedTokens: number): AuditResult {
+  if (predictedTokens === reportedTokens) return "equal";
+  return predictedTokens > reportedTokens ? "over" : "under";
+}
+
 /** Judges an engine's events by its answers. */
 export interface Audit {
   /** Counts one answer; true when the events have been wrong too often to be believed. */
-  observe(
-    predictedTokens: number,
-    reportedTokens: number,
-  ): {
-    readonly result: AuditResult;
-    readonly isFailed: boolean;
-  };
+  isFailed(result: AuditResult): boolean;
   /** Everything was read anew: what was wrong before no longer counts. */
   reset(): void;
 }
@@ -27,14 +27,9 @@ const credit = 0.25;
 export function createAudit(): Audit {
   let wrong = 0;
   return {
-    observe(predictedTokens, reportedTokens) {
-      if (predictedTokens === reportedTokens) {
-        wrong = Math.max(0, wrong - credit);
-        return { result: "equal", isFailed: false };
-      }
-      wrong += 1;
-      const isFailed = wrong >= wrongMax;
-      return { result: predictedTokens > reportedTokens ? "over" : "under", isFailed };
+    isFailed(result) {
+      wrong = result === "equal" ? Math.max(0, wrong - credit) : wrong + 1;
+      return wrong >= wrongMax;
     },
     reset() {
       wrong = 0;

@@ -75,7 +75,7 @@ describe("an engine's blocks", () => {
     const { blocks, told, apply } = follow();
     // Two blocks are there already: the request stores what comes after them.
     apply(stored([1n, 2n], undefined, [1, 1, 1, 1, 2, 2, 2, 2]));
-    blocks.watch("req-1");
+    blocks.watch("req-1", false);
     apply({ ...stored([3n, 4n], 2n, [3, 3, 3, 3, 4, 4, 4, 4]), sessionId: "req-1" });
     apply({ ...stored([5n], 4n, [5, 5, 5, 5]), sessionId: "req-1" });
     // 20 tokens of text in chunks of 8, of which the last is half: they end in blocks 1, 3 and 4.
@@ -91,9 +91,27 @@ describe("an engine's blocks", () => {
     expect(told.size).toBe(1);
   });
 
+  test("that a request was told to have found are known, and no copy more", () => {
+    const { blocks, told, apply } = follow();
+    // Left from before the first event: a chain of three, of which the last is stored again.
+    apply(stored([3n], 2n, [3, 3, 3, 3]));
+    expect(blocks.orphans).toBe(1);
+    blocks.watch("req-1", true);
+    const report = stored([1n, 2n, 3n], undefined, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    // A request that has to wait for room is looked up, and told, again.
+    apply({ ...report, sessionId: "req-1" }, { ...report, sessionId: "req-1" });
+    apply({ ...stored([4n], 3n, [4, 4, 4, 4]), sessionId: "req-1" });
+    expect([blocks.orphans, blocks.size, told.size, blocks.reported("req-1")]).toEqual([
+      0, 4, 4, 3,
+    ]);
+    expect(blocks.alias("req-1", [101], () => 0)).toBe(1);
+    apply(removed(4n), removed(3n), removed(2n), removed(1n));
+    expect([blocks.size, told.size]).toEqual([0, 0]);
+  });
+
   test("of a text that nobody stored, or that is not watched, get no keys", () => {
     const { blocks, told, apply } = follow();
-    blocks.watch("cached");
+    blocks.watch("cached", false);
     apply({ ...stored([1n], undefined, [1, 1, 1, 1]), sessionId: "unknown" });
     apply({ ...stored([9n], 8n, [1, 1, 1, 1]), sessionId: "orphan" });
     for (const label of ["cached", "unknown", "orphan"]) {

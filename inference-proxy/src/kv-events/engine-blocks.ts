@@ -23,8 +23,13 @@ export interface EngineBlocks {
   clear(): void;
   /** Tells all keys again, to a listener that was made to forget them. */
   tellAll(): void;
-  /** From now on remembers where blocks end that are stored under this session id. */
-  watch(label: string): void;
+  /**
+   * From now on remembers where blocks end that are stored under this session id. `isReporting`: the
+   * engine was asked to tell what the request found in the cache as well, as if it were stored.
+   */
+  watch(label: string, isReporting: boolean): void;
+  /** Blocks that the request was told to have found; 0 where the engine does not report. */
+  reported(label: string): number;
   /**
    * Gives blocks of the chain that ends where `label` stored last further keys, which go with them:
    * key i belongs to the block `blockOf(i)`, counted from the chain's first. Blocks that are not
@@ -58,6 +63,14 @@ interface Held {
   aliases: number[] | undefined;
 }
 
+/** A request whose stores are awaited. */
+interface Watched {
+  readonly isReporting: boolean;
+  /** The last block that it stored. */
+  tip: BlockHash | undefined;
+  reported: number;
+}
+
 /** Requests whose stores are awaited; the oldest is forgotten first. */
 const watchedMax = 1024;
 /** Texts that end in one block; each request adds one for about a kilobyte. */
@@ -78,8 +91,7 @@ class FollowedBlocks implements EngineBlocks {
   readonly #blocksMax: number;
   readonly #held = new Map<BlockHash, Held>();
   readonly #keys = new Set<number>();
-  /** The last block that each watched session id has stored. */
-  readonly #tips = new Map<string, BlockHash | undefined>();
+  readonly #watched = new Map<string, Watched>();
   /** Keys of texts that have their block: another turn's guess does not move them. */
   readonly #aliased = new Set<number>();
   #countedGroup: number | undefined;
@@ -125,15 +137,19 @@ class FollowedBlocks implements EngineBlocks {
     if (keys.length > 0) this.#news.stored(keys);
   }
 
-  watch(label: string): void {
-    this.#tips.set(label, undefined);
-    const [oldest] = this.#tips.keys();
-    if (this.#tips.size > watchedMax && oldest !== undefined) this.#tips.delete(oldest);
+  watch(label: string, isReporting: boolean): void {
+    this.#watched.set(label, { isReporting, tip: undefined, reported: 0 });
+    const [oldest] = this.#watched.keys();
+    if (this.#watched.size > watchedMax && oldest !== undefined) this.#watched.delete(oldest);
+  }
+
+  reported(label: string): number {
+    return this.#watched.get(label)?.reported ?? 0;
   }
 
   alias(label: string, keys: ArrayLike<number>, blockOf: (index: number) => number): number {
-    const tip = this.#tips.get(label);
-    this.#tips.delete(label);
+    const tip = this.#watched.get(label)?.tip;
+    this.#watched.delete(label);
     let block = tip === undefined ? undefined : this.#held.get(tip);
     const gained: number[] = [];
     for (let index = keys.length - 1; index >= 0; index--) {
@@ -152,11 +168,14 @@ class FollowedBlocks implements EngineBlocks {
 
   #store(event: BlocksStored): void {
     const gained: number[] = [];
+    const watched = event.sessionId === undefined ? undefined : this.#watched.get(event.sessionId);
+    // Whether it found its first blocks or stored them is not said; if they are known, it found them.
+    const isReport = watched?.isReporting === true && event.parent === undefined;
     let before = keyBefore(event, this.#held);
     let { parent } = event;
     for (const [index, hash] of event.hashes.entries()) {
       const key = before === undefined ? undefined : keyOf(event, index, before);
-      const isNew = this.#addCopy(hash, key, parent);
+      const isNew = this.#add(hash, key, parent, isReport ? 0 : 1);
       before = key;
       parent = hash;
       if (!isNew || key === undefined) continue;
@@ -164,8 +183,9 @@ class FollowedBlocks implements EngineBlocks {
       gained.push(key);
     }
     if (gained.length > 0) this.#news.stored(gained);
-    const { sessionId } = event;
-    if (sessionId !== undefined && this.#tips.has(sessionId)) this.#tips.set(sessionId, parent);
+    if (watched === undefined) return;
+    watched.tip = parent;
+    if (isReport) watched.reported = event.hashes.length;
   }
 
   /** True when the key had no block yet, and this one has room for it. */
@@ -182,8 +202,13 @@ class FollowedBlocks implements EngineBlocks {
     return before?.depth === depth - 1 ? before : undefined;
   }
 
-  /** True when this copy makes the block's key known. */
-  #addCopy(hash: BlockHash, key: number | undefined, parent: BlockHash | undefined): boolean {
+  /** Adds so many copies to a block that is known; true when its key becomes known by this. */
+  #add(
+    hash: BlockHash,
+    key: number | undefined,
+    parent: BlockHash | undefined,
+    copies: number,
+  ): boolean {
     const known = this.#held.get(hash);
     if (known === undefined) {
       if (this.#held.size >= this.#blocksMax) {
@@ -195,7 +220,7 @@ class FollowedBlocks implements EngineBlocks {
       if (key === undefined) this.orphans += 1;
       return true;
     }
-    known.copies += 1;
+    known.copies += copies;
     if (known.key !== undefined || key === undefined) return false;
     // Stored again behind a beginning that is known by now.
     known.key = key;

@@ -5,13 +5,8 @@ export {
   decodeKvReplay,
   encodeKvReplayRequest,
 } from "./decode.ts";
-export {
-  type Foresight,
-  type KnowledgeFacts,
-  type KvKnowledge,
-  sessionHeader,
-  startKvKnowledge,
-} from "./knowledge.ts";
+export { askForReport, type Foresight, sessionHeader } from "./foresight.ts";
+export { type KnowledgeFacts, type KvKnowledge, startKvKnowledge } from "./knowledge.ts";
 export { createKvEventsMetrics, type KvEventsMetrics } from "./metrics.ts";
 export { parseConfiguredSources } from "./sources.ts";
 export { createTokenPrompt, type TokenPrompt } from "./token-prompt.ts";

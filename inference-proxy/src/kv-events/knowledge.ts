@@ -2,11 +2,10 @@ import { type Clock, type Logger, messageOf, type Random } from "@warmpath/runti
 import type { Pool, Replica } from "../upstream/pool.ts";
 import type { FinishedPrompt } from "./audit.ts";
 import { discoverSources } from "./discover.ts";
+import { type Foresight, foresee, type SentPrompt } from "./foresight.ts";
 import type { KvEventsMetrics } from "./metrics.ts";
 import { openReplicaEvents, type ReplicaEvents } from "./replica-events.ts";
 import type { ConfiguredSources, KvSource } from "./sources.ts";
-import type { TextPrompt } from "./text-prompt.ts";
-import { cachedTokensOf, type TokenPrompt } from "./token-prompt.ts";
 import type { Doubt } from "./trust.ts";
 import type { CacheNews } from "./types.ts";
 
@@ -22,29 +21,6 @@ export interface KvKnowledge {
   finished(replica: string, prompt: FinishedPrompt, foresight: Foresight | undefined): void;
   describe(replica: string): KnowledgeFacts;
   close(): Promise<void>;
-}
-
-/** A prompt on its way: tokens foretell what is cached, and text can be found among the blocks. */
-export interface SentPrompt {
-  readonly requestId: string;
-  readonly tokenPrompt?: TokenPrompt | undefined;
-  readonly prompt: TextPrompt;
-  /** The session id that the client gives to the engine, where it may. */
-  readonly engineHeaders?: Readonly<Record<string, string>> | undefined;
-}
-
-/** What a prompt that is being sent will find, and how its blocks will be known. */
-export interface Foresight {
-  /**
-   * Cached tokens that the replica will report; undefined where its events are not trusted, or
-   * there are none.
-   */
-  readonly cachedTokens: number | undefined;
-  /** Session id to send to the engine, so that its events name the request. */
-  readonly label: string | undefined;
-  readonly text: TextPrompt | undefined;
-  /** The answer has begun, or will not come. */
-  settle(): void;
 }
 
 /** What is known of one replica's cache, for people. */
@@ -80,26 +56,6 @@ export interface KvKnowledgeOptions {
 const tickMs = 250;
 /** Rest before an engine that listed nothing, or did not answer, is asked again. */
 const askAgainMs = 30_000;
-
-/** By which an engine is told the session, and tells it again with what it stores. */
-export const sessionHeader = "x-session-id";
-
-const blind: Foresight = {
-  cachedTokens: undefined,
-  label: undefined,
-  text: undefined,
-  settle: () => undefined,
-};
-
-function foresee(events: ReplicaEvents, prompt: TokenPrompt): Foresight {
-  if (!events.trust.isTrusted) return blind;
-  const { blockTokens } = events;
-  // An engine that has stored nothing has nothing cached.
-  if (blockTokens === undefined) return { ...blind, cachedTokens: 0 };
-  const keys = prompt.keys(blockTokens);
-  const cachedTokens = cachedTokensOf(events.depthOf(keys), blockTokens, prompt.tokens);
-  return { ...blind, cachedTokens, settle: events.expect(keys) };
-}
 
 const nobody: CacheNews = {
   stored: () => undefined,
@@ -153,20 +109,11 @@ class FollowedPool implements KvKnowledge {
 
   send(replica: string, sent: SentPrompt): Foresight | undefined {
     const events = this.#followed.get(replica)?.events;
-    if (events === undefined) return undefined;
-    if (sent.tokenPrompt !== undefined) return foresee(events, sent.tokenPrompt);
-    if (sent.prompt.keys.length === 0) return undefined;
-    const label = sent.engineHeaders?.[sessionHeader] ?? sent.requestId;
-    events.watch(label);
-    return { ...blind, label, text: sent.prompt };
+    return events === undefined ? undefined : foresee(events, sent);
   }
 
   finished(replica: string, prompt: FinishedPrompt, foresight: Foresight | undefined): void {
-    const events = this.#followed.get(replica)?.events;
-    if (events === undefined) return;
-    const { label, text } = foresight ?? blind;
-    if (label !== undefined && text !== undefined) events.align(label, text, prompt.inputTokens);
-    const result = events.finished(prompt, foresight?.cachedTokens);
+    const result = this.#followed.get(replica)?.events?.finished(prompt, foresight);
     if (result !== undefined) this.#options.metrics.predictions.inc({ replica, result });
   }
 

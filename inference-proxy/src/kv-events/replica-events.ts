@@ -1,10 +1,17 @@
 import type { Clock, Logger } from "@warmpath/runtime/base";
-import { type AuditResult, createAudit, createStallWatch, type FinishedPrompt } from "./audit.ts";
+import {
+  type AuditResult,
+  compare,
+  createAudit,
+  createStallWatch,
+  type FinishedPrompt,
+} from "./audit.ts";
 import { createEngineBlocks, type EngineBlocks } from "./engine-blocks.ts";
+import type { Foresight } from "./foresight.ts";
 import type { KvEventsMetrics } from "./metrics.ts";
 import type { KvSource } from "./sources.ts";
 import { type EventStream, openStream, type StreamMeans } from "./stream.ts";
-import { blocksOfText, type TextPrompt } from "./text-prompt.ts";
+import { blocksOfText } from "./text-prompt.ts";
 import { createTrust, type Doubt, type Trust } from "./trust.ts";
 import type { CacheNews, KvBatch } from "./types.ts";
 
@@ -35,12 +42,15 @@ export interface ReplicaEvents {
    * being computed, and before we hear of them. Call what is returned once it has been answered.
    */
   expect(keys: ArrayLike<number>): () => void;
-  /** A prompt of text is being sent, under this session id: its blocks are to be found later. */
-  watch(label: string): void;
-  /** It was answered, and had so many tokens: its chunks are told with the blocks they end in. */
-  align(label: string, prompt: TextPrompt, tokens: number): void;
+  /**
+   * True while blocks may be there that were stored before the first event that could be had. A
+   * vLLM that is asked to tells with each request what it found.
+   */
+  readonly isIncomplete: boolean;
+  /** A prompt is being sent under this session id: its blocks are to be found later. */
+  watch(label: string, isReporting: boolean): void;
   /** Takes in what an answer says about the cache; undefined: nothing was foretold. */
-  finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined;
+  finished(prompt: FinishedPrompt, foresight: Foresight | undefined): AuditResult | undefined;
   /** The engine is out: what it had is gone, unless its events say otherwise when it is back. */
   down(): void;
   up(): void;
@@ -59,6 +69,8 @@ const rereadMaxMs = 300_000;
 interface Rank {
   readonly blocks: EngineBlocks;
   readonly stream: EventStream;
+  /** It was emptied since the first event that we know. */
+  isCleared: boolean;
 }
 
 /** Follows all sources of one replica. Throws `rejected-invalid` for an endpoint that is none. */
@@ -86,6 +98,8 @@ class FollowedReplica implements ReplicaEvents {
   #rereadAtMs = Number.NEGATIVE_INFINITY;
   #restMs = rereadMinMs;
   #isUnreadable = false;
+  /** It tells with a request what the request found, if it is asked to. */
+  #isReporting = false;
 
   constructor(replica: string, sources: readonly KvSource[], means: ReplicaEventsMeans) {
     this.#replica = replica;
@@ -143,26 +157,28 @@ class FollowedReplica implements ReplicaEvents {
     };
   }
 
-  watch(label: string): void {
-    for (const { blocks } of this.#ranks) blocks.watch(label);
+  get isIncomplete(): boolean {
+    return this.#ranks.some(
+      ({ blocks, stream, isCleared }) =>
+        stream.follower.state === "live" &&
+        (blocks.orphans > 0 || (!stream.follower.isFromStart && !isCleared)),
+    );
   }
 
-  align(label: string, prompt: TextPrompt, tokens: number): void {
-    const { blockTokens } = this;
-    if (blockTokens === undefined) return;
-    const blockOf = blocksOfText(prompt, tokens, blockTokens);
-    for (const { blocks } of this.#ranks) blocks.alias(label, prompt.keys, blockOf);
+  watch(label: string, isReporting: boolean): void {
+    for (const { blocks } of this.#ranks) blocks.watch(label, isReporting);
   }
 
-  finished(prompt: FinishedPrompt, predictedTokens: number | undefined): AuditResult | undefined {
+  finished(prompt: FinishedPrompt, foresight: Foresight | undefined): AuditResult | undefined {
     const nowMs = this.#means.clock.monotonicMs();
     const { blockTokens } = this;
     // Before the first store nothing says how large a block is; vLLM's largest usual one is owed.
     this.#stalls.finished(prompt, blockTokens ?? blockTokensMax, nowMs);
-    if (predictedTokens === undefined) return undefined;
-    const { result, isFailed } = this.#audit.observe(predictedTokens, prompt.cachedTokens);
-    if (isFailed && this.#ranks.length === 1) this.trust.set("audit", true);
-    return result;
+    if (foresight === undefined) return undefined;
+    this.#align(prompt, foresight);
+    return foresight.cachedTokens === undefined
+      ? undefined
+      : this.#judge(foresight.cachedTokens, prompt.cachedTokens);
   }
 
   down(): void {
@@ -196,6 +212,28 @@ class FollowedReplica implements ReplicaEvents {
     await Promise.all(this.#ranks.map(({ stream }) => stream.close()));
   }
 
+  /** Finds the blocks of a prompt among those stored under its session id. */
+  #align(prompt: FinishedPrompt, { label, text, wantsReport }: Foresight): void {
+    const { blockTokens } = this;
+    if (label === undefined || blockTokens === undefined) return;
+    for (const { blocks } of this.#ranks) {
+      const isReported = blocks.reported(label) * blockTokens === prompt.cachedTokens;
+      if (wantsReport && prompt.cachedTokens > 0 && isReported) this.#isReporting = true;
+      const { keys } = text ?? { keys: [] };
+      const blockOf = text && blocksOfText(text, prompt.inputTokens, blockTokens);
+      blocks.alias(label, keys, blockOf ?? (() => 0));
+    }
+    this.#review();
+  }
+
+  #judge(predictedTokens: number, reportedTokens: number): AuditResult {
+    const result = compare(predictedTokens, reportedTokens);
+    // More than one rank is no ground, nor is what was cached before anybody told us.
+    const isJudged = this.#ranks.length === 1 && !(result === "under" && this.isIncomplete);
+    if (isJudged && this.#audit.isFailed(result)) this.trust.set("audit", true);
+    return result;
+  }
+
   #hasOrExpects(blocks: EngineBlocks, key: number): boolean {
     return blocks.holds(key) || this.#expected.has(key);
   }
@@ -211,18 +249,23 @@ class FollowedReplica implements ReplicaEvents {
       },
       limits.blocksMax,
     );
+    const rank: { isCleared: boolean } = { isCleared: false };
     const stream = await openStream(source, this.#means, {
-      onBatch: (batch) => this.#onBatch(blocks, batch),
+      onBatch: (batch) => {
+        if (batch.events.some(({ type }) => type === "cleared")) rank.isCleared = true;
+        this.#onBatch(blocks, batch);
+      },
       onHeard: (batch) => this.#onHeard(batch),
       onForgotten: (why) => {
         metrics.forgotten.inc({ replica, reason: why });
+        rank.isCleared = false;
         blocks.clear();
       },
       onComplete: () => this.#review(),
       onAsk: () => metrics.replays.inc({ replica }),
       onUnreadable: (error) => this.#onUnreadable(error),
     });
-    this.#ranks.push({ blocks, stream });
+    this.#ranks.push(Object.assign(rank, { blocks, stream }));
     // Its first batches may have come before it was counted.
     this.#review();
   }
@@ -273,10 +316,9 @@ class FollowedReplica implements ReplicaEvents {
     const isComplete =
       ranks.length === this.sources.length &&
       ranks.every(({ stream }) => stream.follower.state === "live");
-    this.trust.set(
-      "beginning",
-      ranks.some(({ blocks }) => blocks.orphans > 0),
-    );
+    // Where each request tells what it found, what is left untold is what nobody asks for.
+    const isUntold = !this.#isReporting && ranks.some(({ blocks }) => blocks.orphans > 0);
+    this.trust.set("beginning", isUntold);
     this.trust.set("stream", !isComplete);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createAudit, createStallWatch } from "./audit.ts";
+import { compare, createAudit, createStallWatch } from "./audit.ts";
 import { createTrust } from "./trust.ts";
 
 test("events are trusted while nobody doubts them, and only a change is told", () => {
@@ -22,7 +22,7 @@ test("events are trusted while nobody doubts them, and only a change is told", (
 describe("an audit", () => {
   const failures = (results: readonly boolean[]) => {
     const audit = createAudit();
-    return results.filter((isRight) => audit.observe(64, isRight ? 64 : 32).isFailed).length;
+    return results.filter((isRight) => audit.isFailed(isRight ? "equal" : "over")).length;
   };
 
   test("fails when more than one answer in five is wrong for long", () => {
@@ -38,9 +38,11 @@ describe("an audit", () => {
   });
 
   test("says in which direction a prediction was wrong", () => {
-    const audit = createAudit();
-    const results = [64, 96, 32].map((predicted) => audit.observe(predicted, 64).result);
-    expect(results).toEqual(["equal", "over", "under"]);
+    expect([64, 96, 32].map((predicted) => compare(predicted, 64))).toEqual([
+      "equal",
+      "over",
+      "under",
+    ]);
   });
 });
 
