@@ -24,8 +24,8 @@ export interface EngineBlocks {
   /** Tells all keys again, to a listener that was made to forget them. */
   tellAll(): void;
   /**
-   * From now on remembers where blocks end that are stored under this session id. `isReporting`: the
-   * engine was asked to tell what the request found in the cache as well, as if it were stored.
+   * From now on remembers where blocks end that are stored under this session id. `isReporting`:
+   * the engine was asked to tell what the request found in the cache as well, as if it were stored.
    */
   watch(label: string, isReporting: boolean): void;
   /** Blocks that the request was told to have found; 0 where the engine does not report. */
@@ -169,7 +169,7 @@ class FollowedBlocks implements EngineBlocks {
   #store(event: BlocksStored): void {
     const gained: number[] = [];
     const watched = event.sessionId === undefined ? undefined : this.#watched.get(event.sessionId);
-    // Whether it found its first blocks or stored them is not said; if they are known, it found them.
+    // Whether it found its first blocks or stored them is not said: where known, it found them.
     const isReport = watched?.isReporting === true && event.parent === undefined;
     let before = keyBefore(event, this.#held);
     let { parent } = event;
