@@ -59,7 +59,7 @@ export function tracePrompt(
   const stated: StatedSession | undefined =
     owner.sessionId === ""
       ? hints.stated
-      : { id: owner.sessionId, source: "header", parentId: undefined };
+      : { id: owner.sessionId, source: "body", parentId: undefined };
   const group = stated === undefined ? `g${hints.group}` : `s${stated.id}`;
   const scope = mixKey(names.keyOf(group), names.keyOf(`${tenant}\n${owner.model}`));
   const heads = headsOf(hash, scan, history, owner.salt, scope);
