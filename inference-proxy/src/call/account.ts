@@ -17,6 +17,8 @@ export interface CallEnd {
   readonly finishReason: string | undefined;
   /** What the engine reported; undefined when it did not. */
   readonly reported: TokenUsage | undefined;
+  /** What it said of the prompt before the answer, if it did; the answer's own tokens are none. */
+  readonly promptUsage?: TokenUsage | undefined;
   /** Events that carried a choice: about the tokens of an answer whose usage was not reported. */
   readonly choiceEvents: number;
   readonly replica: string;
@@ -83,8 +85,10 @@ function estimateUsage(ratios: TokenRatios, request: CallRequest, end: CallEnd):
   if (end.choiceEvents === 0 && end.firstEventMs === undefined) {
     return noUsage;
   }
-  const inputTokens = ratios.estimate(request.model, request.bodyBytes);
-  return { ...noUsage, inputTokens, outputTokens: end.choiceEvents };
+  const { promptUsage = noUsage, choiceEvents: outputTokens } = end;
+  return promptUsage.inputTokens > 0
+    ? { ...promptUsage, outputTokens }
+    : { ...noUsage, inputTokens: ratios.estimate(request.model, request.bodyBytes), outputTokens };
 }
 
 function interTokenMsOf(end: CallEnd, usage: TokenUsage, nowMs: number): number | undefined {

@@ -184,10 +184,11 @@ function factsOf(answer: OpenCall["answer"]) {
       ...readUsage(usage),
     };
   }
-  const { finishReason, choiceEvents, usage } = answer.events.facts;
+  const { finishReason, choiceEvents, usage, promptUsage } = answer.events.facts;
   return {
     finishReason,
     choiceEvents,
+    promptUsage: promptUsage && parseUsage(promptUsage),
     ...readUsage(usage),
   };
 }
@@ -195,7 +196,12 @@ function factsOf(answer: OpenCall["answer"]) {
 function readUsage(usage: Uint8Array | undefined) {
   return usage === undefined
     ? { reported: undefined, tellsCached: false }
-    : { reported: parseUsage(usage), tellsCached: searchable(usage).includes("cached_tokens") };
+    : { reported: parseUsage(usage), tellsCached: tellsCached(searchable(usage)) };
+}
+
+/** In the words of OpenAI's formats, and of Anthropic's. */
+function tellsCached(usage: Buffer): boolean {
+  return usage.includes("cached_tokens") || usage.includes("cache_read_input_tokens");
 }
 
 /** An error as accounts name it: the two ways in which a call is cut short have words. */

@@ -145,6 +145,21 @@ describe("a stream that is cut", () => {
     }
   });
 
+  test("is billed for the prompt that the engine counted, and for the pieces that came", async () => {
+    const usage = { input_tokens: 5, cache_read_input_tokens: 7, output_tokens: 1 };
+    const start = { type: "message_start", message: { usage } };
+    engine.answer = () =>
+      streamOf([`event: message_start\ndata: ${JSON.stringify(start)}\n\n`, delta, delta]);
+    await (await proxy.post(messages, { model: "tiny", stream: true, messages: [] })).text();
+    expect(calls.pop()).toMatchObject({
+      outcome: "cut",
+      input_tokens: 12,
+      cached_input_tokens: 7,
+      output_tokens: 2,
+      usage_estimated: true,
+    });
+  });
+
   test("ends with an error event of responses, numbered on", async () => {
     engine.answer = () => streamOf([textDelta]);
     const response = await proxy.post(responses, { model: "tiny", stream: true, input: "x" });
@@ -203,6 +218,18 @@ describe("before the first piece of an answer", () => {
       }
     });
   }
+});
+
+test("an overload that vLLM's messages swallowed is still one, and nobody's death", async () => {
+  const swallowed =
+    "2 validation errors for ChatCompletionStreamResponse\nmodel\n  Field required [type=missing, input_value={'error': {'message': 'Th...am': None, 'code': 503}}, input_type=dict]";
+  const error = { type: "internal_error", message: swallowed };
+  engine.answer = () =>
+    streamOf([`event: error\ndata: ${JSON.stringify({ type: "error", error })}\n\n`]);
+  const response = await proxy.post(messages, { model: "tiny", stream: true, messages: [] });
+  expect(response.status).toBe(503);
+  expect(response.headers.get("retry-after")).not.toBeNull();
+  expect(await response.json()).toMatchObject({ error: { type: "overloaded_error" } });
 });
 
 describe("errors of Anthropic's API", () => {

@@ -37,15 +37,30 @@ export function parseUpstreamError(text: string): UpstreamError | undefined {
   if (isRecord(error)) {
     const { code } = error;
     const type = textOf(error["type"]);
+    const message = textOf(error["message"]) ?? JSON.stringify(error);
+    const swallowed = swallowedStatus(type, message);
+    if (swallowed !== undefined) {
+      const sentence = `the engine ended the stream with status ${swallowed}`;
+      return { ...named(sentence), type, status: swallowed };
+    }
     return {
-      message: textOf(error["message"]) ?? JSON.stringify(error),
+      message,
       type,
       param: textOf(error["param"]),
       code: textOf(code),
-      status: typeof code === "number" ? code : statusByName[textOf(code) ?? type ?? ""],
+      status: typeof code === "number" ? code : statusByName.get(textOf(code) ?? type ?? ""),
     };
   }
   return detail === undefined ? undefined : named(textOf(detail) ?? JSON.stringify(detail));
+}
+
+/**
+ * The status of an error that vLLM's messages swallowed: they take it for a chunk of a chat, and
+ * tell the client only that it fits none, with the two ends of it. Seen in vLLM 0.32.
+ */
+function swallowedStatus(type: string | undefined, message: string): number | undefined {
+  const code = type === "internal_error" ? /\{'error': .*'code': (\d{3})\}\}/.exec(message) : null;
+  return code === null ? undefined : Number(code[1]);
 }
 
 /** Where the error is: in its member, in a failed response, or all over a flat event. */
@@ -61,17 +76,17 @@ function errorOf(body: Record<string, unknown>): unknown {
  * Statuses of errors inside a stream that has said 200 already, by the names that Anthropic's types
  * and OpenAI's codes have; what is not here is the upstream's own fault.
  */
-const statusByName: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  authentication_error: 401,
-  permission_error: 403,
-  not_found_error: 404,
-  request_too_large: 413,
-  rate_limit_error: 429,
-  rate_limit_exceeded: 429,
-  overloaded_error: 503,
-  invalid_prompt: 400,
-};
+const statusByName: ReadonlyMap<string, number> = new Map([
+  ["invalid_request_error", 400],
+  ["invalid_prompt", 400],
+  ["authentication_error", 401],
+  ["permission_error", 403],
+  ["not_found_error", 404],
+  ["request_too_large", 413],
+  ["rate_limit_error", 429],
+  ["rate_limit_exceeded", 429],
+  ["overloaded_error", 503],
+]);
 
 /** What the first event of a stream is: an error, the end, or content (undefined for a comment). */
 export type FirstEvent =

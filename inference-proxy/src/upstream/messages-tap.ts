@@ -26,6 +26,7 @@ export function createMessagesTap(): StreamTap {
       switch (event["type"]) {
         case "message_start":
           usage = reported(recordAt(event["message"])?.["usage"]);
+          facts.promptUsage = bytesOf(usage);
           return;
         case "message_delta": {
           const reason = recordAt(event["delta"])?.["stop_reason"];

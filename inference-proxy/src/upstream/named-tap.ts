@@ -15,6 +15,7 @@ export interface NamedFacts {
   isFailed: boolean;
   isFalseEnd: boolean;
   usage: Uint8Array | undefined;
+  promptUsage?: Uint8Array;
 }
 
 /** What tells one format of named events from another. */

@@ -26,6 +26,8 @@ export interface StreamFacts {
   readonly isFalseEnd: boolean;
   /** The last usage object's bytes; decoded once, at the end. */
   readonly usage: Uint8Array | undefined;
+  /** What a format says of the prompt's tokens before the answer; absent where it says nothing. */
+  readonly promptUsage?: Uint8Array | undefined;
 }
 
 /** Watches one stream. */
