@@ -92,6 +92,7 @@ export function createMeans(options: MeansOptions): Means {
     pool,
     bookings,
     watchdog,
+    clock,
     retryAfterMs,
     limits: queueLimits(config),
   });

@@ -1,5 +1,7 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient } from "@connectrpc/connect";
-import { InferenceService, type Replica } from "@warmpath/proto/inference";
+import { Lane } from "@warmpath/proto/common";
+import { InferenceService, type Replica, type WaitingLine } from "@warmpath/proto/inference";
 import { createServiceTransport } from "@warmpath/runtime";
 import type { Command } from "commander";
 import { type ConnectionFlags, grpcUrl, resolveKey, withConnection } from "./connection.ts";
@@ -36,8 +38,11 @@ export function addReplicasCommand(program: Command): void {
       if (flags.resume !== undefined) {
         await client.resumeReplica({ replica: flags.resume }, { headers });
       }
-      const { replicas } = await client.listReplicas({}, { headers });
-      process.stdout.write(table(replicas));
+      const { replicas, lines } = await client.listReplicas({}, { headers });
+      process.stdout.write(table(columns, replicas));
+      if (lines.length > 0) {
+        process.stdout.write(`\n${table(lineColumns, lines)}`);
+      }
       if (flags.why !== undefined) {
         const { receipts } = await client.explainRequests({ id: flags.why }, { headers });
         process.stdout.write(`\n${receiptsText(receipts)}`);
@@ -72,7 +77,9 @@ function knowledge({ cacheKnowledge, cacheDoubts, cachedBlocks }: Replica): stri
   return cachedBlocks === undefined ? cacheKnowledge : `${cacheKnowledge}: ${cachedBlocks} blocks`;
 }
 
-const columns: readonly [heading: string, cell: (replica: Replica) => string][] = [
+type Column<T> = readonly [heading: string, cell: (each: T) => string];
+
+const columns: readonly Column<Replica>[] = [
   ["name", (each) => each.name],
   ["url", (each) => each.url],
   ["state", stateOf],
@@ -88,6 +95,17 @@ const columns: readonly [heading: string, cell: (replica: Replica) => string][] 
   ["models", (each) => each.models.join(", ")],
 ];
 
+const lineColumns: readonly Column<WaitingLine>[] = [
+  ["waiting for", (each) => each.model],
+  ["lane", (each) => Lane[each.lane].toLowerCase()],
+  ["requests", (each) => String(each.waiting)],
+  ["places/s", (each) => each.placesPerSecond.toFixed(1)],
+  [
+    "wait from now",
+    ({ estimate }) => (estimate === undefined ? "–" : `${durationMs(estimate) / 1000} s`),
+  ],
+];
+
 function stateOf({ healthy, unhealthyReason, draining, breakers }: Replica): string {
   const parts = [
     ...(draining ? ["draining"] : []),
@@ -100,12 +118,12 @@ function stateOf({ healthy, unhealthyReason, draining, breakers }: Replica): str
   return parts.length === 0 ? "healthy" : parts.join("; ");
 }
 
-function table(replicas: readonly Replica[]): string {
+function table<T>(shown: readonly Column<T>[], list: readonly T[]): string {
   const rows = [
-    columns.map(([heading]) => heading),
-    ...replicas.map((each) => columns.map(([, cell]) => cell(each))),
+    shown.map(([heading]) => heading),
+    ...list.map((each) => shown.map(([, cell]) => cell(each))),
   ];
-  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
+  const widths = shown.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
   return rows
     .map(
       (row) =>

@@ -22,6 +22,11 @@ export interface FairLane<W extends { readonly tenant: string }> {
   leave(waiting: W): boolean;
   /** Who goes next. */
   next(): W | undefined;
+  /**
+   * About how many go before one of this tenant who joins now: its own, and of every other tenant
+   * as many as take turns with those.
+   */
+  ahead(tenant: string): number;
   /** All who wait, tenant by tenant. */
   everyone(): readonly W[];
   /** Charges a tenant for a request that starts now. */
@@ -122,6 +127,14 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
       }
       const [first] = least?.waiting ?? [];
       return first;
+    },
+    ahead: (name) => {
+      const own = tenants.get(name)?.waiting.size ?? 0;
+      let ahead = own;
+      for (const [other, { waiting }] of tenants) {
+        ahead += other === name ? 0 : Math.min(waiting.size, own + 1);
+      }
+      return ahead;
     },
     everyone: () => [...tenants.values()].flatMap(({ waiting }) => [...waiting]),
     serve: (name, serviceTokens) => {

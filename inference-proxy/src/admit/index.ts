@@ -1,4 +1,5 @@
 /** Who may start, and who waits in which order. */
+export { createFreeRates, type FreeRates } from "./free-rates.ts";
 export { serviceTokens } from "./service-tokens.ts";
 export {
   type Claim,

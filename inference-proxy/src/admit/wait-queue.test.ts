@@ -38,6 +38,26 @@ describe("createWaitQueue()", () => {
     expect(drain(queue)).toEqual(["i1", "i2", "s1", "b1"]);
   });
 
+  test("tells where one who joins would stand: behind better lanes, in turn with other tenants", () => {
+    const { queue } = queueOf([
+      ["batch", "b1"],
+      ["standard", "s1"],
+      ["standard", "s2"],
+      ["interactive", "i1"],
+    ]);
+    const position = (lane: Lane, tenant: string) => queue.position({ group: "m", lane, tenant });
+    expect(position("interactive", "t")).toBe(2);
+    expect(position("standard", "t")).toBe(4);
+    expect(position("standard", "other")).toBe(3);
+    expect(position("batch", "other")).toBe(5);
+    expect(queue.position({ group: "empty", lane: "batch", tenant: "t" })).toBe(1);
+    expect(queue.lines()).toEqual([
+      { group: "m", lane: "interactive", waiting: 1 },
+      { group: "m", lane: "standard", waiting: 2 },
+      { group: "m", lane: "batch", waiting: 1 },
+    ]);
+  });
+
   test("passes a lane over at most passedOverMax times", () => {
     const { queue } = queueOf([
       ["batch", "b1"],

@@ -16,6 +16,13 @@ export interface WaitQueue<T> {
   readonly bytes: number;
   /** Joins the line of its lane; undefined when the queue is full. */
   join(waiting: Waiting<T>): Place | undefined;
+  /**
+   * Where one who joins now would stand, 1 being next: behind all better lanes, and in its own as
+   * tenants take turns. A guess, since others may still come in better lanes.
+   */
+  position(claim: Claim): number;
+  /** How many wait, by group and lane; lines in which nobody waits are left out. */
+  lines(): readonly { readonly group: string; readonly lane: Lane; readonly waiting: number }[];
   /** True when someone of the group waits: a newcomer must then queue up behind. */
   hasWaiting(group: string): boolean;
   /**
@@ -87,6 +94,21 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
       bytes += waiting.bytes;
       return { leave: () => remove(waiting) };
     },
+    position: ({ group: name, lane, tenant }) => {
+      const group = groups.get(name);
+      if (group === undefined) {
+        return 1;
+      }
+      const better = lanes.slice(0, lanes.indexOf(lane));
+      const ahead = better.reduce((sum, each) => sum + group.lines[each].size, 0);
+      return ahead + group.lines[lane].ahead(tenant) + 1;
+    },
+    lines: () =>
+      [...groups].flatMap(([group, { lines }]) =>
+        lanes
+          .map((lane) => ({ group, lane, waiting: lines[lane].size }))
+          .filter(({ waiting }) => waiting > 0),
+      ),
     hasWaiting: (name) => {
       const group = groups.get(name);
       return group !== undefined && lanes.some((lane) => group.lines[lane].size > 0);

@@ -11,6 +11,7 @@ import { type AccountMeans, accountCall, type CallReport, reportAttributes } fro
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import { noteCut } from "./note-attempt.ts";
 import type { Seat } from "./placement.ts";
+import type { QueuePlace } from "./queue-view.ts";
 import type { ReplicaGate } from "./replica-gate.ts";
 import { answersName, type ReserveMeans } from "./reserve-limits.ts";
 import type { Reused } from "./reuse.ts";
@@ -34,6 +35,8 @@ export interface OpenCall {
   readonly attempts: number;
   /** What the caller's own limits have left, as response headers. */
   readonly limitHeaders: Readonly<Record<string, string>>;
+  /** Where the request stood in the queue when it joined; absent for one that did not wait. */
+  readonly queued?: QueuePlace | undefined;
   readonly contentType: string;
   /** Where the answer comes from, for a call that asked for reuse. */
   readonly reused?: Reused;
@@ -129,6 +132,7 @@ export function createOpenCall(
     replica,
     attempts: opened.attempts,
     limitHeaders: opened.reservation.headers(),
+    queued: opened.seat.queued,
     contentType: attempt.contentType,
     answer,
     end,

@@ -62,7 +62,16 @@ describe("placement", () => {
     expect(refused.length).toBe(5);
     for (const response of refused) {
       expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(response.headers.get("x-warmpath-queue-position")).toBe("4");
     }
+    const places = all.filter(({ status }) => status === 200).map(({ headers }) => headers);
+    expect(places.map((headers) => headers.get("x-warmpath-queue-position")).toSorted()).toEqual([
+      "1",
+      "2",
+      "3",
+      null,
+      null,
+    ]);
     expect(all.filter(({ status }) => status === 200).length).toBe(5);
     await Promise.all(all.map((response) => response.text()));
     expect(engine.seen.length).toBe(5);

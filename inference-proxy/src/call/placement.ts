@@ -1,5 +1,11 @@
-import { WarmpathError } from "@warmpath/runtime/base";
-import { createWaitQueue, type Lane, type Service, type WaitLimits } from "../admit/index.ts";
+import { type Clock, WarmpathError } from "@warmpath/runtime/base";
+import {
+  createWaitQueue,
+  type Lane,
+  type Service,
+  type WaitLimits,
+  type WaitQueue,
+} from "../admit/index.ts";
 import {
   type Booked,
   type Bookings,
@@ -10,6 +16,8 @@ import {
 } from "../pick/index.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
+import { createQueueForecast, type QueueForecast } from "./queue-forecast.ts";
+import { type QueuePlace, queueFull, type WaitingLine, waitedTooLong } from "./queue-view.ts";
 
 /** What placement needs of a request beyond what the policy sees. */
 export interface PlaceRequest extends RequestSummary {
@@ -29,6 +37,8 @@ export interface Seat {
   readonly endpoint: string;
   /** What it was chosen from, for receipts; undefined where that was not kept. */
   readonly consider: (() => readonly Candidate[]) | undefined;
+  /** Where it stood in the queue when it joined; undefined for one that did not wait. */
+  readonly queued: QueuePlace | undefined;
   /** Gives the place back and charges what was served; later calls do nothing. */
   release(serviceTokens: number): void;
 }
@@ -45,12 +55,16 @@ export interface Placement {
   wake(): void;
   readonly waiting: number;
   readonly waitingBytes: number;
+  /** Who waits for what now, and for how long about. */
+  lines(): readonly WaitingLine[];
   /** Refuses everybody who waits and everybody who comes from now on, with this error. */
   close(error: WarmpathError): void;
 }
 
 interface Waiter {
   readonly request: PlaceRequest;
+  /** Where it stood when it joined. */
+  readonly queued: QueuePlace;
   readonly settle: (outcome: Outcome) => void;
 }
 
@@ -66,13 +80,15 @@ export function createPlacement(options: {
   readonly limits: WaitLimits;
   readonly retryAfterMs: number;
   readonly watchdog: Watchdog;
+  readonly clock: Clock;
 }): Placement {
-  const { pool, bookings, watchdog } = options;
+  const { pool, bookings, clock } = options;
   const queue = createWaitQueue<Waiter>(options.limits);
+  const forecast = createQueueForecast(queue, clock);
 
   /** Settles the waiter if it can be; false keeps it waiting. */
-  const start = ({ request, settle }: Waiter): boolean => {
-    const outcome = tryPlace(request);
+  const start = ({ request, queued, settle }: Waiter): boolean => {
+    const outcome = tryPlace(request, queued);
     if (outcome === undefined) {
       return false;
     }
@@ -80,17 +96,21 @@ export function createPlacement(options: {
     return true;
   };
   const pump = () => queue.pump(start);
+  const onFree = (group: string): void => {
+    forecast.freed(group);
+    pump();
+  };
   let closedBy: WarmpathError | undefined;
   pool.onChange(pump);
 
   /** Undefined means: wait. Who has waited already also sits out an outage; a newcomer is told. */
-  const tryPlace = (request: PlaceRequest): Outcome | undefined => {
+  const tryPlace = (request: PlaceRequest, queued?: QueuePlace): Outcome | undefined => {
     const picked = bookings.pickAndBook(pool.endpoints, request);
     if ("booking" in picked) {
       request.gate?.book(picked.booking.endpoint);
       const { model: group, lane, tenant, serviceTokensExpected } = request;
       const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
-      return { seat: createSeat(picked, service, pump) };
+      return { seat: createSeat(picked, service, { queued, onFree: () => onFree(group) }) };
     }
     switch (picked.reason) {
       case "unknown-model":
@@ -101,35 +121,6 @@ export function createPlacement(options: {
         return undefined;
     }
   };
-
-  const wait = (request: PlaceRequest, waitMsMax: number): Promise<Seat | undefined> =>
-    new Promise((resolve, reject) => {
-      const leave = (error: unknown) => {
-        place?.leave();
-        settle({ error });
-      };
-      const onAbort = () => leave(request.signal.reason);
-      const settle = (outcome: Outcome) => {
-        watch.stop();
-        request.signal.removeEventListener("abort", onAbort);
-        if ("error" in outcome) {
-          reject(outcome.error);
-        } else {
-          resolve(outcome.seat);
-        }
-      };
-      const watch = watchdog.watch(waitMsMax, () =>
-        leave(waitedTooLong(waitMsMax, options.retryAfterMs)),
-      );
-      const { lane, model, tenant, bodyBytes } = request;
-      const item: Waiter = { request, settle };
-      const place = queue.join({ lane, group: model, tenant, bytes: bodyBytes, item });
-      if (place === undefined) {
-        settle({ error: queueFull(options.retryAfterMs) });
-        return;
-      }
-      request.signal.addEventListener("abort", onAbort);
-    });
 
   return {
     place: async (request) => {
@@ -149,7 +140,8 @@ export function createPlacement(options: {
       if (reason === "unhealthy" || reason === "draining") {
         throw noReplica(request.model, options.retryAfterMs);
       }
-      return await wait(request, longestWaitMs(pool, request, reason));
+      const boundMs = longestWaitMs(pool, request, reason);
+      return await waitInQueue({ ...options, queue, forecast }, request, boundMs);
     },
     wake: pump,
     get waiting() {
@@ -158,6 +150,7 @@ export function createPlacement(options: {
     get waitingBytes() {
       return queue.bytes;
     },
+    lines: forecast.lines,
     close: (error) => {
       closedBy = error;
       for (const { settle } of queue.clear()) {
@@ -192,6 +185,48 @@ function longestWaitMs(
   return waitMsMax;
 }
 
+/** Waits for a seat: resolves when somebody starts the waiter, rejects when it leaves. */
+function waitInQueue(
+  means: {
+    readonly queue: WaitQueue<Waiter>;
+    readonly forecast: QueueForecast;
+    readonly watchdog: Watchdog;
+    readonly retryAfterMs: number;
+  },
+  request: PlaceRequest,
+  waitMsMax: number,
+): Promise<Seat | undefined> {
+  const { queue, forecast, watchdog, retryAfterMs } = means;
+  const { lane, model, tenant, bodyBytes } = request;
+  const queued = forecast.placeFor({ lane, group: model, tenant });
+  return new Promise((resolve, reject) => {
+    const leave = (error: unknown) => {
+      place?.leave();
+      settle({ error });
+    };
+    const onAbort = () => leave(request.signal.reason);
+    const settle = (outcome: Outcome) => {
+      watch.stop();
+      request.signal.removeEventListener("abort", onAbort);
+      if ("error" in outcome) {
+        reject(outcome.error);
+      } else {
+        resolve(outcome.seat);
+      }
+    };
+    const watch = watchdog.watch(waitMsMax, () =>
+      leave(waitedTooLong(queued, waitMsMax, retryAfterMs)),
+    );
+    const item: Waiter = { request, queued, settle };
+    const place = queue.join({ lane, group: model, tenant, bytes: bodyBytes, item });
+    if (place === undefined) {
+      settle({ error: queueFull(queued, retryAfterMs) });
+      return;
+    }
+    request.signal.addEventListener("abort", onAbort);
+  });
+}
+
 function seatOf(outcome: Outcome): Seat | undefined {
   if ("error" in outcome) {
     throw outcome.error;
@@ -200,14 +235,19 @@ function seatOf(outcome: Outcome): Seat | undefined {
 }
 
 /** A booking whose release charges the tenant and lets the next one in. */
-function createSeat({ booking, consider }: Booked, service: Service, pump: () => void): Seat {
+function createSeat(
+  { booking, consider }: Booked,
+  service: Service,
+  { queued, onFree }: { readonly queued: QueuePlace | undefined; readonly onFree: () => void },
+): Seat {
   return {
     endpoint: booking.endpoint,
     consider,
+    queued,
     release: (serviceTokens) => {
       booking.release();
       service.settle(serviceTokens);
-      pump();
+      onFree();
     },
   };
 }
@@ -222,20 +262,4 @@ function noReplica(model: string, retryAfterMs: number): WarmpathError {
       ? "No upstream is healthy now."
       : `No upstream that serves the model \`${model}\` is healthy now.`;
   return new WarmpathError("rejected-no-replica", message, { retryAfterMs });
-}
-
-function queueFull(retryAfterMs: number): WarmpathError {
-  return new WarmpathError(
-    "rejected-queue-full",
-    "All replicas are busy and the queue before them is full.",
-    { retryAfterMs },
-  );
-}
-
-function waitedTooLong(waitMsMax: number, retryAfterMs: number): WarmpathError {
-  return new WarmpathError(
-    "rejected-queue-full",
-    `All replicas were busy for the ${waitMsMax} ms that this request may wait.`,
-    { retryAfterMs },
-  );
 }

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Lane as WireLane } from "@warmpath/proto/common";
 import type {
   ExplainRouteRequest,
   ExplainRouteResponseSchema,
@@ -29,8 +30,19 @@ export function listReplicas(
 ): MessageInitShape<typeof ListReplicasResponseSchema> {
   return {
     replicas: means.call.pool.replicas.map((replica) => describeReplica(means, replica)),
+    lines: means.call.placement.lines().map(({ lane, estimateMs, ...line }) => ({
+      ...line,
+      lane: wireLanes[lane],
+      ...(estimateMs === undefined ? {} : { estimate: durationFromMs(Math.round(estimateMs)) }),
+    })),
   };
 }
+
+const wireLanes = {
+  interactive: WireLane.INTERACTIVE,
+  standard: WireLane.STANDARD,
+  batch: WireLane.BATCH,
+} as const;
 
 /** One upstream as it is now. */
 export function describeReplica(

@@ -1,5 +1,6 @@
 import { httpStatus, publicMessageOf } from "@warmpath/runtime";
 import { type Reason, WarmpathError } from "@warmpath/runtime/base";
+import { LeftQueue } from "../call/queue-view.ts";
 import {
   anthropicErrorBody,
   type Dialect,
@@ -78,7 +79,9 @@ export function errorResponse(
     headers: {
       ...headers,
       ...requestIdHeaders(dialect, requestId),
-      ...(error.cause instanceof OverLimit ? error.cause.headers : {}),
+      ...(error.cause instanceof OverLimit || error.cause instanceof LeftQueue
+        ? error.cause.headers
+        : {}),
       ...(status === 429 || status === 503 ? { "retry-after": String(retryAfter) } : {}),
     },
   });

@@ -14,6 +14,7 @@ import { flowOf } from "../call/event-pump.ts";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import { openRouted, type Routable } from "../call/open-routed.ts";
+import { queueHeaders } from "../call/queue-view.ts";
 import type { Caller, CallRequest, Operation } from "../call/types.ts";
 import {
   apiHeadersOf,
@@ -103,6 +104,7 @@ export async function serveCall(
     ...(dropped.length === 0 ? undefined : { [droppedHeader]: dropped.join(", ") }),
     ...(request.headers.get(explainHeader) === "1" ? explanation(seen.prompt) : undefined),
     ...(call.kind === "open" ? call.limitHeaders : {}),
+    ...(call.kind === "open" && call.queued !== undefined ? queueHeaders(call.queued) : {}),
     ...(call.kind === "open" && call.reused !== undefined ? reuseHeaders(call.reused) : {}),
   };
   if (call.kind === "fault") {
