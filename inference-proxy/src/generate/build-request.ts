@@ -41,6 +41,13 @@ export function messagesBody(messages: readonly Message[]): Uint8Array<ArrayBuff
   return bodyOf("", wireMessages(messages));
 }
 
+/** The messages of such a body, as JSON. */
+export function readMessages(body: Uint8Array): unknown {
+  const parsed: unknown = JSON.parse(new TextDecoder().decode(body));
+  // It was written here, with this member.
+  return (parsed as { readonly messages: unknown }).messages;
+}
+
 function bodyOf(members: string, messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return Buffer.concat([
     Buffer.from(`{${members}"messages":[`),

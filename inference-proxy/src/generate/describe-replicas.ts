@@ -13,8 +13,9 @@ import type { CallMeans } from "../call/open-call.ts";
 import type { KnowledgeFacts } from "../kv-events/index.ts";
 import { explainPick, type Loads, type NoEndpoint, type RequestSummary } from "../pick/index.ts";
 import type { ReadPrompt } from "../prompt/index.ts";
+import { lastText } from "../providers/route/index.ts";
 import type { Replica } from "../upstream/pool.ts";
-import { messagesBody } from "./build-request.ts";
+import { messagesBody, readMessages } from "./build-request.ts";
 
 /** What the descriptions read. */
 export interface DescribeMeans {
@@ -108,7 +109,7 @@ export function explainRoute(
   tenant: string,
 ): MessageInitShape<typeof ExplainRouteResponseSchema> {
   const { pool, prompts } = means.call;
-  const model = means.models.resolve(request.model);
+  const { model, reason: routedBy } = routed(means, request);
   const prompt = prompts.identify(
     prompts.scan(messagesBody(request.messages), tenant, "messages"),
     { model, salt: tenant, lora: "", headers: undefined, sessionId: "" },
@@ -126,7 +127,7 @@ export function explainRoute(
     reason:
       best === undefined
         ? `No upstream can take a request for the model "${model}" now.`
-        : reasonFor(means, best.endpoint, best.cost, prompt),
+        : `${routedBy}${reasonFor(means, best.endpoint, best.cost, prompt)}`,
     candidates: candidates.map(({ endpoint, cost, terms, excluded }) => ({
       replica: endpoint,
       cost,
@@ -134,6 +135,28 @@ export function explainRoute(
       excludedReason: excluded === undefined ? "" : sentences[excluded],
     })),
   };
+}
+
+/** The model that the table of routes would try first, or the one that is asked for. */
+function routed(
+  { call, models }: DescribeMeans,
+  { model: asked, messages }: ExplainRouteRequest,
+): { readonly model: string; readonly reason: string } {
+  const resolved = models.resolve(asked);
+  const body = messagesBody(messages);
+  const route = call.router?.routeOf({
+    asked,
+    tier: "",
+    promptTokens: call.ratios.estimate(resolved, body.length),
+    hasTools: () => false,
+    header: () => undefined,
+    metadata: () => undefined,
+    text: () => lastText(readMessages(body)),
+  });
+  const step = route?.steps[0];
+  return route === undefined || step === undefined
+    ? { model: resolved, reason: "" }
+    : { model: step.model, reason: `Rule ${route.rule} chose ${step.model}: ${step.reason}. ` };
 }
 
 function reasonFor(

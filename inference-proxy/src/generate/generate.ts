@@ -13,7 +13,7 @@ import { openRouted, type Routable } from "../call/open-routed.ts";
 import type { CallRequest } from "../call/types.ts";
 import { lastText } from "../providers/route/index.ts";
 import { type Assembler, createAssembler, type Piece } from "./assemble.ts";
-import { buildChatRequest, messagesBody } from "./build-request.ts";
+import { buildChatRequest, messagesBody, readMessages } from "./build-request.ts";
 import { errorOfFault } from "./fault.ts";
 
 /** What generating needs of the process. */
@@ -98,17 +98,11 @@ function routableFrom(means: GenerateMeans, request: GenerateRequest, caller: Si
         hasTools: () => request.tools.length > 0,
         header: () => undefined,
         metadata: () => undefined,
-        text: () => lastText(messagesOf(request)),
+        text: () => lastText(readMessages(messagesBody(request.messages))),
       };
     },
     requestFor: (model) => callRequestFrom(means, request, { ...caller, requestId, chat, model }),
   };
-}
-
-function messagesOf({ messages }: GenerateRequest): unknown {
-  const body: unknown = JSON.parse(new TextDecoder().decode(messagesBody(messages)));
-  // It was written a line above, with this one member.
-  return (body as { readonly messages: unknown }).messages;
 }
 
 function callRequestFrom(

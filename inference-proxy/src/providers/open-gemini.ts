@@ -8,6 +8,7 @@ import {
   type JsonObject,
   parseExactJson,
   type StreamTranslator,
+  textOf,
   translateAnswer,
   translateRequest,
 } from "./translate/index.ts";
@@ -25,10 +26,11 @@ export async function openGemini(
   means: AttemptMeans,
   address: ReplicaAddress,
   request: AttemptRequest,
-  model: string,
 ): Promise<Attempt> {
+  // Whoever read the request saw that it is an object.
   const chat = parseExactJson(decoder.decode(request.body)) as JsonObject;
-  const body = translateRequest("chat", "gemini", { ...chat, model }, { ignoresUnknown: false });
+  const model = textOf(chat["model"]) ?? "";
+  const body = translateRequest("chat", "gemini", chat, { ignoresUnknown: false });
   const method = request.isStream ? "streamGenerateContent?alt=sse" : "generateContent";
   const attempt = await openAttempt(means, address, {
     ...request,

@@ -1,5 +1,6 @@
 import { apiHeadersOf } from "../formats/index.ts";
 import type { Attempt, AttemptMeans, AttemptRequest } from "../upstream/attempt.ts";
+import type { UpstreamError } from "../upstream/error-body.ts";
 import { openAttempt } from "../upstream/open.ts";
 import type { HostedProvider, ReplicaAddress } from "../upstream/replica.ts";
 import { openGemini } from "./open-gemini.ts";
@@ -26,13 +27,13 @@ async function openHosted(
   provider: HostedProvider,
   request: AttemptRequest,
 ): Promise<Attempt> {
-  const { body, theirModel } = withModel(request.body, provider.models);
+  const body = withModel(request.body, provider.models);
   const hosted = { ...request, body, headers: headersFor(provider, request) };
   const attempt =
     provider.kind === "gemini"
-      ? await openGemini(means, address, hosted, theirModel)
+      ? await openGemini(means, address, hosted)
       : await openAttempt(means, address, hosted);
-  return redacted(attempt, provider.key);
+  return redacted(withoutCredit(attempt), provider.key);
 }
 
 /**
@@ -50,6 +51,25 @@ function headersFor(
     ...provider.headers,
     ...apiHeadersOf({ get: (name) => headers[name] ?? null }),
   };
+}
+
+/**
+ * An account without money is ours to fill and no fault of the client's request, though providers
+ * say so with any of 400, 402 and 429: another deployment may have some.
+ */
+function withoutCredit(attempt: Attempt): Attempt {
+  return attempt.kind === "fault" && (attempt.status === 402 || isAboutCredit(attempt.error))
+    ? {
+        kind: "failed",
+        failure: { kind: "busy", message: "its account has no credit", retryAfterMs: undefined },
+      }
+    : attempt;
+}
+
+function isAboutCredit({ message, type, code }: UpstreamError): boolean {
+  return (
+    type === "billing_error" || code === "insufficient_quota" || /credit balance/i.test(message)
+  );
 }
 
 /** What a provider says of a request must not tell the key, which some repeat in their errors. */

@@ -61,7 +61,7 @@ async function probeProvider(
       unhealthyReason: "",
       models: (models.size === 0 ? list : chosen(models, list)).slice(0, limits.modelsMax),
       isSimulated: false,
-      engine: "",
+      engine: kind,
       metrics: undefined,
       metricsAtMs: 0,
     };

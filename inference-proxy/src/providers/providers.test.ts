@@ -195,6 +195,16 @@ describe("Anthropic behind the proxy", () => {
     expect(response.headers.get("retry-after")).not.toBeNull();
   });
 
+  test("without credit is our trouble and not the request's", async () => {
+    const { provider, proxy } = await start("anthropic");
+    const message = "Your credit balance is too low to access the Anthropic API.";
+    const error = { type: "invalid_request_error", message };
+    provider.answer = () => Response.json({ type: "error", error }, { status: 400 });
+    const response = await proxy.post("/v1/chat/completions", ask);
+    expect(response.status).toBe(503);
+    expect(await response.text()).not.toContain("Anthropic");
+  });
+
   test("a stream that breaks ends with an error and without an end mark", async () => {
     const { provider, proxy } = await start("anthropic");
     provider.answer = () =>

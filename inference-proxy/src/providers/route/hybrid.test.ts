@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { userMessage } from "@warmpath/runtime";
+import { testPrincipal } from "@warmpath/runtime/testing";
 import { providerKey, startFakeProvider } from "../../testing/fake-provider.ts";
 import { helloStream, startFakeEngine, startTestProxy, streamOf } from "../../testing/index.ts";
 
@@ -67,6 +69,16 @@ describe("a table with our own engine first", () => {
     engine.answer = own;
     expect(await told(await post())).toEqual(["own", "own", "rule 1, first: it has room"]);
     expect(provider.seen).toEqual([]);
+  });
+
+  test("explains what it would do", async () => {
+    const { engine, proxy } = await start(0);
+    const request = { model: "auto", messages: [userMessage("hi")] };
+    const { replica, reason } = await proxy.inference.explainRoute(request, {
+      principal: testPrincipal(),
+    });
+    expect(replica).toBe(engine.name);
+    expect(reason).toStartWith("Rule 1 chose own: it has room. ");
   });
 
   test("goes to the hosted model when it stays full, and says why", async () => {
