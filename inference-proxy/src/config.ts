@@ -45,7 +45,7 @@ export const inferenceProxyOptions = {
   prices: option.list({
     env: "WARMPATH_PRICES",
     default: [],
-    doc: "Prices as `model=input/cached/output`, in nano-dollars per token.",
+    doc: "Prices as `model=input/cached/output`, or `…/reasoning` and `…/reasoning/cache-write` after it, in nano-dollars per token with up to three decimals: `qwen=150/37.5/600`.",
     why: "a model without a price costs 0: nobody but the operator knows what a GPU costs",
   }),
   ...limitSettings,

@@ -4,6 +4,7 @@ import { createHttp1Client } from "@warmpath/runtime/http1";
 import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
 import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
+import { createCostAccounts } from "./call/cost-accounts.ts";
 import { guardBookings } from "./call/guard-bookings.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
@@ -218,6 +219,7 @@ function estimatesOf(config: InferenceProxyConfig) {
     ratios: createTokenRatios({ modelsMax: config.modelsMax }),
     answers: createAnswerEstimates({ namesMax: config.limitBucketsMax }),
     prices: parsePrices(config.prices),
+    costs: createCostAccounts({ accountsMax: config.costAccountsMax }),
     limits: { ...config, retryAfterMs },
   };
 }

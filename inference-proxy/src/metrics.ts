@@ -108,7 +108,7 @@ function callMetrics(metrics: Metrics) {
     }),
     tokens: metrics.counter({
       name: "warmpath_inference_proxy_tokens_total",
-      help: "Tokens accounted, by kind (input, cached_input, output); cached ones are counted in input too.",
+      help: "Tokens accounted, by kind (input, cached_input, cache_write, output, reasoning); parts are counted in input and output too.",
       labels: ["model", "kind"],
     }),
     costNanodollars: metrics.counter({

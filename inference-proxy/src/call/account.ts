@@ -7,6 +7,7 @@ import type { InferenceProxyMetrics } from "../metrics.ts";
 import { cacheBreakText, type ReadPrompt } from "../prompt/index.ts";
 import type { ReceiptBook } from "../receipts/index.ts";
 import { noUsage, type TokenUsage } from "../upstream/usage.ts";
+import type { CostAccounts, CostTotals } from "./cost-accounts.ts";
 import { costOf, type PriceTable } from "./prices.ts";
 import type { CallRequest } from "./types.ts";
 
@@ -43,6 +44,8 @@ export interface CallReport {
   /** Mean time between tokens; undefined for an answer of one token or none. */
   readonly interTokenMs: number | undefined;
   readonly attempts: number;
+  /** What the caller has cost since this process started; absent where nothing has a price. */
+  readonly totals?: CostTotals | undefined;
 }
 
 /** What accounting writes to. */
@@ -51,6 +54,7 @@ export interface AccountMeans {
   readonly log: Logger;
   readonly metrics: InferenceProxyMetrics;
   readonly prices: PriceTable;
+  readonly costs: CostAccounts;
   readonly paces: ReplicaPaces;
   readonly breakers: Breakers;
   readonly ratios: TokenRatios;
@@ -63,10 +67,12 @@ export function accountCall(means: AccountMeans, request: CallRequest, end: Call
   const nowMs = means.clock.monotonicMs();
   const durationMs = nowMs - end.startedAtMs;
   const usage = end.reported ?? estimateUsage(means.ratios, request, end);
+  const costNanodollars = costOf(means.prices, request.model, usage);
   const report: CallReport = {
     usage,
     isEstimated: end.reported === undefined,
-    costNanodollars: costOf(means.prices, request.model, usage),
+    costNanodollars,
+    totals: means.prices.size === 0 ? undefined : means.costs.add(request, costNanodollars),
     firstEventMs: end.firstEventMs,
     interTokenMs: interTokenMsOf(end, usage, nowMs),
     attempts: end.attempts,
@@ -80,9 +86,13 @@ export function accountCall(means: AccountMeans, request: CallRequest, end: Call
   return report;
 }
 
-/** A call that never opened used nothing; a cut one used its prompt and about a token an event. */
+/**
+ * A call that never opened used nothing, unless its caller left while an upstream was at its
+ * prompt; a cut one used its prompt and about a token an event.
+ */
 function estimateUsage(ratios: TokenRatios, request: CallRequest, end: CallEnd): TokenUsage {
-  if (end.choiceEvents === 0 && end.firstEventMs === undefined) {
+  const leftInPrompt = end.outcome === "cancelled" && end.attempts > 0;
+  if (end.choiceEvents === 0 && end.firstEventMs === undefined && !leftInPrompt) {
     return noUsage;
   }
   const { promptUsage = noUsage, choiceEvents: outputTokens } = end;
@@ -114,7 +124,7 @@ function learn(means: AccountMeans, request: CallRequest, end: CallEnd, report: 
 
 function count(
   metrics: InferenceProxyMetrics,
-  { operation, model, prompt }: CallRequest,
+  { operation, model, prompt, caller }: CallRequest,
   { replica, outcome }: CallEnd,
   report: CallReport,
   durationMs: number,
@@ -131,7 +141,17 @@ function count(
   metrics.tokens.inc({ model, kind: "input" }, usage.inputTokens);
   metrics.tokens.inc({ model, kind: "cached_input" }, usage.cachedInputTokens);
   metrics.tokens.inc({ model, kind: "output" }, usage.outputTokens);
-  metrics.costNanodollars.inc({ model }, Number(report.costNanodollars));
+  if (usage.reasoningTokens > 0) {
+    metrics.tokens.inc({ model, kind: "reasoning" }, usage.reasoningTokens);
+  }
+  if (usage.cacheWriteTokens > 0) {
+    metrics.tokens.inc({ model, kind: "cache_write" }, usage.cacheWriteTokens);
+  }
+  if (report.costNanodollars > 0n) {
+    const cost = Number(report.costNanodollars);
+    metrics.costNanodollars.inc({ model }, cost);
+    metrics.tenantCost.inc({ tenant: metrics.tenantLabel(caller.tenant) }, cost);
+  }
   if (firstEventMs !== undefined) {
     metrics.firstEventSeconds.observe({ model, replica }, firstEventMs / 1000);
   }
@@ -156,7 +176,7 @@ function countPrompt(
 function logFields(
   request: CallRequest,
   end: CallEnd,
-  { usage, costNanodollars, isEstimated, interTokenMs }: CallReport,
+  { usage, costNanodollars, totals, isEstimated, interTokenMs }: CallReport,
   durationMs: number,
 ): Record<string, unknown> {
   return {
@@ -168,6 +188,8 @@ function logFields(
     outcome: end.outcome,
     finish_reason: end.finishReason,
     tenant: request.caller.tenant,
+    user: request.caller.user,
+    agent: request.agent,
     key_id: request.caller.keyId,
     task_id: request.taskId === "" ? undefined : request.taskId,
     session_id: request.sessionId === "" ? undefined : request.sessionId,
@@ -176,9 +198,15 @@ function logFields(
     input_tokens: usage.inputTokens,
     cached_input_tokens: usage.cachedInputTokens,
     predicted_cached_tokens: end.foresight?.cachedTokens,
+    cache_write_tokens: usage.cacheWriteTokens === 0 ? undefined : usage.cacheWriteTokens,
     output_tokens: usage.outputTokens,
+    reasoning_tokens: usage.reasoningTokens === 0 ? undefined : usage.reasoningTokens,
     usage_estimated: isEstimated,
     cost_nanodollars: costNanodollars.toString(),
+    session_cost_nanodollars: totals?.session?.toString(),
+    agent_cost_nanodollars: totals?.agent?.toString(),
+    user_cost_nanodollars: totals?.user.toString(),
+    tenant_cost_nanodollars: totals?.tenant.toString(),
     first_event_ms: round(end.firstEventMs),
     inter_token_ms: round(interTokenMs),
     duration_ms: round(durationMs),

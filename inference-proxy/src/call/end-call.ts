@@ -2,7 +2,7 @@ import type { OpenSpan } from "@warmpath/runtime";
 import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Foresight } from "../kv-events/index.ts";
-import { noReservation, type Reservation, type Used } from "../pace/index.ts";
+import { noReservation, type Reservation } from "../pace/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
@@ -139,15 +139,14 @@ export function createOpenCall(
   };
 }
 
-/** Settles a call that never opened: it used nothing. */
+/** Settles a call that never opened: it used its prompt at most. */
 export function finishUnopened(
   means: AccountMeans,
   request: CallRequest,
   progress: CallProgress,
   outcome: string,
 ): void {
-  progress.reservation.settle(nothingUsed);
-  accountCall(means, request, {
+  const { usage, costNanodollars } = accountCall(means, request, {
     outcome,
     finishReason: undefined,
     reported: undefined,
@@ -158,9 +157,9 @@ export function finishUnopened(
     sentAtMs: progress.startedAtMs,
     firstEventMs: undefined,
   });
+  const { inputTokens, outputTokens } = usage;
+  progress.reservation.settle({ inputTokens, outputTokens, cost: Number(costNanodollars) });
 }
-
-const nothingUsed: Used = { inputTokens: 0, outputTokens: 0, cost: 0 };
 
 /** Gives back what the answer did not need, or takes what it had beyond, and learns its length. */
 function settleLimits(

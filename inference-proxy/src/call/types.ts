@@ -45,6 +45,8 @@ export interface CallRequest {
   readonly prompt: ReadPrompt;
   readonly taskId: string;
   readonly sessionId: string;
+  /** The agent on whose behalf the caller asks, as it names itself. */
+  readonly agent?: string | undefined;
   /** How its answer may be reused; absent: not at all. */
   readonly reuse?: ReuseAsk;
   /** The caller's: aborts when it leaves or its deadline passes. */

@@ -32,4 +32,11 @@ export const limitSettings = {
     doc: "Answer tokens that a stream takes at once from its limits when it outgrows what was reserved.",
     why: "about a second of one stream: what each may be ahead of the account, and no more",
   }),
+  costAccountsMax: option.int({
+    env: "WARMPATH_PROXY_COST_ACCOUNTS_MAX",
+    default: 10_000,
+    min: 1,
+    doc: "Sessions, agents, users and tenants, each, whose cost is added up since the start; the one unused longest is forgotten first.",
+    why: "about 150 bytes each; the log has every call's cost for books that must not forget",
+  }),
 } as const;

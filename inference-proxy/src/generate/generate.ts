@@ -139,6 +139,7 @@ function callRequestFrom(
     }),
     taskId: request.taskId,
     sessionId: request.sessionId,
+    agent: principal.agentChain.at(-1),
     signal,
   };
 }

@@ -65,6 +65,12 @@ export const cachedTokensHeader = "x-warmpath-cached-tokens";
 /** Engine controls of the request that its key may not use, and which were not passed on. */
 export const droppedHeader = "x-warmpath-dropped";
 export const laneHeader = "x-warmpath-lane";
+/** What the session has cost since this process started. */
+export const sessionCostHeader = "x-warmpath-session-cost-nanodollars";
+/** The agent on whose behalf a request is made; its cost is added up. */
+export const agentHeader = "x-warmpath-agent";
+/** Longest name of an agent that is taken from a header. */
+const agentCharsMax = 128;
 /** The model that a table of routes chose, and why. */
 export const modelHeader = "x-warmpath-model";
 export const routeHeader = "x-warmpath-route";
@@ -129,13 +135,31 @@ export async function serveCall(
 }
 
 /** What is known of a whole answer's bill before its body; an estimate is no bill. */
-function billHeaders({ isEstimated, costNanodollars, usage }: CallReport): Record<string, string> {
+function billHeaders(report: CallReport): Record<string, string> {
+  const { isEstimated, costNanodollars, usage, totals } = report;
   return isEstimated
     ? {}
     : {
         [costHeader]: costNanodollars.toString(),
+        ...(totals?.session === undefined
+          ? undefined
+          : { [sessionCostHeader]: totals.session.toString() }),
         [cachedTokensHeader]: String(usage.cachedInputTokens),
       };
+}
+
+/** The bill of a stream, as a comment that readers of events pass over. */
+function billComment(report: CallReport): Uint8Array<ArrayBuffer> {
+  const { usage, totals, isEstimated } = report;
+  const lines = {
+    [costHeader]: report.costNanodollars,
+    [sessionCostHeader]: totals?.session,
+    [cachedTokensHeader]: usage.cachedInputTokens,
+    "x-warmpath-usage-estimated": isEstimated,
+  };
+  const told = Object.entries(lines).filter(([, value]) => value !== undefined);
+  const text = told.map(([name, value]) => `: ${name}: ${value}\n`).join("");
+  return new TextEncoder().encode(`${text}\n`);
 }
 
 function explanation({ cacheBreak }: ReadPrompt): Record<string, string> {
@@ -150,15 +174,18 @@ function relayEvents(
   call: OpenCall,
   events: AnswerStream,
   {
+    request,
     path,
     requestId,
     onEnd,
   }: {
+    readonly request: HttpRequest;
     readonly path: ServingPath;
     readonly requestId: string;
     readonly onEnd: (error?: unknown) => void;
   },
 ): BodyFlow {
+  const isExplained = request.headers.get(explainHeader) === "1";
   return (body) => {
     const coming = flowOf(events);
     coming.flow({
@@ -174,6 +201,9 @@ function relayEvents(
         if (failure !== undefined && !events.facts.isFailed) {
           const { sequenceNumber } = events;
           body.write(errorEvent(formatOf(path), failure, { requestId, sequenceNumber }));
+        }
+        if (isExplained) {
+          body.write(billComment(call.end(failure)));
         }
         // The client first: nobody waits for the account.
         body.end();
@@ -300,6 +330,7 @@ function callRequestFor(means: RelayMeans, parts: CallParts, model: string): Cal
     prompt,
     taskId: "",
     sessionId: prompt.statedId,
+    agent: request.headers.get(agentHeader)?.slice(0, agentCharsMax),
     ...(reuse === undefined ? {} : { reuse }),
     signal: request.signal,
   };

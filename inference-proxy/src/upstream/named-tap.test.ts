@@ -88,6 +88,7 @@ describe("createTap()", () => {
     expect(parseUsage(facts.usage ?? bytesOf(""))).toEqual({
       inputTokens: 12,
       cachedInputTokens: 7,
+      cacheWriteTokens: 0,
       outputTokens: 9,
       reasoningTokens: 0,
     });

@@ -5,6 +5,8 @@ export interface TokenUsage {
   /** Prompt tokens, the cached ones included. */
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
+  /** Prompt tokens that were written to a cache at a price of its own: Anthropic says so. */
+  readonly cacheWriteTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
 }
@@ -13,6 +15,7 @@ export interface TokenUsage {
 export const noUsage: TokenUsage = {
   inputTokens: 0,
   cachedInputTokens: 0,
+  cacheWriteTokens: 0,
   outputTokens: 0,
   reasoningTokens: 0,
 };
@@ -50,6 +53,7 @@ export function parseUsage(bytes: Uint8Array): TokenUsage | undefined {
   return {
     inputTokens,
     cachedInputTokens: countAt(usage, "prompt_tokens_details", "cached_tokens") ?? 0,
+    cacheWriteTokens: countAt(usage, "prompt_tokens_details", "cache_write_tokens") ?? 0,
     outputTokens: countAt(usage, "completion_tokens") ?? 0,
     reasoningTokens: countAt(usage, "completion_tokens_details", "reasoning_tokens") ?? 0,
   };
@@ -66,8 +70,12 @@ function parseNamedUsage(usage: unknown): TokenUsage | undefined {
   return {
     inputTokens: inputTokens + read + written,
     cachedInputTokens: countAt(usage, "input_tokens_details", "cached_tokens") ?? read,
+    cacheWriteTokens: written,
     outputTokens: countAt(usage, "output_tokens") ?? 0,
-    reasoningTokens: countAt(usage, "output_tokens_details", "reasoning_tokens") ?? 0,
+    reasoningTokens:
+      countAt(usage, "output_tokens_details", "reasoning_tokens") ??
+      countAt(usage, "output_tokens_details", "thinking_tokens") ??
+      0,
   };
 }
 
