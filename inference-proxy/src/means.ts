@@ -3,8 +3,8 @@ import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/r
 import { createHttp1Client } from "@warmpath/runtime/http1";
 import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
-import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
 import { createCostAccounts } from "./call/cost-accounts.ts";
+import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
 import { guardBookings } from "./call/guard-bookings.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
