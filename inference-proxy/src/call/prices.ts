@@ -1,7 +1,7 @@
 import { WarmpathError } from "@warmpath/runtime/base";
 import type { TokenUsage } from "../upstream/usage.ts";
 
-/** What tokens of one model cost, in pico-dollars (1e-12 USD) each: cheap models need the digits. */
+/** What tokens of a model cost, in pico-dollars (1e-12 USD) each: cheap models need the digits. */
 export interface Price {
   readonly input: bigint;
   /** Prompt tokens that were read from the upstream's cache. */
