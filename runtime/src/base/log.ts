@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { WarmpathError } from "./error.ts";
+import { createLineWriter } from "./line-writer.ts";
 
 /** Values attached to a line; errors are written with their reason, sentence, stack and causes. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -31,7 +32,7 @@ export interface LoggerOptions {
   readonly format: "json" | "text";
   /**
    * Takes one line without its newline. Default: standard error, so that standard output stays for
-   * results.
+   * results; the lines of one turn of the event loop in one piece.
    */
   readonly write?: (line: string) => void;
   readonly clock?: Clock;
@@ -54,7 +55,7 @@ export const maxLogLineChars = 32_768;
 
 /** A logger over one line writer. */
 export function createLogger(options: LoggerOptions): Logger {
-  const write = options.write ?? ((line: string) => process.stderr.write(`${line}\n`));
+  const write = options.write ?? createLineWriter();
   const clock = options.clock ?? systemClock;
   const floor = logLevels.indexOf(options.level);
   const render = options.format === "json" ? renderJson : renderText;
