@@ -3,6 +3,7 @@ import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
 import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
+import { listenOptions } from "./config/listen.ts";
 import { promptOptions } from "./config/prompt.ts";
 import { providerOptions } from "./config/providers.ts";
 import { receiptOptions } from "./config/receipts.ts";
@@ -234,6 +235,7 @@ export const inferenceProxyOptions = {
   ...receiptOptions,
   ...kvEventOptions,
   ...promptOptions,
+  ...listenOptions,
 } as const;
 
 /** The values of {@link inferenceProxyOptions}. */

@@ -5,6 +5,7 @@ import {
   createHealth,
   createRpcServer,
   type Health,
+  type Listener,
   listenGrpc,
   type Metrics,
   opsRoutes,
@@ -22,7 +23,7 @@ import {
   systemRandom,
   WarmpathError,
 } from "@warmpath/runtime/base";
-import { listenHttp1 } from "@warmpath/runtime/http1";
+import { type HttpAnswer, type HttpRequest, listenHttp1 } from "@warmpath/runtime/http1";
 import type { Caller } from "./call/types.ts";
 import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
 import { parseControlPolicy } from "./formats/index.ts";
@@ -129,21 +130,19 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       modelsMax: config.modelsMax,
     },
   });
-  const http = listenHttp1({
-    ...deps.http,
-    log,
-    clock,
-    handle: async (request) => {
-      if (isApiPath(request)) {
-        return await answerApi(request);
-      }
-      means.reportLoad();
-      const asked = request.toFetch();
-      return (await answerOps(asked)) ?? (await rpc.fetch(asked)) ?? (await answerApi(request));
-    },
-  });
+  const handle = async (request: HttpRequest): Promise<HttpAnswer | Response> => {
+    if (isApiPath(request)) {
+      return await answerApi(request);
+    }
+    means.reportLoad();
+    const asked = request.toFetch();
+    return (await answerOps(asked)) ?? (await rpc.fetch(asked)) ?? (await answerApi(request));
+  };
+  const http = listenHttp1({ ...deps.http, log, clock, handle });
   const grpc = await listenGrpc({ ...deps.grpc, servers: rpc, log });
   await monitor.firstRound;
+  // Last: from here on the kernel sends us a share of what others could answer too.
+  const shared = listenShared(deps, handle);
   return {
     rpc,
     httpPort: http.port,
@@ -151,12 +150,21 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     close: async (graceMs) => {
       health.setDraining();
       means.refuseNew();
-      await Promise.all([http.close(graceMs), grpc.close(graceMs)]);
+      await Promise.all([shared?.close(graceMs), http.close(graceMs), grpc.close(graceMs)]);
       monitor.close();
       authenticator.close();
       await means.close();
     },
   };
+}
+
+/** The port that several processes have in common, where one is set. */
+function listenShared(
+  { config, http: { host }, log, clock }: InferenceProxyDeps,
+  handle: (request: HttpRequest) => Promise<HttpAnswer | Response>,
+): Listener | undefined {
+  const { sharedPort: port } = config;
+  return port === 0 ? undefined : listenHttp1({ host, port, log, clock, sharesPort: true, handle });
 }
 
 /** The InferenceService behind both listeners. */
