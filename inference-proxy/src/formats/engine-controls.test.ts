@@ -116,7 +116,11 @@ describe("engine controls", () => {
     await setUp({});
     const request = {
       headers: new Headers(headers),
-      body: { has: (name: string) => name === "priority", read: () => -1 },
+      body: {
+        members: [{ name: "priority" }],
+        has: (name: string) => name === "priority",
+        read: () => -1,
+      },
     };
     const policy = parseControlPolicy({ engineControls: [], engineControlTenants: ["dev"] });
     expect(decideControls(policy, "dev", request)).toMatchObject({ removed: [], dropped: [] });

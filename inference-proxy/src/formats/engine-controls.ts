@@ -10,10 +10,10 @@ import type { FieldsView } from "@warmpath/runtime/http1";
 const controlHeaders = ["x-data-parallel-rank", "x-vllm-priority", "x-session-id"] as const;
 
 /**
- * Body members that steer an engine: vLLM's, then NVIDIA Dynamo's and SGLang's. `cache_salt` is not
+ * Body members that steer an engine: those of vLLM, NVIDIA Dynamo, SGLang and TensorRT-LLM. `cache_salt` is not
  * among them: it is never passed as it is, whoever sends it.
  */
-const controlMembers = [
+const controlMembers: ReadonlySet<string> = new Set([
   "priority",
   "request_id",
   "session_id",
@@ -23,11 +23,15 @@ const controlMembers = [
   "nvext",
   "rid",
   "extra_key",
+  "session_params",
   "data_parallel_rank",
+  "routed_dp_rank",
+  "disagg_prefill_dp_rank",
+  "disaggregated_params",
   "bootstrap_host",
   "bootstrap_port",
   "bootstrap_room",
-] as const;
+]);
 
 /** Who may use what. */
 export interface ControlPolicy {
@@ -50,6 +54,8 @@ export function parseControlPolicy(settings: {
 
 /** The members of a request's body, however it was read. */
 export interface BodyMembers {
+  /** In the body's order, duplicates included. */
+  readonly members: readonly { readonly name: string }[];
   has(name: string): boolean;
   read(name: string): unknown;
 }
@@ -73,7 +79,7 @@ export function decideControls(
   tenant: string,
   request: { readonly headers: FieldsView; readonly body: BodyMembers },
 ): Controls {
-  const members = controlMembers.filter((name) => request.body.has(name));
+  const members = namesOf(request.body);
   const headers = controlHeaders.filter((name) => request.headers.has(name));
   if (members.length === 0 && headers.length === 0) {
     return none;
@@ -94,6 +100,20 @@ export function decideControls(
     ),
   };
 }
+
+/** The controls among a body's members, each once. */
+function namesOf({ members }: BodyMembers): readonly string[] {
+  let found: Set<string> | undefined;
+  for (const { name } of members) {
+    if (controlMembers.has(name)) {
+      found ??= new Set();
+      found.add(name);
+    }
+  }
+  return found === undefined ? noNames : [...found];
+}
+
+const noNames: readonly string[] = [];
 
 /**
  * A priority that only lowers its request passes: a lower number is served earlier, and requests

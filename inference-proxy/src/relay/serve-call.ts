@@ -235,6 +235,7 @@ async function readCall(
   const { prompts } = means.call;
   const read = parseApiRequest(bytes, { path, tenant: caller.tenant, prompts });
   const body: BodyMembers = {
+    members: read.scan.members,
     has: (name) => findMember(read.scan, name) !== undefined,
     read: (name) => readMember(read.scan, name),
   };
