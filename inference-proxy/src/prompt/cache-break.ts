@@ -67,9 +67,9 @@ function messageBreak(
 }
 
 /** The bytes of a message of the last prompt; undefined where they were not kept. */
-function messageAt({ body, history }: Strand, index: number): Uint8Array | undefined {
-  const { from, starts, ends } = history;
-  return body === undefined || ends[index] === undefined
+function messageAt({ text }: Strand, index: number): Uint8Array | undefined {
+  const end = text?.ends[index];
+  return text === undefined || end === undefined
     ? undefined
-    : body.subarray(from + starts[index]!, from + ends[index]);
+    : text.body.subarray(text.from + text.starts[index]!, text.from + end);
 }

@@ -26,7 +26,8 @@ export interface HistoryMemo {
   readonly bytes: number;
 }
 
-const entryBytes = 400;
+/** An entry with its lists empty. */
+const entryBytes = 600;
 const numberBytes = 8;
 
 /**

@@ -193,7 +193,7 @@ function hasAnswer({ history, bytes }: PromptTrace, last: number): boolean {
 
 /** A summary is far shorter than what it sums up, or it would not be made. */
 function isMuchShorter({ history }: PromptTrace, strand: Strand): boolean {
-  return history.length * 2 <= strand.history.length;
+  return history.length * 2 <= strand.length;
 }
 
 /** Bytes of the first message that are searched for the words of a summary. */

@@ -119,14 +119,16 @@ export function createPrompts(options: PromptsOptions): Prompts {
       const { id, parentId } = found.link;
       const known = { tenant, id, parentId, scope, usedAtMs: 0 };
       const recent = trace.recent().slice(0, recentMax);
-      const state = { marks, keys, heads, history, recent, body: kept(trace.bytes), replica };
+      const { from, starts, ends, length } = history;
+      const text = ends.length === 0 ? undefined : { from, starts, ends, body: kept(trace.bytes) };
+      const state = { marks, keys, heads, length, recent, text, replica };
       store.put(found.strand ?? { ...known, ...state, ...blank }, state);
     },
   };
 }
 
 /** A strand before its first prompt: nothing of it is in any index. */
-const blank = { marks: new Float64Array(), recent: [], body: undefined };
+const blank = { marks: new Float64Array(), recent: [], text: undefined };
 
 /**
  * The body, to keep. A view of a much larger buffer is copied: it would keep all of that alive.

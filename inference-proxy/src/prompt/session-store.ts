@@ -10,14 +10,20 @@ export interface Strand {
   marks: Float64Array;
   keys: ArrayLike<number>;
   heads: PromptHeads;
-  history: Pick<History, "from" | "starts" | "ends" | "length">;
+  /** Bytes of the last prompt. */
+  length: number;
   /** Own keys of the last prompt's last messages, whatever stood before them. */
   recent: readonly RecentMessage[];
-  /** The last prompt's body, while there is room for it. */
-  body: Uint8Array | undefined;
+  /** The last prompt's text, while there is room for it. */
+  text: PromptText | undefined;
   /** Who served it last. */
   replica: string;
   usedAtMs: number;
+}
+
+/** Where a prompt's messages are in its body. */
+export interface PromptText extends Pick<History, "from" | "starts" | "ends"> {
+  readonly body: Uint8Array;
 }
 
 /** A message by itself. */
@@ -39,7 +45,7 @@ export interface PromptHeads {
 /** Bounds of what is remembered of sessions. */
 export interface SessionLimits {
   readonly sessionsMax: number;
-  /** Places in prompts by which sessions are found, of all sessions together. */
+  /** Marks and keys, of all sessions together. */
   readonly marksMax: number;
   /** Bodies kept to tell what changed in them, all together. */
   readonly bodyBytesMax: number;
@@ -61,7 +67,7 @@ export interface SessionStore {
 /** What changes when a strand's next prompt has been served. */
 export type StrandState = Pick<
   Strand,
-  "marks" | "keys" | "heads" | "history" | "recent" | "body" | "replica"
+  "marks" | "keys" | "heads" | "length" | "recent" | "text" | "replica"
 >;
 
 /**
@@ -79,6 +85,7 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
   /** Strands whose body is kept, the oldest body first. */
   const bodies = new Set<Strand>();
   let size = 0;
+  let places = 0;
   let bodyBytes = 0;
 
   const fresh = (strand: Strand | undefined): Strand | undefined => {
@@ -90,8 +97,8 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
     found === undefined ? [] : [...found].filter((strand) => fresh(strand) !== undefined);
 
   const dropBody = (strand: Strand) => {
-    if (bodies.delete(strand)) bodyBytes -= strand.body?.length ?? 0;
-    strand.body = undefined;
+    if (bodies.delete(strand)) bodyBytes -= strand.text?.body.length ?? 0;
+    strand.text = undefined;
   };
   const unlink = (strand: Strand, from: number) => {
     for (let index = from; index < strand.marks.length; index += 1) {
@@ -104,10 +111,15 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
     dropBody(strand);
     leave(heads, strand.heads.key, strand);
     leave(ids, strand.id, strand);
-    if (leave(tenants, strand.tenant, strand)) size -= 1;
+    leaveTenant(strand);
+  };
+  const leaveTenant = (strand: Strand) => {
+    if (!leave(tenants, strand.tenant, strand)) return;
+    size -= 1;
+    places -= strand.marks.length + strand.keys.length;
   };
   const shrink = () => {
-    while (size > limits.sessionsMax || marks.size > limits.marksMax) {
+    while (size > limits.sessionsMax || places > limits.marksMax) {
       const [oldest] = largest(tenants.values());
       if (oldest === undefined) return;
       remove(oldest);
@@ -124,7 +136,7 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
       unlink(strand, common);
       dropBody(strand);
       leave(heads, strand.heads.key, strand);
-      if (leave(tenants, strand.tenant, strand)) size -= 1;
+      leaveTenant(strand);
       Object.assign(strand, next);
       strand.usedAtMs = nowMs();
       for (let index = common; index < strand.marks.length; index += 1) {
@@ -135,9 +147,10 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
       join(ids, strand.id, strand);
       join(tenants, strand.tenant, strand);
       size += 1;
-      if (strand.body !== undefined) {
+      places += strand.marks.length + strand.keys.length;
+      if (strand.text !== undefined) {
         bodies.add(strand);
-        bodyBytes += strand.body.length;
+        bodyBytes += strand.text.body.length;
         for (const oldest of bodies) {
           if (bodyBytes <= limits.bodyBytesMax) break;
           dropBody(oldest);

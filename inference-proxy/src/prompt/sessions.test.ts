@@ -298,7 +298,7 @@ describe("what is remembered of sessions", () => {
   });
 
   test("is bounded in places", () => {
-    const prompts = setUp({ marksMax: 100 });
+    const prompts = setUp({ marksMax: 130 });
     ask(prompts, turns("x", 20));
     ask(prompts, turns("y", 20));
     ask(prompts, turns("z", 20));
