@@ -3,9 +3,9 @@ import { endOfScalar, JsonWalk } from "./json-walk.ts";
 import type { HashBytes } from "./types.ts";
 
 /**
- * Bytes that one key stands for. Measured at 280 KB: 1 KiB costs 60 µs of hashing for a prompt
- * never seen, 256 bytes four times that; an engine's block of 16 tokens is some 64 bytes, so a key
- * still tells prefixes apart to within sixteen blocks.
+ * Bytes that one key stands for. Measured on 280 KB never seen before: 95 µs of hashing in chunks
+ * of 256 bytes, 52 of 512, 32 of 1,024, 21 of 2,048. A chunk is some 256 tokens, sixteen of an
+ * engine's blocks: finer keys would say little more about what is cached.
  */
 export const chunkBytes = 1024;
 

@@ -22,8 +22,8 @@ export interface PromptTrace {
   readonly heads: PromptHeads;
   readonly history: Pick<History, "from" | "starts" | "ends" | "length">;
   readonly bytes: Uint8Array;
-  /** Own keys of its last messages; only worth computing where the chain does not lead on. */
-  readonly recent: () => readonly RecentMessage[];
+  /** Own keys of at most so many of its last messages, the last one first. */
+  readonly recent: (count: number) => readonly RecentMessage[];
 }
 
 /** The session found for a prompt. */
@@ -91,13 +91,16 @@ function isSameKind({ strand, index }: Mark, trace: PromptTrace): boolean {
   );
 }
 
+/** Telling messages that are looked up: a turn may bring many results of tools. */
+const lookedUpMax = 24;
+
 /** Where one of the last messages is known, later than the chain leads. */
 function keptMessage(
   store: SessionStore,
   trace: PromptTrace,
   chainEnd: number,
 ): { readonly strand: Strand; readonly hasMoved: boolean } | undefined {
-  for (const { key, index } of trace.recent()) {
+  for (const { key, index } of trace.recent(lookedUpMax)) {
     if (index <= chainEnd) continue;
     const strand = store.byMessage(key);
     if (strand === undefined || strand.scope !== trace.scope) continue;

@@ -55,7 +55,7 @@ export interface PromptsOptions {
 export type PromptMember = "messages" | "prompt" | "input" | "";
 
 /** Last messages that a prompt is known by when something before them has changed. */
-const recentMax = 8;
+const recentMax = 4;
 /** A request without a prompt that could be cached, as embeddings are. */
 export const noPrompt: ReadPrompt = {
   keys: [],
@@ -118,7 +118,7 @@ export function createPrompts(options: PromptsOptions): Prompts {
       const { tenant, scope, marks, keys, heads, history } = trace;
       const { id, parentId } = found.link;
       const known = { tenant, id, parentId, scope, usedAtMs: 0 };
-      const recent = trace.recent().slice(0, recentMax);
+      const recent = trace.recent(recentMax);
       const { from, starts, ends, length } = history;
       const text = ends.length === 0 ? undefined : { from, starts, ends, body: kept(trace.bytes) };
       const state = { marks, keys, heads, length, recent, text, replica };

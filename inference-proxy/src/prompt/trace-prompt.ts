@@ -35,8 +35,8 @@ export interface PromptOwner {
 const toolNames = ["tools", "functions", "documents", "chat_template"] as const;
 const systemNames = ["system", "instructions"] as const;
 
-/** How many of a prompt's last messages are looked up: a turn may bring many tool results. */
-const lookedUpMax = 24;
+/** How many of a prompt's last messages are looked at to find telling ones. */
+const lookedAtMax = 48;
 /** Shorter answers ("Done.") are everybody's. */
 const answerBytesMin = 160;
 /** Bytes of a message in which the id of a call is looked for. */
@@ -69,7 +69,6 @@ export function tracePrompt(
       : tokenKeys(tokenRoot({ salt: owner.salt, lora: owner.lora }), tokens, blockTokens);
   const hasMessages = tokens === undefined && !history.isText;
   const marks = hasMessages ? mixKeys(history.endKeys, scope) : mixKeys(keys, scope);
-  let recent: readonly RecentMessage[] | undefined;
   return {
     tenant,
     scope,
@@ -79,10 +78,7 @@ export function tracePrompt(
     heads,
     history,
     bytes,
-    recent: () => {
-      recent ??= hasMessages ? recentOf(hash, bytes, history, scope) : [];
-      return recent;
-    },
+    recent: (count) => (hasMessages ? recentOf(hash, bytes, history, scope, count) : []),
   };
 }
 
@@ -144,10 +140,11 @@ function recentOf(
   bytes: Uint8Array,
   { from, starts, ends }: History,
   scope: number,
+  count: number,
 ): readonly RecentMessage[] {
   const found: RecentMessage[] = [];
-  const first = Math.max(0, ends.length - lookedUpMax);
-  for (let index = ends.length - 1; index >= first; index -= 1) {
+  const first = Math.max(0, ends.length - lookedAtMax);
+  for (let index = ends.length - 1; index >= first && found.length < count; index -= 1) {
     const message = bytes.subarray(from + starts[index]!, from + ends[index]!);
     if (isTelling(message)) found.push({ key: mixKey(keyOf(hash(message, 2n)), scope), index });
   }
