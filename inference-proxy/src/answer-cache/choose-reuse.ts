@@ -4,7 +4,7 @@ import type { Operation } from "../call/types.ts";
 import { type BodyScan, readMember } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import { questionOf } from "./question.ts";
-import { membersOf, requestKey } from "./request-key.ts";
+import { flightKey, membersOf, requestKey } from "./request-key.ts";
 import type { CacheMode, SharingMode } from "./types.ts";
 
 /** What the operator has set. */
@@ -65,7 +65,7 @@ export function chooseReuse(settings: ReuseSettings, request: ReuseRequest): Reu
   ];
   const wantsMeaning = stores && mode === "semantic" && request.operation === "chat";
   return {
-    key: requestKey(root, members),
+    key: stores ? requestKey(root, members) : flightKey(root, members),
     stores,
     shares,
     question: wantsMeaning ? questionOf(root, members) : undefined,

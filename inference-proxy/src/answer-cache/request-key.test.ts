@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { scanBody } from "../prompt/index.ts";
-import { membersOf, requestKey, withoutSpace } from "./request-key.ts";
+import { flightKey, membersOf, requestKey, withoutSpace } from "./request-key.ts";
 
 const root = ["acme", "/v1/chat/completions", "tiny"];
 
@@ -55,6 +55,22 @@ describe("requestKey()", () => {
       expect(keyOf(json)).toBeUndefined();
     },
   );
+});
+
+test("flightKey() tells requests apart, and not who asks or how the answer is sent", () => {
+  const key = (json: string, names = root) => {
+    const members = membersOf(scanBody(new TextEncoder().encode(json)));
+    return members && flightKey(names, members);
+  };
+  const json = '{"model":"m","messages":[1],"temperature":0}';
+  expect(key('{"model":"x","messages":[1],"stream":true,"temperature":0}')).toBe(key(json));
+  const others = [
+    key('{"messages":[2],"temperature":0}'),
+    key('{"messages":[1],"temperature":0,"n":1}'),
+    key('{"messages":[1],"temperatur":0,"e":0}'),
+    key(json, ["globex"]),
+  ];
+  expect(new Set([...others, key(json)]).size).toBe(5);
 });
 
 test("withoutSpace() leaves strings as they are", () => {

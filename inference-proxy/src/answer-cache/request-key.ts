@@ -63,6 +63,32 @@ export function requestKey(root: readonly string[], members: Members): string {
   return hasher.digest("base64url");
 }
 
+/**
+ * The key by which equal calls under way find each other: quicker by far, and of this process only.
+ * Bytes are taken as they are, in the body's order. 128 bits, keyed with a secret, so that nobody
+ * can write two requests that share one.
+ *
+ * Cost: two passes at 10 GB/s or more.
+ */
+export function flightKey(root: readonly string[], members: Members): string {
+  let [one, other] = secrets;
+  const add = (piece: string | Uint8Array): void => {
+    one = Bun.hash.xxHash3(piece, one);
+    other = Bun.hash.xxHash3(piece, other);
+  };
+  add(JSON.stringify(root));
+  for (const [name, value] of members) {
+    if (!isIrrelevant(name, value)) {
+      add(name);
+      add(value);
+    }
+  }
+  return `${one.toString(36)}.${other.toString(36)}`;
+}
+
+const [secretOne = 0n, secretOther = 0n] = crypto.getRandomValues(new BigUint64Array(2));
+const secrets: readonly [bigint, bigint] = [secretOne, secretOther];
+
 function isIrrelevant(name: string, value: Uint8Array): boolean {
   return irrelevant.has(name) || (name === "stream_options" && saysOnlyUsage(value));
 }
