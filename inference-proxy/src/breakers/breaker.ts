@@ -35,6 +35,8 @@ export interface Breaker {
 export interface NotedOutcome {
   readonly sentAtMs: number;
   readonly isFailure: boolean;
+  /** It failed for want of room: no fault by itself, yet many in a row are a reason to stay away. */
+  readonly isBusy: boolean;
   readonly firstEventMs: number | undefined;
 }
 
@@ -57,6 +59,8 @@ class RollingBreaker implements Breaker {
   readonly #random: Random;
   readonly #window: RollingWindow;
   #openings = 0;
+  #failuresInARow = 0;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
   #trials = 0;
   #successes = 0;
   #changedAtMs = Number.NEGATIVE_INFINITY;
@@ -124,12 +128,26 @@ class RollingBreaker implements Breaker {
     return this.#window.firstEventQuantile(nowMs, 0.99, this.#limits.requestsMin);
   }
 
-  #noteClosed(nowMs: number, { isFailure, firstEventMs }: NotedOutcome): boolean {
+  #noteClosed(nowMs: number, { isFailure, isBusy, firstEventMs }: NotedOutcome): boolean {
+    const { requestsMin, failureShare, windowMs } = this.#limits;
+    const isInARow = isFailure && nowMs - this.#failedAtMs < windowMs;
+    this.#failuresInARow = (isInARow ? this.#failuresInARow : 0) + (isFailure ? 1 : 0);
+    this.#failedAtMs = isFailure ? nowMs : this.#failedAtMs;
+    if (this.#failuresInARow >= requestsMin) {
+      // It answers at once, so it always looks the least loaded: it would soon have all of them.
+      this.#open(
+        nowMs,
+        `${this.#failuresInARow} requests in a row ${isBusy ? "found no room" : "failed"}`,
+      );
+      return true;
+    }
+    if (isBusy) {
+      return false;
+    }
     this.#window.add(nowMs, isFailure, firstEventMs);
     if (!isFailure) {
       return false;
     }
-    const { requestsMin, failureShare } = this.#limits;
     const { requests, failures } = this.#window.counts(nowMs);
     if (requests < requestsMin || failures < requests * failureShare) {
       return false;
@@ -167,6 +185,7 @@ class RollingBreaker implements Breaker {
     this.#changedAtMs = nowMs;
     this.#trials = 0;
     this.#successes = 0;
+    this.#failuresInARow = 0;
     this.#generation += 1;
   }
 }

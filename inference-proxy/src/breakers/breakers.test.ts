@@ -29,6 +29,11 @@ function setUp(over: Partial<BreakerLimits> = {}) {
   const advance = (ms: number) => {
     nowMs += ms;
   };
+  const noteBusy = () => {
+    const failure = { scope: "model", kind: "busy" } as const;
+    const sentAtMs = nowMs;
+    breakers.note({ replica: "a", model: "m", sentAtMs, failure, firstEventMs: undefined });
+  };
   const note = (failure?: Failure["scope"], firstEventMs = 100, replica = "a", model = "m") =>
     breakers.note({
       replica,
@@ -42,7 +47,7 @@ function setUp(over: Partial<BreakerLimits> = {}) {
     advance(waitMs);
     return waitMs;
   };
-  return { breakers, advance, note, coolDown, clock };
+  return { breakers, advance, note, noteBusy, coolDown, clock };
 }
 
 describe("createBreakers()", () => {
@@ -57,6 +62,33 @@ describe("createBreakers()", () => {
     expect(breakers.troubled).toEqual([
       { replica: "a", model: "m", state: "open", reason: "3 of its last 4 requests failed" },
     ]);
+  });
+
+  test("opens after as many failures in a row, however many went well before", () => {
+    const { breakers, note } = setUp();
+    for (let count = 0; count < 1000; count += 1) {
+      note();
+    }
+    for (let count = 0; count < 4; count += 1) {
+      expect(breakers.admits("a", "m")).toBe(true);
+      note("model");
+    }
+    expect(breakers.admits("a", "m")).toBe(false);
+  });
+
+  test("having no room now and then is no failure; having none many times in a row is", () => {
+    const { breakers, note, noteBusy } = setUp();
+    for (let count = 0; count < 100; count += 1) {
+      noteBusy();
+      noteBusy();
+      noteBusy();
+      note();
+    }
+    expect(breakers.admits("a", "m")).toBe(true);
+    for (let count = 0; count < 4; count += 1) {
+      noteBusy();
+    }
+    expect(breakers.troubled[0]?.reason).toBe("4 requests in a row found no room");
   });
 
   test("forgets failures that are older than the window", () => {

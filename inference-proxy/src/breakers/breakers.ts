@@ -70,8 +70,9 @@ class BreakerTable implements Breakers {
     }
     // A failure of the whole replica's is told once, where all of its models are out together.
     const isReplicas = failure?.scope === "replica";
-    const ofReplica = { sentAtMs, isFailure: isReplicas, firstEventMs: undefined };
-    const ofModel = { sentAtMs, isFailure: failure?.scope === "model", firstEventMs };
+    const isBusy = failure?.kind === "busy";
+    const ofReplica = { sentAtMs, isFailure: isReplicas, isBusy: false, firstEventMs: undefined };
+    const ofModel = { sentAtMs, isFailure: failure?.scope === "model", isBusy, firstEventMs };
     const isReplicaChanged = this.#breakerOf(replica, wholeReplica).note(nowMs, ofReplica);
     const isModelChanged = !isReplicas && this.#breakerOf(replica, model).note(nowMs, ofModel);
     if (isReplicaChanged || isModelChanged) {

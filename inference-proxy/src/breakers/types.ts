@@ -5,7 +5,10 @@ export type BreakerState = "closed" | "open" | "half-open";
 export interface BreakerLimits {
   /** How far back requests count. */
   readonly windowMs: number;
-  /** Fewest requests in the window before their failures say anything. */
+  /**
+   * Fewest requests in the window before their failures say anything; as many failures in a row
+   * open a breaker whatever was before.
+   */
   readonly requestsMin: number;
   /** Share of failed requests at which a breaker opens, above 0 to 1. */
   readonly failureShare: number;
@@ -41,7 +44,7 @@ export interface Failure {
    * broke. `model`: this model's answer was wrong, late or an error.
    */
   readonly scope: "gone" | "replica" | "model";
-  /** A word for metrics, such as "died". */
+  /** In a word, such as "died"; "busy" where it only had no room. */
   readonly kind: string;
 }
 

@@ -15,11 +15,10 @@ export interface NoteMeans {
   readonly breakers: Breakers;
 }
 
-/** What a failed attempt says about its replica; undefined: nothing. */
-const shadows: Readonly<Record<FailureKind, Failure["scope"] | undefined>> = {
+/** What a failed attempt throws a shadow on. */
+const shadows: Readonly<Record<FailureKind, Failure["scope"]>> = {
   unreachable: "replica",
-  // Having no room is no fault: the retry finds a place elsewhere, and the queue does the rest.
-  busy: undefined,
+  busy: "model",
   leaving: "gone",
   died: "replica",
   failed: "model",
@@ -69,16 +68,13 @@ function noteFailure(
     // The next requests need not find out for themselves; the next good probe brings it back.
     means.pool.update(replica, { healthy: false, unhealthyReason: failure.message });
   }
-  const scope = shadows[failure.kind];
-  if (scope !== undefined) {
-    means.breakers.note({
-      replica,
-      model: request.model,
-      sentAtMs,
-      failure: { scope, kind: failure.kind },
-      firstEventMs: undefined,
-    });
-  }
+  means.breakers.note({
+    replica,
+    model: request.model,
+    sentAtMs,
+    failure: { scope: shadows[failure.kind], kind: failure.kind },
+    firstEventMs: undefined,
+  });
 }
 
 /** Tells the breakers of an answer that began well and was cut. */

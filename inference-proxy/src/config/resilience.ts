@@ -14,8 +14,8 @@ export const resilienceSettings = {
     env: "WARMPATH_PROXY_BREAKER_REQUESTS_MIN",
     default: 5,
     min: 1,
-    doc: "Fewest requests in the window before their failures take a replica out.",
-    why: "one or two failures are retried elsewhere and say little",
+    doc: "Fewest requests in the window before their failures take a replica out; so many in a row always do.",
+    why: "one or two failures are retried elsewhere and say little; who fails at once looks idle to placement",
   }),
   breakerFailurePercent: option.int({
     env: "WARMPATH_PROXY_BREAKER_FAILURE_PERCENT",
