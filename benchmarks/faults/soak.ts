@@ -11,7 +11,7 @@ export interface SoakPlan {
   readonly callers: number;
   /** How long each fault lasts. */
   readonly heldMs: number;
-  /** Silence that the proxy allows beyond what a replica's pace explains; undefined: its default. */
+  /** Silence allowed beyond what a replica's pace explains; undefined: the proxy's default. */
   readonly silenceGraceMs: number | undefined;
   readonly faults: readonly Fault[];
 }

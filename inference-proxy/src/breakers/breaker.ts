@@ -35,7 +35,7 @@ export interface Breaker {
 export interface NotedOutcome {
   readonly sentAtMs: number;
   readonly isFailure: boolean;
-  /** It failed for want of room: no fault by itself, yet many in a row are a reason to stay away. */
+  /** It failed for want of room: no fault by itself, yet many in a row are a reason to wait. */
   readonly isBusy: boolean;
   readonly firstEventMs: number | undefined;
 }
