@@ -10,8 +10,8 @@ import type { FieldsView } from "@warmpath/runtime/http1";
 const controlHeaders = ["x-data-parallel-rank", "x-vllm-priority", "x-session-id"] as const;
 
 /**
- * Body members that steer an engine: those of vLLM, NVIDIA Dynamo, SGLang and TensorRT-LLM. `cache_salt` is not
- * among them: it is never passed as it is, whoever sends it.
+ * Body members that steer an engine: those of vLLM, NVIDIA Dynamo, SGLang and TensorRT-LLM.
+ * `cache_salt` is not among them: it is never passed as it is, whoever sends it.
  */
 const controlMembers: ReadonlySet<string> = new Set([
   "priority",
