@@ -19,6 +19,9 @@ const url = process.env["WARMPATH_TEST_REDIS_URL"];
 const estimate = { inputTokens: 10, outputTokens: 0, inputCost: 0, outputCost: 0 };
 const used = (inputTokens: number) => ({ inputTokens, outputTokens: 0, cost: 0 });
 
+/** A fifth of the default: tests wait for leases to lapse. */
+const leaseMs = 600;
+
 /** A store that loses its connection when told to: nothing comes and goes any more. */
 function cuttable(store: LimitStore) {
   let isCut = false;
@@ -50,7 +53,7 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
           clock: systemClock,
           accountsMax: 100,
           topUpTokens: 16,
-          shared: { store, holder: crypto.randomUUID(), onStore: () => undefined },
+          shared: { store, holder: crypto.randomUUID(), leaseMs, onStore: () => undefined },
         });
         return { limiter, cut };
       });
@@ -94,6 +97,36 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
       );
       await close();
     }, 20_000);
+
+    test("without slices every request asks, and is served while anything is left", async () => {
+      const { proxies, reserve, close } = setUp(2, "tenant=* tokens/day=100 slice=0%");
+      const taken: (Reservation | undefined)[] = [];
+      for (let count = 0; count < 12; count += 1) {
+        taken.push(await reserve(proxies[count % 2]?.limiter as Limiter));
+      }
+      expect(taken.map((each) => each !== undefined)).toEqual(taken.map((_, at) => at < 10));
+      await close();
+    });
+
+    test("a store that forgot everything is told again, and nobody is refused for it", async () => {
+      const forgetting = createMemoryLimitStore({ clock: systemClock });
+      const limiter = createLimiter({
+        rules: parseLimits(["tenant=* tokens/day=1000", "tenant=* concurrency=50"], ""),
+        clock: systemClock,
+        accountsMax: 100,
+        topUpTokens: 16,
+        shared: { store: forgetting, holder: "a", leaseMs, onStore: () => undefined },
+      });
+      const subject = { tenant: "t", user: "u", key: "k", model: "m" };
+      for (let count = 0; count < 40; count += 1) {
+        if (count % 10 === 5) {
+          await forgetting.close();
+        }
+        const { reservation } = await limiter.reserve(subject, estimate, 0);
+        expect(reservation).toBeDefined();
+      }
+      await limiter.close();
+    });
 
     test("most requests ask nobody: a slice is spent in one synchronous step each", async () => {
       const { proxies, subject, reserve, close } = setUp(1, "tenant=* tokens/day=1000000");
@@ -142,7 +175,7 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
       let count = granted(first).length;
       expect(count).toBe(8);
       dead?.cut();
-      for (let round = 0; round < 90; round += 1) {
+      for (let round = 0; round < 40; round += 1) {
         // It goes on from its slice until its lease is over by its own clock, and nobody hears it.
         count += granted([await reserve(dead?.limiter as Limiter)]).length;
         for (const { limiter } of alive) {

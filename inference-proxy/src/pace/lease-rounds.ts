@@ -21,17 +21,20 @@ export interface LeaseRounds {
 export interface LeaseRoundsOptions {
   readonly store: LimitStore;
   readonly clock: Clock;
-  /** All accounts; those that hold something are renewed about every second. */
+  /** How long leases last in the store. */
+  readonly leaseMs: number;
+  /** All accounts; those that hold something are renewed in time. */
   readonly accounts: () => Iterable<LeasedAccount>;
   /** Told when the store falls silent and when it is back. */
   readonly onStore: (isThere: boolean) => void;
 }
 
-/** How long leases last in the store. */
-export const leaseMs = 3000;
-/** Less than that by more than the clocks of two machines drift apart meanwhile. */
-const leaseValidMs = 2500;
-const renewEveryMs = 1000;
+/** How long leases last in the store, in ms: so long a dead proxy's places stay taken. */
+export const leaseMsDefault = 3000;
+/** They lapse here sooner than there, by more than two clocks drift apart meanwhile. */
+const validShare = 5 / 6;
+/** Two renewals may get lost before a lease does. */
+const renewalsPerLease = 3;
 /** Askers at once; more are refused, since the store must be far behind. */
 const askersMax = 4096;
 /** Exchanges that may pass before an asker hears a final word. */
@@ -41,7 +44,7 @@ const awayMs = 500;
 
 /** Starts the renewal of all leases. */
 export function createLeaseRounds(options: LeaseRoundsOptions): LeaseRounds {
-  const { store, clock } = options;
+  const { store, clock, leaseMs } = options;
   const askers = createAskers();
   const closed = new AbortController();
   let isRunning = false;
@@ -56,7 +59,7 @@ export function createLeaseRounds(options: LeaseRoundsOptions): LeaseRounds {
         failedAtMs = undefined;
         options.onStore(true);
       }
-      apply(accounts, exchanged, sentAtMs);
+      apply(accounts, exchanged, sentAtMs, leaseMs * validShare);
       askers.settleAll(finalWord(exchanged, clock.monotonicMs()));
     } catch {
       // Whoever can goes on without the store; `onStore` has the word for people.
@@ -86,7 +89,7 @@ export function createLeaseRounds(options: LeaseRoundsOptions): LeaseRounds {
 
   const renewAll = async (): Promise<void> => {
     while (!closed.signal.aborted) {
-      await clock.sleep(renewEveryMs, closed.signal);
+      await clock.sleep(leaseMs / renewalsPerLease, closed.signal);
       for (const account of options.accounts()) {
         if (account.isHeld || account.isOnItsOwn) {
           askers.renew(account, 0);
@@ -127,11 +130,16 @@ export function createLeaseRounds(options: LeaseRoundsOptions): LeaseRounds {
   };
 }
 
-function apply(accounts: readonly LeasedAccount[], { grants }: Exchanged, sentAtMs: number): void {
+function apply(
+  accounts: readonly LeasedAccount[],
+  { grants }: Exchanged,
+  sentAtMs: number,
+  validMs: number,
+): void {
   for (const [index, account] of accounts.entries()) {
     const grant = grants[index];
     if (grant !== undefined) {
-      account.apply(grant, sentAtMs, leaseValidMs);
+      account.apply(grant, sentAtMs, validMs);
     }
   }
 }

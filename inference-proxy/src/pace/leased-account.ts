@@ -16,15 +16,21 @@ export interface LeasedAccount extends Account {
   apply(grant: Grant, sentAtMs: number, validMs: number): void;
   /** The store does not answer: an open limit goes on by this process's own count. */
   loseStore(nowMs: number): void;
+  /** True while the store's last word is so new that asking again would bring the same. */
+  isFresh(nowMs: number): boolean;
   /** True while an open limit runs without the store. */
   readonly isOnItsOwn: boolean;
 }
+
+/** What others gave back meanwhile is found this much later at most. */
+const freshMs = 20;
 
 /** A bucket of `rule` that other proxies share. */
 export function createLeasedAccount(rule: LimitRule, name: string, holder: string): LeasedAccount {
   const isConcurrency = rule.periodMs === 0;
   const lease = createLease(rule, name, holder);
   let hadAnswer = false;
+  let answeredAtMs = Number.NEGATIVE_INFINITY;
   /** The bucket that stands in while the store is away. */
   let alone: Account | undefined;
   /** Marks what was taken alone, below zero; what was taken of a lease has the lease's mark. */
@@ -72,6 +78,7 @@ export function createLeasedAccount(rule: LimitRule, name: string, holder: strin
       }
       // A refund of an earlier lease is dropped: the store was told that it is spent.
     },
+    isFresh: (nowMs) => alone === undefined && nowMs - answeredAtMs < freshMs,
     isIdle: (nowMs) =>
       (!isConcurrency || lease.spent === 0) && (!lease.isValid(nowMs) || lease.isTold),
     claim: (asked) => {
@@ -83,6 +90,7 @@ export function createLeasedAccount(rule: LimitRule, name: string, holder: strin
     apply: (grant, sentAtMs, validMs) => {
       alone = undefined;
       hadAnswer = true;
+      answeredAtMs = sentAtMs;
       lease.apply(grant, sentAtMs, validMs);
     },
     loseStore: (nowMs) => {

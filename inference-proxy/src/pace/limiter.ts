@@ -1,12 +1,12 @@
 import type { Clock } from "@warmpath/runtime/base";
 import { type Account, createLocalAccount } from "./account.ts";
 import { type Accounts, createAccounts } from "./accounts.ts";
-import { createLeaseRounds, type LeaseRounds } from "./lease-rounds.ts";
+import { createLeaseRounds, type LeaseRounds, leaseMsDefault } from "./lease-rounds.ts";
 import { createLeasedAccount, type LeasedAccount } from "./leased-account.ts";
 import { limitHeaders } from "./limit-headers.ts";
 import type { LimitStore } from "./limit-store.ts";
 import { amountOf } from "./match-rules.ts";
-import { createReservation } from "./reservation.ts";
+import { createReservation, noReservation } from "./reservation.ts";
 import { type Attempted, longestWaitMs, takeAll } from "./take-all.ts";
 import type { Estimate, LimitRule, Subject, Taken } from "./types.ts";
 
@@ -38,6 +38,8 @@ export interface LimiterOptions {
   /** Where several proxies share their buckets; absent: this process has them alone. */
   readonly shared?: {
     readonly store: LimitStore;
+    /** How long a lease outlives the last word of its holder, in ms. Default 3000. */
+    readonly leaseMs?: number;
     /** Unique among all proxies, and new with each start. */
     readonly holder: string;
     /** Told when the store falls silent or is back. */
@@ -64,7 +66,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
     ...base,
     make: (rule, name) => createLeasedAccount(rule, name, shared.holder),
   });
-  const rounds = createLeaseRounds({ ...shared, clock, accounts: () => accounts.all() });
+  const { leaseMs = leaseMsDefault } = shared;
+  const rounds = createLeaseRounds({ ...shared, leaseMs, clock, accounts: () => accounts.all() });
   return joinLimiter(options, {
     accounts,
     take: (wanted, estimate) => takeLeased(wanted, estimate, { clock, rounds }),
@@ -105,6 +108,9 @@ function joinLimiter<A extends Account>(options: LimiterOptions, ways: Ways<A>):
     areReplicasFree: accounts.areReplicasFree,
     reserve: (subject, estimate, requestsPerMinute) => {
       const wanted = accounts.of(subject, requestsPerMinute);
+      if (wanted.length === 0 && accounts.areReplicasFree) {
+        return { reservation: noReservation };
+      }
       const finish = (attempted: Attempted): Taken =>
         "rule" in attempted
           ? { refusal: attempted, headers: limitHeaders(wanted, clock.monotonicMs()) }
@@ -151,7 +157,7 @@ function takeLeased(
     return attempted;
   };
   const first = tryNow();
-  if (!("rule" in first)) {
+  if (!("rule" in first) || isJustKnown(wanted, estimate, clock.monotonicMs())) {
     return first;
   }
   return new Promise((resolve) => {
@@ -168,6 +174,17 @@ function takeLeased(
       },
     });
   });
+}
+
+/**
+ * True when the store has just said that there is nothing: a flood that is refused must not become
+ * a flood on the store.
+ */
+function isJustKnown(wanted: readonly LeasedAccount[], estimate: Estimate, nowMs: number): boolean {
+  return wanted.some(
+    (account) =>
+      account.isFresh(nowMs) && account.waitMs(amountOf(account.rule.kind, estimate), nowMs) > 0,
+  );
 }
 
 /** True when the limit that refused is held to by this process's own count. */
