@@ -187,6 +187,8 @@ function createRouting(
   return createRouter({
     rules: parseRouteRules(config.routes),
     overflowWaitMs: config.overflowWaitMs,
+    stayMs: config.routeStayMs,
+    sessionsMax: config.routeSessionsMax,
     clock,
     roomOf: (model) => roomOf(pickEndpoint(pool.endpoints, loads, anyRequestOf(model), 0).reason),
     priceOf: (model) => typicalPrice(prices, model),

@@ -34,8 +34,12 @@ export async function openRouted(
   request: Routable,
 ): Promise<RoutedCall> {
   const { router } = means.call;
-  const route = router?.routeOf(request.traits());
-  if (router === undefined || route === undefined) {
+  if (router === undefined) {
+    return await openAsked(means, request);
+  }
+  const traits = request.traits();
+  const route = router.routeOf(traits);
+  if (route === undefined) {
     return await openAsked(means, request);
   }
   const { call, step } = await followRoute(router, route, {
@@ -47,6 +51,7 @@ export async function openRouted(
       return openCall(means.call, bounded);
     },
   });
+  router.noteServed(traits.session, step.model);
   note(means.call, request, route.rule, step);
   return { call, model: step.model, reason: `rule ${route.rule}, ${step.kind}: ${step.reason}` };
 }

@@ -109,7 +109,7 @@ export function explainRoute(
   tenant: string,
 ): MessageInitShape<typeof ExplainRouteResponseSchema> {
   const { pool, prompts } = means.call;
-  const { model, reason: routedBy } = routed(means, request);
+  const { model, reason: routedBy } = routed(means, request, tenant);
   const prompt = prompts.identify(
     prompts.scan(messagesBody(request.messages), tenant, "messages"),
     { model, salt: tenant, lora: "", headers: undefined, sessionId: "" },
@@ -140,12 +140,14 @@ export function explainRoute(
 /** The model that the table of routes would try first, or the one that is asked for. */
 function routed(
   { call, models }: DescribeMeans,
-  { model: asked, messages }: ExplainRouteRequest,
+  { model: asked, messages, sessionId }: ExplainRouteRequest,
+  tenant: string,
 ): { readonly model: string; readonly reason: string } {
   const resolved = models.resolve(asked);
   const body = messagesBody(messages);
   const route = call.router?.routeOf({
     asked,
+    session: sessionId === "" ? "" : `${tenant}/${sessionId}`,
     tier: "",
     promptTokens: call.ratios.estimate(resolved, body.length),
     hasTools: () => false,

@@ -93,6 +93,7 @@ function routableFrom(means: GenerateMeans, request: GenerateRequest, caller: Si
       const { length } = chat.body({ model, cacheSalt: undefined });
       return {
         asked,
+        session: request.sessionId === "" ? "" : `${caller.principal.tenant}/${request.sessionId}`,
         tier: "",
         promptTokens: means.call.ratios.estimate(model, length),
         hasTools: () => request.tools.length > 0,

@@ -253,6 +253,7 @@ async function readCall(
     traits: () =>
       traitsOf({
         asked: read.model,
+        tenant: caller.tenant,
         promptTokens: means.call.ratios.estimate(means.models.resolve(read.model), bytes.length),
         headers: request.headers,
         body,

@@ -3,9 +3,14 @@ import type { ModelState, Route, RouteRule, RouteStep, RouteView } from "./types
 /**
  * The order in which a rule's models are tried now: rank by rank, in a rank the cheapest with room
  * first. A model without room is waited for until it has been so for `overflowWaitMs`; after all
- * others comes the queue of the first choice. Pure.
+ * others comes the queue of the first choice. `home` is where the session's last turn was: it comes
+ * first while it has room. Pure.
  */
-export function decideRoute({ name, ranks }: RouteRule, view: RouteView): Route {
+export function decideRoute(
+  { name, ranks }: RouteRule,
+  view: RouteView,
+  home?: string | undefined,
+): Route {
   const steps: RouteStep[] = [];
   const passed: string[] = [];
   for (const rank of ranks) {
@@ -27,7 +32,19 @@ export function decideRoute({ name, ranks }: RouteRule, view: RouteView): Route 
       }
     }
   }
-  return { rule: name, steps: withQueue(steps, ranks, { passed, view }) };
+  const settled = home === undefined ? steps : atHome(steps, home);
+  return { rule: name, steps: withQueue(settled, ranks, { passed, view }) };
+}
+
+/** The same steps, the one at the session's model first if that has room. */
+function atHome(steps: readonly RouteStep[], home: string): readonly RouteStep[] {
+  const at = steps.findIndex(({ model, kind }) => model === home && kind !== "wait");
+  const step = steps[at];
+  if (step === undefined || at === 0) {
+    return steps;
+  }
+  const stay: RouteStep = { ...step, kind: "stay", reason: "its session is there" };
+  return [stay, ...steps.slice(0, at), ...steps.slice(at + 1)];
 }
 
 function freeStep(

@@ -11,6 +11,7 @@ import type { ModelState, RequestTraits, Room, RouteRule } from "./types.ts";
 function traits(given: Partial<RequestTraits> = {}): RequestTraits {
   return {
     asked: "auto",
+    session: "",
     tier: "",
     promptTokens: 100,
     hasTools: () => false,
@@ -144,6 +145,8 @@ describe("a router", () => {
     const router = createRouter({
       rules: parseRouteRules(["model=auto -> own hosted"]),
       overflowWaitMs: 2000,
+      stayMs: 10_000,
+      sessionsMax: 2,
       clock,
       roomOf: (model) => rooms[model] ?? "unknown",
       priceOf: () => 0,
@@ -165,6 +168,31 @@ describe("a router", () => {
     change();
     rooms["own"] = "saturated";
     expect(first()).toMatchObject({ model: "own", kind: "wait", waitMs: 2000 });
+  });
+
+  test("keeps a session at its model while that has room and the session goes on", async () => {
+    const rooms: Record<string, Room> = { own: "free", hosted: "free" };
+    const { clock, router } = create(rooms);
+    const first = (session: string) => router.routeOf(traits({ session }))?.steps[0];
+    router.noteServed("acme/s", "hosted");
+    expect(first("acme/s")).toMatchObject({ model: "hosted", kind: "stay" });
+    expect(first("acme/other")).toMatchObject({ model: "own", kind: "first" });
+    rooms["hosted"] = "saturated";
+    expect(first("acme/s")).toMatchObject({ model: "own", kind: "first" });
+    rooms["hosted"] = "free";
+    await clock.advance(10_000);
+    expect(first("acme/s")).toMatchObject({ model: "own", kind: "first" });
+  });
+
+  test("forgets the session that was silent for longest", () => {
+    const { router } = create({ own: "free", hosted: "free" });
+    for (const session of ["a", "b", "a", "c"]) {
+      router.noteServed(session, "hosted");
+    }
+    const kinds = ["a", "b", "c"].map(
+      (session) => router.routeOf(traits({ session }))?.steps[0]?.kind,
+    );
+    expect(kinds).toEqual(["stay", "first", "stay"]);
   });
 
   test("leaves requests alone that no rule is about", () => {
@@ -219,6 +247,7 @@ describe("traitsOf()", () => {
   const of = (body: Record<string, unknown>, headers: Record<string, string> = {}) =>
     traitsOf({
       asked: "m",
+      tenant: "acme",
       promptTokens: 1,
       headers: new Headers(headers),
       body: { has: (name) => Object.hasOwn(body, name), read: (name) => body[name] },

@@ -1,12 +1,15 @@
 import type { Clock } from "@warmpath/runtime/base";
 import { decideRoute } from "./decide.ts";
 import { createRoomLog } from "./room-log.ts";
+import { createSessionModels } from "./session-models.ts";
 import type { RequestTraits, Room, Route, RouteRule, RouteStep } from "./types.ts";
 
 /** The table at work. */
 export interface Router {
   /** What to try for this request; undefined where no rule is about it. */
   routeOf(traits: RequestTraits): Route | undefined;
+  /** Remembers where a session was served: its next turn had better go there too. */
+  noteServed(session: string, model: string): void;
   /**
    * Waits until a model without healthy replicas has one, at most as long as its step may; false
    * when that did not come.
@@ -18,6 +21,9 @@ export interface Router {
 export function createRouter(options: {
   readonly rules: readonly RouteRule[];
   readonly overflowWaitMs: number;
+  /** How long a session stays at a model after its last turn; 0: not at all. */
+  readonly stayMs: number;
+  readonly sessionsMax: number;
   readonly clock: Clock;
   readonly roomOf: (model: string) => Room;
   readonly priceOf: (model: string) => number;
@@ -26,6 +32,7 @@ export function createRouter(options: {
   const { rules, roomOf, clock } = options;
   const log = createRoomLog(clock);
   const models = new Set(rules.flatMap(({ ranks }) => ranks.flat()));
+  const sessions = createSessionModels(options);
   const waiting = new Set<() => void>();
   const view = {
     stateOf: (model: string) => log.note(model, roomOf(model)),
@@ -45,8 +52,11 @@ export function createRouter(options: {
   return {
     routeOf: (traits) => {
       const rule = rules.find(({ matches }) => matches(traits));
-      return rule === undefined ? undefined : decideRoute(rule, view);
+      return rule === undefined
+        ? undefined
+        : decideRoute(rule, view, sessions.modelOf(traits.session));
     },
+    noteServed: (session, model) => sessions.note(session, model),
     untilWell: async ({ model, waitMs }, signal) => {
       if (waitMs === undefined || isWell(model)) {
         return true;

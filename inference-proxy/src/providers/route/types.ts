@@ -7,6 +7,8 @@
 export interface RequestTraits {
   /** The model or tier that the client named; empty when it named none. */
   readonly asked: string;
+  /** The session that it is a turn of, led by its tenant; empty where none was stated. */
+  readonly session: string;
   /** The `x-warmpath-tier` header; empty without one. */
   readonly tier: string;
   /** Estimated from the body's bytes. */
@@ -59,10 +61,11 @@ export interface RouteStep {
 }
 
 /**
- * `first`: the best has room; `cheapest`: of several with room; `wait`: the best may have room
- * soon; `overflow`: what is better has none; `queue`: nothing has.
+ * `first`: the best has room; `cheapest`: of several with room; `stay`: its session is there, and
+ * there is room; `wait`: the best may have room soon; `overflow`: what is better has none; `queue`:
+ * nothing has.
  */
-export type StepKind = "first" | "cheapest" | "wait" | "overflow" | "queue";
+export type StepKind = "first" | "cheapest" | "stay" | "wait" | "overflow" | "queue";
 
 /** What to try, in order; never empty. */
 export interface Route {
