@@ -15,6 +15,8 @@ export interface Watched {
   readonly outputIds: readonly number[];
   /** From the last content to the end, in ms. */
   readonly silenceMs: number;
+  /** Longest time between two pieces of content, in ms: the model's own pace. */
+  readonly gapMs: number;
 }
 
 /** What to ask. */
@@ -48,13 +50,16 @@ export async function complete(url: string, asked: Asked): Promise<Watched> {
   let cachedTokens: number | undefined;
   let finishReason: string | undefined;
   let lastMs = performance.now();
+  let gapMs = 0;
   const take = (piece: Piece) => {
     if (piece.error !== undefined) facts.isFailed = true;
     for (const { token_ids: ids, finish_reason: reason } of piece.choices ?? []) {
       outputIds.push(...(ids ?? []));
       finishReason = reason ?? finishReason;
+      const nowMs = performance.now();
+      if (facts.hasContent) gapMs = Math.max(gapMs, nowMs - lastMs);
       facts.hasContent = true;
-      lastMs = performance.now();
+      lastMs = nowMs;
       asked.onContent?.();
     }
     if (!piece.usage) return;
@@ -67,6 +72,7 @@ export async function complete(url: string, asked: Asked): Promise<Watched> {
     cachedTokens,
     outputIds,
     silenceMs: performance.now() - lastMs,
+    gapMs,
   });
   try {
     const response = await post(url, asked);

@@ -1,7 +1,6 @@
 /** What happens to an engine, and how everybody who was there fares. */
 import type { TestProxy } from "@warmpath/inference-proxy/testing";
 import { seededRandom } from "@warmpath/runtime/base";
-import { testPrincipal } from "@warmpath/runtime/testing";
 import { complete, type Watched } from "./completion.ts";
 import { inFlightMax, type LiveEngine } from "./engines.ts";
 import { draw } from "./sessions.ts";
@@ -13,9 +12,12 @@ export interface FaultResult {
   readonly open: Readonly<Record<string, number>>;
   /** Requests that came right after it, by their end. */
   readonly after: Readonly<Record<string, number>>;
-  /** Longest time from the last content of an open stream to its end, in ms. */
+  /**
+   * Longest time from the last content of an open stream to its end, in ms, less the longest gap
+   * before: what the model's own pace does not explain.
+   */
   readonly silenceMs: number;
-  /** From the engine's own health to a place in rotation, in ms; undefined: it stayed away. */
+  /** From the engine's own health to an answer of it, in ms; undefined: it stayed away. */
   readonly backMs: number | undefined;
 }
 
@@ -60,7 +62,7 @@ export async function runFault(
     name: fault.name,
     open: countsOf(ended),
     after: countsOf(came),
-    silenceMs: Math.max(...ended.map(({ silenceMs }) => silenceMs)),
+    silenceMs: longestSilenceMs(ended),
     backMs: isMended ? await timeToRotation(proxy, engine) : undefined,
   };
 }
@@ -105,7 +107,7 @@ export async function runPoison(proxy: TestProxy): Promise<FaultResult> {
     name: "poison",
     open: countsOf(ended),
     after: countsOf([first, second]),
-    silenceMs: Math.max(...ended.map(({ silenceMs }) => silenceMs)),
+    silenceMs: longestSilenceMs(ended),
     backMs: undefined,
   };
 }
@@ -130,17 +132,31 @@ async function openStreams(url: string, random: ReturnType<typeof seededRandom>,
   return ends;
 }
 
-/** Waits until the proxy sends to the engine again; it is healthy by its own word already. */
+/** Asks until the engine answers through the proxy; it is healthy by its own word already. */
 async function timeToRotation(proxy: TestProxy, engine: LiveEngine): Promise<number> {
+  const random = seededRandom(engine.name);
   const fromMs = performance.now();
   for (;;) {
-    const { replicas } = await proxy.inference.listReplicas({}, { principal: testPrincipal() });
-    const found = replicas.find(({ name }) => name === engine.name);
+    // More than one at a time, or an idle proxy might always choose the other.
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        complete(proxy.url, {
+          prompt: draw(random, 40),
+          maxTokens: 2,
+          isStream: true,
+          patienceMs,
+        }),
+      ),
+    );
     const waitedMs = performance.now() - fromMs;
-    const isBack = found?.healthy === true && found.breakers.length === 0;
+    const isBack = answers.some(({ end, replica }) => end === "done" && replica === engine.name);
     if (isBack || waitedMs > recoveryMsMax) return waitedMs;
-    await Bun.sleep(20);
+    await Bun.sleep(50);
   }
+}
+
+function longestSilenceMs(ends: readonly Watched[]): number {
+  return Math.max(...ends.map(({ silenceMs, gapMs }) => silenceMs - gapMs));
 }
 
 function countsOf(ends: readonly Watched[]): Readonly<Record<string, number>> {

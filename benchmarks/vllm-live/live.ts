@@ -78,7 +78,7 @@ async function measure(
   const { warmShare, loadShare } = landingOf(turns);
   const late = kind.kind === "vllm" ? await startLate(engines, plan.sessions) : undefined;
   const faults: FaultResult[] = [];
-  for (const run of faultsOf(plan, proxy, engines)) {
+  for (const run of faultsOf(plan, proxy, engines, kind)) {
     const result = await run();
     say(`${result.name}: ${JSON.stringify(result)}`);
     faults.push(result);
@@ -130,6 +130,7 @@ function faultsOf(
   { faults }: LivePlan,
   proxy: TestProxy,
   [first, second]: readonly LiveEngine[],
+  { kind }: EngineKind,
 ): readonly (() => Promise<FaultResult>)[] {
   if (faults === "none" || first === undefined || second === undefined) return [];
   const mild = [() => runOverload(proxy), () => runFault(proxy, first, stopped)];
@@ -138,7 +139,8 @@ function faultsOf(
     ...mild,
     () => runFault(proxy, first, terminated),
     () => runFault(proxy, second, killed),
-    () => runPoison(proxy),
+    // What poisons a real engine is nothing to a simulated one.
+    ...(kind === "vllm" ? [() => runPoison(proxy)] : []),
   ];
 }
 
@@ -158,7 +160,10 @@ const killed: Fault = {
   mend: (engine) => engine.restart(),
 };
 
-/** A client gets an answer or an explicit error within this of the last sign of life, in ms. */
+/**
+ * A client gets an answer or an explicit error within this of the last sign of life, in ms, beyond
+ * what the model's own pace explains.
+ */
 const silenceMsMax = 10_000;
 /** A recovered replica is back in rotation within this, in ms. */
 const backMsMax = 5000;

@@ -146,7 +146,8 @@ class FollowedPool implements KvKnowledge {
     for (const replica of this.#options.pool.replicas) {
       const followed = this.#followed.get(replica.address.name);
       if (followed === undefined) continue;
-      const { healthy } = replica.facts;
+      const { healthy, metrics } = replica.facts;
+      followed.events?.hint(metrics?.blockTokens);
       if (healthy !== followed.isHealthy) {
         followed.isHealthy = healthy;
         // What comes up may be another engine, with its events elsewhere.
@@ -209,6 +210,7 @@ class FollowedPool implements KvKnowledge {
     // The process may have ended, or the engine gone, while the sockets were opened.
     if (this.#closed.signal.aborted) return await opened.close();
     followed.events = opened;
+    this.#look();
     if (!followed.isHealthy) opened.down();
     log.info("kv events are followed", {
       replica,

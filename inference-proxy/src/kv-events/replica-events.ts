@@ -30,8 +30,10 @@ export interface ReplicaEvents {
   readonly sources: readonly KvSource[];
   /** Distinct blocks over all ranks. */
   readonly blocks: number;
-  /** Tokens of a block; undefined until one was stored. */
+  /** Tokens of a block, as stores say, or before the first the engine's metrics. */
   readonly blockTokens: number | undefined;
+  /** Takes in what the engine's metrics say about its blocks. */
+  hint(blockTokens: number | undefined): void;
   /**
    * Leading keys of a prompt that its fullest rank holds or is about to: with several ranks the
    * engine picks one without looking, so it is the most that can be hit.
@@ -94,6 +96,7 @@ class FollowedReplica implements ReplicaEvents {
   readonly #expected = new Map<number, number>();
   readonly #audit = createAudit();
   readonly #stalls;
+  #hinted: number | undefined;
   /** When everything may be read anew, and how long the next rest is. */
   #rereadAtMs = Number.NEGATIVE_INFINITY;
   #restMs = rereadMinMs;
@@ -124,7 +127,14 @@ class FollowedReplica implements ReplicaEvents {
   }
 
   get blockTokens(): number | undefined {
-    return this.#ranks.find(({ blocks }) => blocks.blockTokens !== undefined)?.blocks.blockTokens;
+    for (const { blocks } of this.#ranks) {
+      if (blocks.blockTokens !== undefined) return blocks.blockTokens;
+    }
+    return this.#hinted;
+  }
+
+  hint(blockTokens: number | undefined): void {
+    this.#hinted = blockTokens;
   }
 
   depthOf(keys: ArrayLike<number>): number {

@@ -7,6 +7,8 @@ export interface EngineMetrics {
   readonly kvCacheUsage: number | undefined;
   /** Tokens that the KV caches hold together; undefined when not reported. */
   readonly kvCacheTokens: number | undefined;
+  /** Tokens of a block of the KV cache; undefined when not reported. */
+  readonly blockTokens: number | undefined;
 }
 
 /**
@@ -20,14 +22,18 @@ export function parseEngineMetrics(page: string): EngineMetrics | undefined {
   const running = samplesOf(page, "vllm:num_requests_running");
   const waiting = samplesOf(page, "vllm:num_requests_waiting");
   const usage = samplesOf(page, "vllm:kv_cache_usage_perc").map(({ value }) => value);
-  const tokens = samplesOf(page, "vllm:cache_config_info")
+  const caches = samplesOf(page, "vllm:cache_config_info");
+  const tokens = caches
     .map(({ labels }) => Number(/kv_cache_size_tokens="(\d+)"/.exec(labels)?.[1]))
     .filter((count) => Number.isFinite(count));
+  // Other labels end in the same words.
+  const blockTokens = Number(/[{,]block_size="(\d+)"/.exec(caches[0]?.labels ?? "")?.[1]);
   return {
     running: sum(running.map(({ value }) => value)),
     waiting: sum(waiting.map(({ value }) => value)),
     kvCacheUsage: usage.length === 0 ? undefined : Math.max(...usage),
     kvCacheTokens: tokens.length === 0 ? undefined : sum(tokens),
+    blockTokens: blockTokens > 0 ? blockTokens : undefined,
   };
 }
 

@@ -15,6 +15,7 @@ describe("parseEngineMetrics()", () => {
       waiting: 0,
       kvCacheUsage: 0.28180039138943247,
       kvCacheTokens: 16_384,
+      blockTokens: 32,
     });
     const two = parseEngineMetrics(readTestdata("metrics-dp2-two-api-servers.txt").toString());
     expect(two?.kvCacheTokens).toBe(16_384);
