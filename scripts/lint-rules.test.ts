@@ -45,7 +45,7 @@ const forbidden: readonly (readonly [path: string, imported: string])[] = [
   ["inference-proxy/src/probe.ts", "@warmpath/state"],
   ["inference-proxy/src/pick/probe.ts", "@warmpath/runtime"],
   ["inference-proxy/src/learn/probe.ts", "node:fs"],
-  ["inference-proxy/src/prefix/probe.ts", "../upstream/pool.ts"],
+  ["inference-proxy/src/prompt/probe.ts", "../upstream/pool.ts"],
   ["e2e/probe.ts", "@warmpath/gateway/src/limits/x.ts"],
 ];
 

@@ -15,6 +15,9 @@ export const chunkBytes = 1024;
  */
 export const messagesMax = 4096;
 
+/** Roots that are remembered; all are forgotten at once when there are more. */
+const rootsMax = 4096;
+
 /**
  * The part of a body that grows from turn to turn: the elements of `messages`, or the characters of
  * a text prompt. All positions in it count from its first byte, so that what stands before it in
@@ -69,14 +72,24 @@ export function createHistoryReader(options: {
   readonly keySeed: bigint;
 }): HistoryReader {
   const { hash, memo } = options;
+  /** Where the chains of a tenant begin. */
+  const roots = new Map<string, { readonly chain: bigint; readonly segment: bigint }>();
+  const rootOf = (name: string) => {
+    const known = roots.get(name);
+    if (known !== undefined) return known;
+    const root = { chain: hash(name, options.keySeed), segment: hash(name, options.memoSeed) };
+    if (roots.size >= rootsMax) roots.clear();
+    roots.set(name, root);
+    return root;
+  };
   return {
     read: (bytes, valueAt, tenant) => {
       const first = bytes[valueAt];
       if (first !== openBracket && first !== quote) return undefined;
       const isText = first === quote;
-      const chain = hash(tenant, options.keySeed + (isText ? 1n : 0n));
-      const scan = new HistoryScan(bytes, valueAt + 1, isText, hash, chain);
-      let segment = hash(tenant, options.memoSeed + (isText ? 1n : 0n));
+      const root = rootOf(isText ? `t${tenant}` : `m${tenant}`);
+      const scan = new HistoryScan(bytes, valueAt + 1, isText, hash, root.chain);
+      let { segment } = root;
       let index = 0;
       let isKnown = true;
       for (;;) {

@@ -84,7 +84,7 @@ export function createPrompts(options: PromptsOptions): Prompts {
       let history: History | undefined;
       let tokens: Uint32Array | undefined;
       const scan = scanBody(bytes, (name, valueAt) => {
-        if (name !== member) return undefined;
+        if (member === "" || name !== member) return undefined;
         const prompt = readTokenIds(bytes, valueAt);
         tokens = prompt?.ids;
         history = prompt === undefined ? reader.read(bytes, valueAt, tenant) : undefined;
