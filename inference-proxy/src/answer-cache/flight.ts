@@ -5,7 +5,7 @@ import type { CallFault } from "../call/open-call.ts";
 import type { OpenFresh } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
 import { createStreamTap } from "../upstream/stream-tap.ts";
-import { type Ending, type SharedAnswer, shareAnswer } from "./shared-answer.ts";
+import { type Ending, SharedAnswer } from "./shared-answer.ts";
 
 /*
  * One upstream call on behalf of all who ask the same. It is in the name of who asked first (place,
@@ -84,7 +84,7 @@ export function startFlight(options: {
         close();
         onAnswer?.(call, call.answer.bytes);
       } else {
-        shared = shareAnswer({ events: call.answer.events, bytesMax, onEnd: endOf(call) });
+        shared = new SharedAnswer({ events: call.answer.events, bytesMax, onEnd: endOf(call) });
       }
       return call;
     } catch (error) {
@@ -163,32 +163,23 @@ function answerFor(
   if (call.answer.kind === "whole") {
     return call.answer;
   }
-  const reader = shared?.read(listener.signal);
+  // Only streams of chats have a usage event of their own.
+  const tap = listener.dropsUsage ? createStreamTap({ dropsUsage: true }) : undefined;
+  const reader = shared?.read(listener.signal, tap && ((block) => tap.inspect(block)));
   if (reader === undefined) {
     return undefined;
   }
   const { events: source } = call.answer;
-  const { facts } = source;
-  const tap = listener.dropsUsage ? createStreamTap({ dropsUsage: true }) : undefined;
-  const next = async (): Promise<Uint8Array | undefined> => {
-    for (;;) {
-      const block = await reader.next();
-      if (block === undefined || tap === undefined) {
-        return block;
-      }
-      const handedOn = tap.inspect(block);
-      if (handedOn.length > 0) {
-        return handedOn;
-      }
-    }
-  };
   const events: AnswerStream = {
-    facts,
-    next,
+    facts: source.facts,
     // The upstream's last event is this listener's, or later.
     get sequenceNumber() {
       return source.sequenceNumber;
     },
+    next: () => reader.next(),
+    flow: (sink) => reader.flow(sink),
+    pause: () => reader.pause(),
+    resume: () => reader.resume(),
     cancel: () => reader.stop(),
   };
   return { kind: "stream", events };

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
-import type { AnswerStream } from "../call/answer-stream.ts";
-import { type Ending, type SharedReader, shareAnswer } from "./shared-answer.ts";
+import type { AnswerSink, AnswerStream } from "../call/answer-stream.ts";
+import { type Ending, SharedAnswer } from "./shared-answer.ts";
+import type { SharedReader } from "./shared-reader.ts";
 
 const facts = {
   finishReason: undefined,
@@ -44,13 +45,54 @@ async function readAll(reader: SharedReader | undefined): Promise<readonly numbe
   return read;
 }
 
-describe("shareAnswer()", () => {
+/** A stream that the test pushes. */
+function pushedStream() {
+  let sink: AnswerSink | undefined;
+  let isPaused = false;
+  const events: AnswerStream = {
+    facts,
+    sequenceNumber: 0,
+    cancel: () => undefined,
+    next: () => Promise.reject(new Error("it is pushed")),
+    flow: (told) => {
+      sink = told;
+    },
+    pause: () => {
+      isPaused = true;
+    },
+    resume: () => {
+      isPaused = false;
+    },
+  };
+  return {
+    events,
+    isPaused: () => isPaused,
+    push: (number: number) => {
+      sink?.onEvents(Uint8Array.of(number));
+      sink?.onRead();
+    },
+    end: () => sink?.onEnd(),
+  };
+}
+
+/** A reader that notes what it is told. */
+function sinkOf() {
+  const told: (number | string)[] = [];
+  const sink: AnswerSink = {
+    onEvents: (block) => told.push(...block),
+    onRead: () => told.push("read"),
+    onEnd: (error) => told.push(error instanceof Error ? error.message : "end"),
+  };
+  return { told, sink };
+}
+
+describe("SharedAnswer", () => {
   test("gives every reader the same blocks, at any pace, and asks for each once", async () => {
     const random = seededRandom("shared");
     const sizes = Array.from({ length: 50 }, () => 1 + Math.floor(random.next() * 9));
     const events = streamOf(sizes);
     const endings: Ending[] = [];
-    const shared = shareAnswer({
+    const shared = new SharedAnswer({
       events,
       bytesMax: 10_000,
       onEnd: (ending) => endings.push(ending),
@@ -68,7 +110,7 @@ describe("shareAnswer()", () => {
   });
 
   test("holds no more than its bytes: who falls behind is cut off, the others go on", async () => {
-    const shared = shareAnswer({
+    const shared = new SharedAnswer({
       events: streamOf([4, 4, 4, 4]),
       bytesMax: 8,
       onEnd: () => undefined,
@@ -82,7 +124,7 @@ describe("shareAnswer()", () => {
   });
 
   test("a reader alone is never behind, however long the answer", async () => {
-    const shared = shareAnswer({
+    const shared = new SharedAnswer({
       events: streamOf(Array.from({ length: 100 }, () => 10)),
       bytesMax: 16,
       onEnd: () => undefined,
@@ -92,12 +134,59 @@ describe("shareAnswer()", () => {
 
   test("an error is every reader's, after what came before it", async () => {
     const events = streamOf([1, 1], new Error("broke"));
-    const shared = shareAnswer({ events, bytesMax: 100, onEnd: () => undefined });
+    const shared = new SharedAnswer({ events, bytesMax: 100, onEnd: () => undefined });
     for (const reader of [shared.read(signal), shared.read(signal)]) {
       await reader?.next();
       await reader?.next();
       expect(reader?.next()).rejects.toThrow("broke");
     }
+  });
+
+  test("tells every reader as it comes, waits only when none can take more, and ends once", async () => {
+    const source = pushedStream();
+    const endings: Ending[] = [];
+    const shared = new SharedAnswer({
+      events: source.events,
+      bytesMax: 100,
+      onEnd: (ending) => endings.push(ending),
+    });
+    const [one, other] = [sinkOf(), sinkOf()];
+    const [reader, otherReader] = [shared.read(signal), shared.read(signal)];
+    reader?.flow(one.sink);
+    source.push(1);
+    expect(one.told).toEqual([1, "read"]);
+    otherReader?.flow(other.sink);
+    expect(other.told).toEqual([1, "read"]);
+    otherReader?.pause();
+    source.push(2);
+    expect([source.isPaused(), one.told.at(-2), other.told.at(-2)]).toEqual([false, 2, 1]);
+    reader?.pause();
+    expect(source.isPaused()).toBe(true);
+    otherReader?.resume();
+    expect([source.isPaused(), other.told.at(-2)]).toEqual([false, 2]);
+    source.end();
+    expect([other.told.at(-1), one.told.at(-1), endings.length]).toEqual(["end", "read", 1]);
+    reader?.resume();
+    expect(one.told).toEqual([1, "read", 2, "read", "end"]);
+  });
+
+  test("a reader that is paused for too long is told so when it goes on", () => {
+    const source = pushedStream();
+    const shared = new SharedAnswer({ events: source.events, bytesMax: 2, onEnd: () => undefined });
+    const [one, other] = [sinkOf(), sinkOf()];
+    const slow = shared.read(signal);
+    shared.read(signal)?.flow(one.sink);
+    slow?.flow(other.sink);
+    slow?.pause();
+    for (const number of [1, 2, 3]) {
+      source.push(number);
+    }
+    slow?.resume();
+    expect(other.told).toEqual([
+      "this caller fell more than 2 bytes behind an answer that it shares with others",
+    ]);
+    source.push(4);
+    expect(one.told.filter(Number)).toEqual([1, 2, 3, 4]);
   });
 
   test("one who stops wakes up, and leaves the others alone", async () => {
@@ -108,7 +197,7 @@ describe("shareAnswer()", () => {
       next: () => promise,
       cancel: () => undefined,
     };
-    const shared = shareAnswer({ events, bytesMax: 100, onEnd: () => undefined });
+    const shared = new SharedAnswer({ events, bytesMax: 100, onEnd: () => undefined });
     const [stops, stays] = [shared.read(signal), shared.read(signal)];
     const stopped = stops?.next().catch((error: Error) => error.message);
     const stayed = stays?.next();
