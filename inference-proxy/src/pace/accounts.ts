@@ -14,6 +14,12 @@ export interface Accounts<A extends Account> {
   all(): Iterable<A>;
 }
 
+/**
+ * How long the accounts of a subject are remembered together, in ms: one look-up a request instead
+ * of one for each limit. Short enough that accounts in use stay at the young end of their order.
+ */
+const rememberedMs = 1000;
+
 /** Accounts looked at to find one that may be forgotten. */
 const looksMax = 16;
 
@@ -28,6 +34,7 @@ export function createAccounts<A extends Account>(options: {
   const rules = options.rules.filter(({ scope }) => scope.replica === undefined);
   const replicaRules = options.rules.filter(({ scope }) => scope.replica !== undefined);
   const accounts = new Map<string, A>();
+  const remembered = new Map<string, { readonly found: readonly A[]; readonly untilMs: number }>();
 
   const accountOf = (rule: LimitRule, subject: Subject, replica: string): A => {
     const name = bucketName(rule, subject, replica);
@@ -38,22 +45,39 @@ export function createAccounts<A extends Account>(options: {
     accounts.set(name, account);
     if (accounts.size > accountsMax) {
       forgetOne(accounts, clock.monotonicMs());
+      remembered.clear();
     }
     return account;
+  };
+
+  const find = (subject: Subject, requestsPerMinute: number): readonly A[] => {
+    const found: A[] = [];
+    if (requestsPerMinute > 0) {
+      found.push(accountOf(keyRule(requestsPerMinute), subject, ""));
+    }
+    for (const rule of rules) {
+      if (matches(rule, subject)) {
+        found.push(accountOf(rule, subject, ""));
+      }
+    }
+    return found;
   };
 
   return {
     areReplicasFree: replicaRules.length === 0,
     of: (subject, requestsPerMinute) => {
-      const found: A[] = [];
-      if (requestsPerMinute > 0) {
-        found.push(accountOf(keyRule(requestsPerMinute), subject, ""));
+      const { tenant, user, key, model } = subject;
+      const name = `${tenant}\n${user}\n${key}\n${model}\n${requestsPerMinute}`;
+      const nowMs = clock.monotonicMs();
+      const known = remembered.get(name);
+      if (known !== undefined && nowMs < known.untilMs) {
+        return known.found;
       }
-      for (const rule of rules) {
-        if (matches(rule, subject)) {
-          found.push(accountOf(rule, subject, ""));
-        }
+      const found = find(subject, requestsPerMinute);
+      if (remembered.size >= accountsMax) {
+        remembered.clear();
       }
+      remembered.set(name, { found, untilMs: nowMs + rememberedMs });
       return found;
     },
     at: (subject, replica) =>

@@ -8,15 +8,6 @@ import { scopeNames } from "./types.ts";
  * is left of a limit that tenants share says what the others do.
  */
 
-const headerNames: Readonly<Record<LimitKind, string>> = {
-  requests: "requests",
-  tokens: "tokens",
-  "tokens-in": "input-tokens",
-  "tokens-out": "output-tokens",
-  usd: "cost-nanodollars",
-  concurrency: "concurrent-requests",
-};
-
 const words: Readonly<Record<LimitKind, string>> = {
   requests: "requests",
   tokens: "tokens",
@@ -29,6 +20,24 @@ const words: Readonly<Record<LimitKind, string>> = {
 const nanodollarsPerDollar = 1e9;
 const msPerSecond = 1000;
 const secondsPerMinute = 60;
+
+/** Names of the headers, put together once. */
+const headerNames = {
+  requests: namesOf("requests"),
+  tokens: namesOf("tokens"),
+  "tokens-in": namesOf("input-tokens"),
+  "tokens-out": namesOf("output-tokens"),
+  usd: namesOf("cost-nanodollars"),
+  concurrency: namesOf("concurrent-requests"),
+} satisfies Record<LimitKind, unknown>;
+
+function namesOf(kind: string) {
+  return {
+    limit: `x-ratelimit-limit-${kind}`,
+    remaining: `x-ratelimit-remaining-${kind}`,
+    reset: `x-ratelimit-reset-${kind}`,
+  };
+}
 
 /** True for limits that belong to the caller's tenant, user or key, and to nobody else. */
 export function isOwn({ scope }: LimitRule): boolean {
@@ -43,26 +52,33 @@ export function limitHeaders(
   accounts: readonly Account[],
   nowMs: number,
 ): Readonly<Record<string, string>> {
-  const tightest = new Map<LimitKind, { account: Account; left: number; share: number }>();
-  for (const account of accounts) {
-    const { kind, amount } = account.rule;
-    const left = account.left(nowMs);
-    const share = left / amount;
-    if (isOwn(account.rule) && share < (tightest.get(kind)?.share ?? Number.POSITIVE_INFINITY)) {
-      tightest.set(kind, { account, left, share });
-    }
-  }
   const headers: Record<string, string> = {};
-  for (const [kind, { account, left }] of tightest) {
-    const { amount, periodMs } = account.rule;
-    const name = headerNames[kind];
-    headers[`x-ratelimit-limit-${name}`] = String(amount);
-    headers[`x-ratelimit-remaining-${name}`] = String(Math.max(0, Math.floor(left)));
-    if (periodMs > 0) {
-      headers[`x-ratelimit-reset-${name}`] = durationText(((amount - left) * periodMs) / amount);
+  for (const account of accounts) {
+    const { rule } = account;
+    if (isOwn(rule) && isTightest(account, accounts, nowMs)) {
+      const left = account.left(nowMs);
+      const names = headerNames[rule.kind];
+      headers[names.limit] = String(rule.amount);
+      headers[names.remaining] = String(Math.max(0, Math.floor(left)));
+      if (rule.periodMs > 0) {
+        headers[names.reset] = durationText(((rule.amount - left) * rule.periodMs) / rule.amount);
+      }
     }
   }
   return headers;
+}
+
+/** True when no other of the caller's limits of this kind has a smaller part left. */
+function isTightest(account: Account, accounts: readonly Account[], nowMs: number): boolean {
+  const { rule } = account;
+  const share = account.left(nowMs) / rule.amount;
+  return accounts.every(
+    (other) =>
+      other === account ||
+      other.rule.kind !== rule.kind ||
+      !isOwn(other.rule) ||
+      other.left(nowMs) / other.rule.amount >= share,
+  );
 }
 
 /** As OpenAI writes them: `12ms`, `1.5s`, `6m0s`. */
