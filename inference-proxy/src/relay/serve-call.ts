@@ -129,7 +129,13 @@ export async function serveCall(
   request.signal.addEventListener("abort", () => onEnd(request.signal.reason), { once: true });
   return {
     status: 200,
-    headers: { ...headers, "content-type": call.contentType, "cache-control": "no-cache" },
+    headers: {
+      ...headers,
+      "content-type": call.contentType,
+      "cache-control": "no-cache",
+      // Or a proxy in front of us, such as nginx, would collect tokens before it hands them on.
+      "x-accel-buffering": "no",
+    },
     body: relayEvents(call, call.answer.events, incoming),
   };
 }
