@@ -1,4 +1,5 @@
 import type { BodySink, HttpAnswer } from "./answer.ts";
+import { fieldValue } from "./fields.ts";
 import type { Outbox } from "./outbox.ts";
 import { statusText } from "./status-text.ts";
 
@@ -117,7 +118,6 @@ export class AnswerWriter implements BodySink {
 
 const emptyBody = new Uint8Array(0);
 
-/** Values were checked where they were read, or are our own; a line break would be a forged one. */
 function headOf(
   status: number,
   headers: HttpAnswer["headers"],
@@ -126,11 +126,7 @@ function headOf(
 ): string {
   let text = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
   for (const name in headers) {
-    text += `${name}: ${oneLine(headers[name] ?? "")}\r\n`;
+    text += `${name}: ${fieldValue(headers[name] ?? "")}\r\n`;
   }
   return isLast ? `${text}date: ${date}\r\nconnection: close\r\n` : `${text}date: ${date}\r\n`;
-}
-
-function oneLine(value: string): string {
-  return /[\r\n\0]/.test(value) ? value.replaceAll(/[\r\n\0]/g, " ") : value;
 }

@@ -66,7 +66,12 @@ function clientOf(clock: Clock = systemClock, over = limits): Http1Client {
 function ask(
   client: Http1Client,
   origin: Origin,
-  options: { readonly body?: string; readonly usesFreshConnection?: boolean } = {},
+  options: {
+    readonly body?: string;
+    readonly path?: string;
+    readonly header?: string;
+    readonly usesFreshConnection?: boolean;
+  } = {},
 ): Promise<{ status: number; body: string; head: Http1Head }> {
   return new Promise((resolve, reject) => {
     let head: Http1Head | undefined;
@@ -75,8 +80,8 @@ function ask(
       origin,
       {
         method: "POST",
-        path: "/v1/x?y",
-        headers: { "x-a": "1" },
+        path: options.path ?? "/v1/x?y",
+        headers: { "x-a": options.header ?? "1" },
         body: Buffer.from(options.body ?? ""),
       },
       {
@@ -204,6 +209,19 @@ describe("createHttp1Client()", () => {
     const silent = serve((socket) => void socket.end());
     expect(await kindOf(silent.origin)).toBe("died");
     expect(client.idle).toBe(0);
+  });
+
+  test("a path or a value cannot end its line", async () => {
+    const server = serve((socket) => void socket.write(ok));
+    const client = clientOf();
+    await ask(client, server.origin);
+    const send = (path: string) =>
+      ask(client, server.origin, { path, header: "a\r\nx-b: c\u010ad" });
+    await send("/v1/x");
+    expect(server.seen[1]).toContain("x-a: a  x-b: c d\r\n");
+    const refused = await send("/v1/x HTTP/1.1\r\nx: y").catch((error: Error) => error.message);
+    expect(refused).toContain("the path");
+    expect(server.seen.length).toBe(2);
   });
 
   test("who aborts hears no more, and the server sees it leave", async () => {

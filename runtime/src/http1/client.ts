@@ -12,7 +12,8 @@ import {
 export interface Http1Client {
   /**
    * Sends at once if a kept connection is there, else over a new one. The sink hears everything,
-   * an unreachable origin included.
+   * an unreachable origin included. Throws `Http1Error` of kind `protocol` for a path that could
+   * end its line.
    */
   send(
     origin: Origin,
@@ -70,6 +71,9 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
 
   return {
     send: (origin, request, sink, options) => {
+      if (!pathForm.test(request.path)) {
+        throw new Http1Error("protocol", "the path has a character that no path may have");
+      }
       const pool = poolOf(origin);
       const kept = options?.usesFreshConnection === true ? undefined : pool.takeKept();
       return kept === undefined ? pool.sendFresh(request, sink) : kept.send(request, sink);
@@ -85,6 +89,8 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
     },
   };
 }
+
+const pathForm = /^[!-~]+$/;
 
 /** The connections to one origin. */
 class ConnectionPool {

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { fieldValue } from "./fields.ts";
 import { Outbox } from "./outbox.ts";
 import { ResponseParser, type ResponseParts } from "./parse-response.ts";
 import {
@@ -61,8 +62,8 @@ const handlers = {
   close(socket: Socket<ClientConnection>) {
     socket.data.closed();
   },
-  error(socket: Socket<ClientConnection>) {
-    socket.data.closed();
+  error(socket: Socket<ClientConnection>, error: Error) {
+    socket.data.closed(`the connection broke (${codeOf(error)})`);
   },
 };
 
@@ -100,8 +101,9 @@ export class ClientConnection implements ResponseParts {
 
   /** Sends; only while ready. */
   send(request: Http1Request, sink: Http1Sink): Http1Exchange {
+    const head = headOf(this.#authority, request);
     this.#sink = sink;
-    this.#outbox.writeHead(headOf(this.#authority, request), request.body);
+    this.#outbox.writeHead(head, request.body);
     return new Exchange(this, sink);
   }
 
@@ -153,7 +155,7 @@ export class ClientConnection implements ResponseParts {
   }
 
   /** The connection has ended, whoever ended it. */
-  closed(): void {
+  closed(why = "the connection broke"): void {
     if (this.#isClosed) {
       return;
     }
@@ -163,7 +165,7 @@ export class ClientConnection implements ResponseParts {
     // The proper end of an answer without a length: the parser tells the sink.
     if (sink !== undefined && !this.#parser.endOfInput()) {
       this.#sink = undefined;
-      sink.onFail(new Http1Error("died", "the connection broke"));
+      sink.onFail(new Http1Error("died", why));
     }
     this.#socket?.end();
     this.#events.onClosed(this);
@@ -227,7 +229,7 @@ class Exchange implements Http1Exchange {
 function headOf(authority: string, { method, path, headers, body }: Http1Request): string {
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\ncontent-length: ${body.length}\r\n`;
   for (const name in headers) {
-    text += `${name}: ${headers[name]}\r\n`;
+    text += `${name}: ${fieldValue(headers[name] ?? "")}\r\n`;
   }
   return `${text}\r\n`;
 }

@@ -100,6 +100,14 @@ function isBlank(code: number): boolean {
   return code === space || code === tab;
 }
 
+const unfitForValue = /[^\t\x20-\x7e\x80-\xff]/;
+const unfitForValueAll = /[^\t\x20-\x7e\x80-\xff]/g;
+
+/** A value as it may stand in a head: what could end its line, there or elsewhere, is blanked. */
+export function fieldValue(value: string): string {
+  return unfitForValue.test(value) ? value.replaceAll(unfitForValueAll, " ") : value;
+}
+
 /** Longest head, either way. As much as common servers take. */
 export const headBytesMax = 64 * 1024;
 

@@ -18,6 +18,8 @@ export interface ServerMeans {
   date(): string;
   /** True once the server takes no more requests. */
   readonly isClosing: boolean;
+  /** Something here or in a handler's flow went wrong that should not: for the log. */
+  onFault(error: unknown): void;
   /** The client speaks HTTP/2: whoever can takes the socket over, with what was read of it. */
   takeHttp2(socket: Socket<SocketOwner>, read: Buffer, from: ServerConnection): void;
   onClosed(connection: ServerConnection): void;
@@ -183,7 +185,13 @@ export class ServerConnection implements BodySource, SocketOwner {
     const body = createBodyReader(head.framing);
     this.#body = body;
     const next = this.#readBody(body, bytes, at);
-    void this.#means.handle(request).then((answer) => this.#answer(request, head, answer));
+    this.#means
+      .handle(request)
+      .then((answer) => this.#answer(request, head, answer))
+      .catch((error: unknown) => {
+        this.#means.onFault(error);
+        this.cut();
+      });
     return next;
   }
 
@@ -214,6 +222,10 @@ export class ServerConnection implements BodySource, SocketOwner {
 
   #answer(request: IncomingRequest, head: RequestHead, answer: HttpAnswer | Response): void {
     if (this.#isGone || this.#request !== request) {
+      if (answer instanceof Response) {
+        // Nobody will read it: whoever makes it should stop.
+        answer.body?.cancel().catch(() => undefined);
+      }
       return;
     }
     const framing = {

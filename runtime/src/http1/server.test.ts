@@ -247,6 +247,27 @@ describe("listenHttp1()", () => {
     expect(await unknown.text()).not.toContain("secret");
   });
 
+  test("a flow that throws breaks its own connection and no other", async () => {
+    const port = serve(async ({ url }) => ({
+      status: 200,
+      headers: { "x-forged": "a\r\nset-cookie: b\u010ac" },
+      body: (sink) => {
+        if (url.endsWith("/throws")) {
+          throw new Error("a fault of ours");
+        }
+        sink.end();
+      },
+    }));
+    const healthy = await open(port);
+    const broken = await open(port);
+    broken.socket.write("GET /throws HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(await broken.closed).toBe("");
+    healthy.socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const seen = await healthy.until((all) => all.endsWith("0\r\n\r\n"));
+    expect(seen).toContain("x-forged: a  set-cookie: b c\r\n");
+    healthy.socket.destroy();
+  });
+
   test("lets what is under way end, closes who waits, and cuts after its grace", async () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<HttpAnswer>();

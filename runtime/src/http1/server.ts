@@ -51,6 +51,7 @@ export function listenHttp1(options: ListenHttp1Options): Listener {
     get isClosing() {
       return isClosing;
     },
+    onFault: (error) => log.error("a connection was cut by a fault", { error }),
     takeHttp2: (socket, read, from) => {
       connections.delete(from);
       annex.take(socket, read);
@@ -75,7 +76,14 @@ export function listenHttp1(options: ListenHttp1Options): Listener {
     timeout: (socket) => socket.data.timedOut(),
     end: (socket) => socket.data.closed(),
     close: (socket) => socket.data.closed(),
-    error: (socket) => socket.data.closed(),
+    error: (socket, error) => {
+      // What a network did has a code; what has none was thrown by us.
+      if (!("code" in error)) {
+        means.onFault(error);
+        socket.terminate();
+      }
+      socket.data.closed();
+    },
   });
   log.info("http listening", { host, port: server.port });
   return {
