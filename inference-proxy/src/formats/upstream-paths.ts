@@ -44,14 +44,14 @@ const hostedChoices: Readonly<Record<HostedKind, Choices>> = {
     "/v1/messages/count_tokens": ["/v1/messages/count_tokens"],
     "/v1/responses": ["/v1/messages"],
   },
-  // Asked in chat completions, which are put into its words on the way.
+  // Asked in the client's own words, which are put into Gemini's on the way.
   gemini: {
     "/v1/chat/completions": ["/v1/chat/completions"],
     "/v1/completions": [],
     "/v1/embeddings": [],
-    "/v1/messages": ["/v1/chat/completions"],
+    "/v1/messages": ["/v1/messages"],
     "/v1/messages/count_tokens": [],
-    "/v1/responses": ["/v1/chat/completions"],
+    "/v1/responses": ["/v1/responses"],
   },
 };
 

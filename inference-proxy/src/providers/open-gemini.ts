@@ -3,7 +3,9 @@ import type { Attempt, AttemptMeans, AttemptRequest, OpenStream } from "../upstr
 import { type AttemptFailure, failureOfStatus } from "../upstream/failure.ts";
 import { openAttempt } from "../upstream/open.ts";
 import type { ReplicaAddress } from "../upstream/replica.ts";
+import { formatOf } from "../upstream/wire-format.ts";
 import {
+  type ClientFormat,
   createStreamTranslator,
   type JsonObject,
   parseExactJson,
@@ -14,23 +16,24 @@ import {
 } from "./translate/index.ts";
 
 /*
- * Gemini as if it spoke chat completions: its API has other paths, names the model there, and marks
- * the end of a stream by the end of its bytes. Whoever asks sees an upstream of OpenAI's API.
+ * Gemini as if it spoke the client's API: its own has other paths, names the model there, and marks
+ * the end of a stream by the end of its bytes. Whoever asks hears the format that he asked in.
  */
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** Like `openAttempt`, for a request of `/v1/chat/completions`. */
+/** Like `openAttempt`, for a path by which answers are generated from conversations. */
 export async function openGemini(
   means: AttemptMeans,
   address: ReplicaAddress,
   request: AttemptRequest,
 ): Promise<Attempt> {
   // Whoever read the request saw that it is an object.
-  const chat = parseExactJson(decoder.decode(request.body)) as JsonObject;
-  const model = textOf(chat["model"]) ?? "";
-  const body = translateRequest("chat", "gemini", chat, { ignoresUnknown: false });
+  const asked = parseExactJson(decoder.decode(request.body)) as JsonObject;
+  const model = textOf(asked["model"]) ?? "";
+  const format = formatOf(request.path);
+  const body = translateRequest(format, "gemini", asked, { ignoresUnknown: false });
   const method = request.isStream ? "streamGenerateContent?alt=sse" : "generateContent";
   const attempt = await openAttempt(means, address, {
     ...request,
@@ -39,38 +42,43 @@ export async function openGemini(
   });
   switch (attempt.kind) {
     case "stream":
-      return await openTranslated(attempt.stream, means.limits.eventBytesMax);
+      return await openTranslated(attempt.stream, format, means.limits.eventBytesMax);
     case "whole":
-      return toWhole(attempt.bytes);
+      return toWhole(attempt.bytes, format);
     default:
       return attempt;
   }
 }
 
-function toWhole(bytes: Uint8Array): Attempt {
+function toWhole(bytes: Uint8Array, format: ClientFormat): Attempt {
   try {
     const answer = parseExactJson(decoder.decode(bytes)) as JsonObject;
-    const chat = encoder.encode(JSON.stringify(translateAnswer("gemini", "chat", answer)));
-    return { kind: "whole", contentType: "application/json", bytes: chat };
+    const told = encoder.encode(JSON.stringify(translateAnswer("gemini", format, answer)));
+    return { kind: "whole", contentType: "application/json", bytes: told };
   } catch (error) {
     return failed(error);
   }
 }
 
 /** Holds the answer until there is content of it to tell: until then it can be asked elsewhere. */
-async function openTranslated(stream: OpenStream, eventBytesMax: number): Promise<Attempt> {
-  const translator = createStreamTranslator("gemini", "chat", eventBytesMax);
+async function openTranslated(
+  stream: OpenStream,
+  format: ClientFormat,
+  eventBytesMax: number,
+): Promise<Attempt> {
+  const translator = createStreamTranslator("gemini", format, eventBytesMax);
+  const { facts } = translator;
   try {
-    let first = translator.push(stream.first);
-    while (first.length === 0) {
+    const told: Uint8Array[] = [translator.push(stream.first)];
+    while (!facts.hasContent && facts.error === undefined) {
       const block = await stream.next();
-      first = block === undefined ? translator.end() : translator.push(block);
-      if (block === undefined && first.length === 0) {
+      if (block === undefined) {
         stream.cancel();
         return failedWith("died", "its stream ended before the first event");
       }
+      told.push(translator.push(block));
     }
-    const { error } = translator.facts;
+    const { error } = facts;
     if (error !== undefined) {
       stream.cancel();
       const failure = failureOfStatus(Number(error.code ?? 500), error.message, null);
@@ -78,7 +86,7 @@ async function openTranslated(stream: OpenStream, eventBytesMax: number): Promis
         ? failedWith("refused", error.message)
         : { kind: "failed", failure };
     }
-    const translated = translatedStream(stream, translator, first);
+    const translated = translatedStream(stream, translator, Buffer.concat(told));
     return { kind: "stream", contentType: "text/event-stream; charset=utf-8", stream: translated };
   } catch (error) {
     stream.cancel();
