@@ -19,7 +19,7 @@ export const promptOptions = {
     env: "WARMPATH_PROXY_SESSIONS_MAX",
     default: 16_384,
     min: 1,
-    doc: "Sessions remembered; the largest tenant's oldest goes first.",
+    doc: "Sessions remembered; beyond that a tenant that has many loses its oldest.",
     why: "more than the caches of a hundred engines hold; about 1 KB each, and what the next setting bounds",
   }),
   sessionMarksMax: option.int({

@@ -71,9 +71,9 @@ export type StrandState = Pick<
 >;
 
 /**
- * Forgets what was not used for `ttlMs`, and beyond the limits the session that its tenant used
- * longest ago, of the tenant that has most: nobody pushes out another's sessions with more of its
- * own.
+ * Forgets what was not used for `ttlMs`. Beyond the limits a tenant that has more than most pays
+ * for a new session with its own oldest, and one that has few with that of another: nobody pushes
+ * out others' sessions with more of its own.
  */
 export function createSessionStore(limits: SessionLimits, nowMs: () => number): SessionStore {
   const marks = new Map<number, Strand>();
@@ -82,11 +82,9 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
   const ids = new Map<string, Set<Strand>>();
   /** Of each tenant, the one used longest ago first. */
   const tenants = new Map<string, Set<Strand>>();
-  /** Strands whose body is kept, the oldest body first. */
-  const bodies = new Set<Strand>();
+  const texts = createTextBudget(limits.bodyBytesMax);
   let size = 0;
   let places = 0;
-  let bodyBytes = 0;
 
   const fresh = (strand: Strand | undefined): Strand | undefined => {
     if (strand === undefined || nowMs() - strand.usedAtMs <= limits.ttlMs) return strand;
@@ -96,10 +94,6 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
   const freshOnes = (found: ReadonlySet<Strand> | undefined): readonly Strand[] =>
     found === undefined ? [] : [...found].filter((strand) => fresh(strand) !== undefined);
 
-  const dropBody = (strand: Strand) => {
-    if (bodies.delete(strand)) bodyBytes -= strand.text?.body.length ?? 0;
-    strand.text = undefined;
-  };
   const unlink = (strand: Strand, from: number) => {
     for (let index = from; index < strand.marks.length; index += 1) {
       forget(marks, strand.marks[index]!, strand);
@@ -108,19 +102,23 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
   };
   const remove = (strand: Strand) => {
     unlink(strand, 0);
-    dropBody(strand);
+    texts.drop(strand);
     leave(heads, strand.heads.key, strand);
     leave(ids, strand.id, strand);
     leaveTenant(strand);
+    // A call that is under way may bring it back: then all of its marks are new.
+    strand.marks = new Float64Array();
   };
   const leaveTenant = (strand: Strand) => {
     if (!leave(tenants, strand.tenant, strand)) return;
     size -= 1;
     places -= strand.marks.length + strand.keys.length;
   };
-  const shrink = () => {
+  const shrink = (tenant: string) => {
     while (size > limits.sessionsMax || places > limits.marksMax) {
-      const [oldest] = largest(tenants.values());
+      const own = tenants.get(tenant);
+      const hasMuch = own !== undefined && own.size * tenants.size > size;
+      const [oldest] = hasMuch ? own : largest(tenants.values());
       if (oldest === undefined) return;
       remove(oldest);
     }
@@ -129,12 +127,15 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
   return {
     byMark: (key) => fresh(marks.get(key)),
     byMessage: (key) => fresh(messages.get(key)),
-    byHead: (key) => freshOnes(heads.get(key)),
+    byHead: (key) => {
+      const found = heads.get(key);
+      return found === undefined || found.size > headStrandsMax ? [] : freshOnes(found);
+    },
     byId: (id) => freshOnes(ids.get(id)),
     put: (strand, next) => {
       const common = commonLength(strand.marks, next.marks);
       unlink(strand, common);
-      dropBody(strand);
+      texts.drop(strand);
       leave(heads, strand.heads.key, strand);
       leaveTenant(strand);
       Object.assign(strand, next);
@@ -145,24 +146,47 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
       for (const { key } of strand.recent) messages.set(key, strand);
       join(heads, strand.heads.key, strand);
       join(ids, strand.id, strand);
-      join(tenants, strand.tenant, strand);
+      const own = tenants.get(strand.tenant) ?? new Set();
+      own.add(strand);
+      // To the end of the map's order: the first tenants are those that came longest ago.
+      tenants.delete(strand.tenant);
+      tenants.set(strand.tenant, own);
       size += 1;
       places += strand.marks.length + strand.keys.length;
-      if (strand.text !== undefined) {
-        bodies.add(strand);
-        bodyBytes += strand.text.body.length;
-        for (const oldest of bodies) {
-          if (bodyBytes <= limits.bodyBytesMax) break;
-          dropBody(oldest);
-        }
-      }
-      shrink();
+      texts.keep(strand);
+      shrink(strand.tenant);
     },
     get size() {
       return size;
     },
     get bodyBytes() {
-      return bodyBytes;
+      return texts.bytes;
+    },
+  };
+}
+
+/** Keeps the texts of the strands that were used last, as far as there is room. */
+function createTextBudget(bytesMax: number) {
+  /** The oldest text first. */
+  const strands = new Set<Strand>();
+  let bytes = 0;
+  const drop = (strand: Strand) => {
+    if (strands.delete(strand)) bytes -= strand.text?.body.length ?? 0;
+    strand.text = undefined;
+  };
+  return {
+    drop,
+    keep: (strand: Strand) => {
+      if (strand.text === undefined) return;
+      strands.add(strand);
+      bytes += strand.text.body.length;
+      for (const oldest of strands) {
+        if (bytes <= bytesMax) break;
+        drop(oldest);
+      }
+    },
+    get bytes() {
+      return bytes;
     },
   };
 }
@@ -175,9 +199,20 @@ export function commonLength(one: ArrayLike<number>, other: ArrayLike<number>): 
   return common;
 }
 
+/** Among more strands of one kind of agent nobody could tell which is meant. */
+const headStrandsMax = 64;
+
+/** Tenants among which one that has much is looked for: those that came longest ago. */
+const tenantsLookedAtMax = 64;
+
 function largest(sets: Iterable<Set<Strand>>): Iterable<Strand> {
   let found: ReadonlySet<Strand> = new Set();
-  for (const set of sets) if (set.size > found.size) found = set;
+  let count = 0;
+  for (const set of sets) {
+    if (set.size > found.size) found = set;
+    count += 1;
+    if (count === tenantsLookedAtMax) break;
+  }
   return found;
 }
 

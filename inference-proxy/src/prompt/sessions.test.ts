@@ -288,13 +288,39 @@ describe("what is remembered of sessions", () => {
     expect(ask(prompts, turns("x", 4)).session.kind).toBe("new");
   });
 
-  test("is bounded in sessions, and the largest tenant's oldest goes first", () => {
+  test("is bounded in sessions, and a tenant that has many loses its own oldest", () => {
     const prompts = setUp({ sessionsMax: 10 });
     ask(prompts, turns("light", 0), { tenant: "light" });
     for (let index = 0; index < 50; index += 1) ask(prompts, turns(`x${index}`, 0));
     expect(ask(prompts, turns("light", 1), { tenant: "light" }).session.kind).toBe("continuation");
     expect(ask(prompts, turns("x49", 1)).session.kind).toBe("continuation");
     expect(ask(prompts, turns("x30", 1)).session.kind).toBe("new");
+  });
+
+  test("is bounded for any number of tenants, the ones that came longest ago go first", () => {
+    const prompts = setUp({ sessionsMax: 100 });
+    for (let index = 0; index < 500; index += 1) {
+      ask(prompts, turns("x", 0), { tenant: `t${index}` });
+    }
+    const kindOf = (tenant: string) => ask(prompts, turns("x", 1), { tenant }).session.kind;
+    expect([kindOf("t499"), kindOf("t420"), kindOf("t300")]).toEqual([
+      "continuation",
+      "continuation",
+      "new",
+    ]);
+  });
+
+  test("comes back whole when it was pushed out while a call was under way", () => {
+    const prompts = setUp({ sessionsMax: 2 });
+    ask(prompts, turns("x", 2));
+    const bytes = new TextEncoder().encode(JSON.stringify({ messages: turns("x", 3) }));
+    const owner = { model: "m", salt: "acme", lora: "", headers: undefined, sessionId: "" };
+    const underWay = prompts.identify(prompts.scan(bytes, "acme", "messages"), owner);
+    ask(prompts, turns("y", 0));
+    ask(prompts, turns("z", 0));
+    prompts.served(underWay, "a");
+    const branch = ask(prompts, [...turns("x", 1), user("Something else.")]);
+    expect(branch.session).toMatchObject({ kind: "fork", parentId: underWay.session.id });
   });
 
   test("is bounded in places", () => {
