@@ -6,6 +6,7 @@ import {
   translationOf,
   type UpstreamPaths,
 } from "../formats/index.ts";
+import type { TokenRatios } from "../learn/index.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import type { CallRequest } from "./types.ts";
@@ -22,12 +23,13 @@ export interface AttemptAt {
  * for a request that has no counterpart in the upstream's format.
  */
 export async function attemptPaths(
-  paths: UpstreamPaths,
+  means: { readonly paths: UpstreamPaths; readonly ratios: TokenRatios },
   replica: Replica,
   request: CallRequest,
   send: (path: ServingPath, body: Uint8Array<ArrayBuffer>) => Promise<Attempt>,
 ): Promise<AttemptAt> {
   const isHosted = replica.address.provider !== undefined;
+  const { paths } = means;
   const choices = paths.choicesOf(replica, request.path);
   for (const path of choices) {
     const isLast = path === choices.at(-1);
@@ -42,7 +44,11 @@ export async function attemptPaths(
     }
     paths.noteMissing(replica, path);
   }
-  return { path: request.path, attempt: noPath(request) };
+  const attempt =
+    request.path === "/v1/messages/count_tokens"
+      ? countedByUs(means.ratios.estimate(request.model, request.bodyBytes))
+      : noPath(request);
+  return { path: request.path, attempt };
 }
 
 /** Undefined for a request that has no counterpart there, where another format may have one. */
@@ -80,6 +86,12 @@ function inClientsWords(attempt: Attempt, path: ServingPath, asked: ServingPath)
     const { message } = WarmpathError.from(error);
     return { kind: "failed", failure: { kind: "refused", message, retryAfterMs: undefined } };
   }
+}
+
+/** Agents need a count to know when to compact; a learned one does, and says what it is. */
+function countedByUs(inputTokens: number): Attempt {
+  const bytes = Buffer.from(JSON.stringify({ input_tokens: inputTokens, estimated: true }));
+  return { kind: "whole", contentType: "application/json", bytes };
 }
 
 function noPath(request: CallRequest): Attempt {

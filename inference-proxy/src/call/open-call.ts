@@ -236,9 +236,7 @@ async function tryReplica(
         }),
         onHead: (status, fields) => limits.hear(seat.endpoint, status, fields),
       });
-    const { path, attempt } = await span.run(() =>
-      attemptPaths(means.paths, replica, request, send),
-    );
+    const { path, attempt } = await span.run(() => attemptPaths(means, replica, request, send));
     progress.gate?.done();
     noteAttempt(means, request, { replica: seat.endpoint, sentAtMs, attempt });
     if (attempt.kind === "stream" || attempt.kind === "whole") {

@@ -118,11 +118,22 @@ describe("messages from an upstream that has only chats", () => {
     expect(error.message).toContain("container");
   });
 
-  test("cannot be counted, which is said in their own shape", async () => {
+  test("are counted by what was learned of their model's tokens, which the count says", async () => {
     only("/v1/chat/completions", () => Response.json(chatAnswer));
-    const response = await proxy.post("/v1/messages/count_tokens", ask);
-    expect(response.status).toBe(404);
-    expect(await response.json()).toMatchObject({ error: { type: "not_found_error" } });
+    const count = async () => {
+      const response = await proxy.post("/v1/messages/count_tokens", ask);
+      expect(response.status).toBe(200);
+      return (await response.json()) as { input_tokens: number; estimated: boolean };
+    };
+    const before = await count();
+    expect(before).toEqual({ input_tokens: expect.any(Number), estimated: true });
+    for (let round = 0; round < 20; round += 1) {
+      await (await proxy.post("/v1/messages", ask)).text();
+    }
+    // The chats reported 12 tokens each for about as many bytes.
+    expect(Math.abs((await count()).input_tokens - 12)).toBeLessThan(
+      Math.abs(before.input_tokens - 12) + 1,
+    );
   });
 });
 

@@ -8,12 +8,8 @@ import type { StreamTap } from "./stream-tap.ts";
  * same, and names no stop reason for an answer that it gave up.
  */
 
-const marks = [
-  keyBytes("message_start"),
-  keyBytes("message_delta"),
-  keyBytes("message_stop"),
-  keyBytes("error"),
-];
+// Of `message_start`, `message_delta` and `message_stop`, and of errors.
+const marks = [Buffer.from('"message_'), keyBytes("error")];
 
 /** A tap for one stream of `/v1/messages`. */
 export function createMessagesTap(): StreamTap {

@@ -4,8 +4,9 @@ import type { StreamTap } from "./stream-tap.ts";
 
 /*
  * Watches the streams whose events have names: Anthropic's messages and OpenAI's responses. Cost
- * per block: three native byte searches; only the few events that begin, end or break an answer are
- * parsed. A quoted mark cannot occur inside a JSON string, where its quotes would be escaped.
+ * per block: three to five native byte searches; only the few events that begin, end or break an
+ * answer are parsed. A quoted mark cannot occur inside a JSON string, where its quotes would be
+ * escaped.
  */
 
 /** What one parsed event of a stream may change; the tap gives it to its format's reader. */
@@ -67,7 +68,12 @@ export function createNamedTap(format: NamedFormat): StreamTap {
 }
 
 function hasMark(bytes: Buffer, marks: readonly Buffer[]): boolean {
-  return marks.some((mark) => bytes.includes(mark));
+  for (const mark of marks) {
+    if (bytes.includes(mark)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 function countOf(bytes: Buffer, mark: Buffer): number {

@@ -94,14 +94,11 @@ for (const [title, only] of Object.entries(offers)) {
       expect(last.content).toMatchObject([{ type: "text", text: saidText }]);
     });
 
-    test("counts tokens where the engine can", async () => {
+    test("counts tokens, by an estimate where the engine cannot", async () => {
       const { model, messages } = ask;
-      const count = () => client.messages.countTokens({ model, messages });
-      if (only === undefined) {
-        expect((await count()).input_tokens).toBe(12);
-      } else {
-        expect(await errorOf(count)).toBeInstanceOf(Anthropic.NotFoundError);
-      }
+      const { input_tokens } = await client.messages.countTokens({ model, messages });
+      expect(input_tokens).toBeGreaterThan(0);
+      expect(only !== undefined || input_tokens === 12).toBe(true);
     });
 
     test("lists models, and uses beta headers", async () => {
