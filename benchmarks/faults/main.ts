@@ -14,6 +14,7 @@ const help = `npm run bench:faults -- [flags]
 
   --quick    short faults and a short grace: half a minute instead of three
   --tiny     as quick, smaller still: shows only that it works
+  --only T   only the faults whose name has this text
   --json     one JSON line a bar on stdout instead of text
   --help     this text
 
@@ -41,6 +42,7 @@ async function main(): Promise<number> {
     options: {
       quick: { type: "boolean" },
       tiny: { type: "boolean" },
+      only: { type: "string" },
       json: { type: "boolean" },
       help: { type: "boolean" },
     },
@@ -49,7 +51,12 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const plan = values.tiny === true ? tinyPlan : values.quick === true ? quickPlan : fullPlan;
+  const sized = values.tiny === true ? tinyPlan : values.quick === true ? quickPlan : fullPlan;
+  const only = values.only ?? "";
+  const plan = { ...sized, faults: sized.faults.filter(({ name }) => name.includes(only)) };
+  if (plan.faults.length === 0) {
+    throw new Error(`no fault has "${only}" in its name`);
+  }
   const result = await runSoak(plan, { onProgress: say });
   const report = reportOf(plan, result, machineFacts());
   say(`raw results: ${saveReport(report, new Date())}`);

@@ -101,7 +101,7 @@ export const inferenceProxyOptions = {
     default: 3,
     min: 1,
     max: 16,
-    doc: "Tries of one request before its first event, the first included.",
+    doc: "Tries of one request before its first event, the first included, closed ports not counted.",
     why: "two replicas may be full or gone at once; a third failure is rarely the replica's fault",
   }),
   deathsMax: option.int({

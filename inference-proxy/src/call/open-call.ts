@@ -126,7 +126,7 @@ async function tryReplicas(
   progress: CallProgress,
 ): Promise<OpenCall | CallFault> {
   refuseKnownPoison(means, request);
-  const tries = createTries(means, means.limits, request.model);
+  const tries = createTries(means, means.limits, request);
   for (;;) {
     const placed = await placeNext(means, request, tries, progress.gate);
     const { seat } = placed;

@@ -1,6 +1,10 @@
+import type { Clock } from "@warmpath/runtime/base";
 import type { RetryBudget } from "../breakers/index.ts";
+import type { ReplicaPaces } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { AttemptFailure, FailureKind } from "../upstream/failure.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { CallRequest } from "./types.ts";
 
 /** Bounds on the tries of one request. */
 export interface TryLimits {
@@ -27,17 +31,29 @@ export interface Tries {
  */
 const suspicious: ReadonlySet<FailureKind> = new Set(["died", "failed", "garbled", "timeout"]);
 
-/** Failures that cost the upstream nothing: trying elsewhere moves load, and adds none. */
+/**
+ * Failures that cost the upstream nothing: trying elsewhere moves load, and adds none. There are
+ * at most as many as replicas, so they need no other bound.
+ */
 const free: ReadonlySet<FailureKind> = new Set(["unreachable", "leaving"]);
+
+/** What retrying needs of the process. */
+export interface TryMeans {
+  readonly retries: RetryBudget;
+  readonly metrics: InferenceProxyMetrics;
+  readonly clock: Clock;
+  readonly pool: Pool;
+  readonly paces: ReplicaPaces;
+}
 
 /** Begins with none; a request that is not retried earns others their retries. */
 export function createTries(
-  means: { readonly retries: RetryBudget; readonly metrics: InferenceProxyMetrics },
+  means: TryMeans,
   limits: TryLimits,
-  model: string,
+  request: Pick<CallRequest, "model" | "deadlineAtMs">,
 ): Tries {
   const excluded = new Set<string>();
-  let attempts = 0;
+  let costly = 0;
   let blows = 0;
   let deaths = 0;
   let last: AttemptFailure | undefined;
@@ -51,22 +67,37 @@ export function createTries(
       return deaths;
     },
     begin: (replica) => {
-      attempts += 1;
       excluded.add(replica);
     },
     mayRetryAfter: (failure) => {
       last = failure;
+      const isFree = free.has(failure.kind);
+      costly += isFree ? 0 : 1;
       deaths += failure.kind === "died" ? 1 : 0;
       blows += suspicious.has(failure.kind) ? 1 : 0;
-      const isSpent = attempts >= limits.attemptsMax || blows >= limits.deathsMax;
-      if (failure.kind === "refused" || isSpent) {
+      const isSpent = costly >= limits.attemptsMax || blows >= limits.deathsMax;
+      if (failure.kind === "refused" || isSpent || isTooLate(means, request)) {
         return false;
       }
-      const isAllowed = free.has(failure.kind) || means.retries.take();
+      const isAllowed = isFree || means.retries.take();
       if (!isAllowed) {
-        means.metrics.retriesRefused.inc({ model });
+        means.metrics.retriesRefused.inc({ model: request.model });
       }
       return isAllowed;
     },
   };
+}
+
+/** True when not even the fastest replica would begin to answer before the caller's deadline. */
+function isTooLate(
+  { clock, pool, paces }: TryMeans,
+  { model, deadlineAtMs }: Pick<CallRequest, "model" | "deadlineAtMs">,
+): boolean {
+  if (deadlineAtMs === undefined) {
+    return false;
+  }
+  const firstEventsMs = pool.endpoints
+    .filter(({ healthy, models }) => healthy && models.has(model))
+    .map(({ name }) => paces.paceOf(name).firstEventMs ?? 0);
+  return clock.monotonicMs() + Math.min(...firstEventsMs) > deadlineAtMs;
 }

@@ -51,4 +51,6 @@ export interface CallRequest {
   readonly reuse?: ReuseAsk;
   /** The caller's: aborts when it leaves or its deadline passes. */
   readonly signal: AbortSignal;
+  /** When its deadline passes, on the monotonic clock; absent where it told none. */
+  readonly deadlineAtMs?: number;
 }

@@ -32,7 +32,7 @@ export interface GenerateMeans {
 export async function* generate(
   means: GenerateMeans,
   request: GenerateRequest,
-  caller: { readonly principal: Principal; readonly signal: AbortSignal },
+  caller: Signed,
 ): AsyncGenerator<GenerateResponse, void, void> {
   const { call, model } = await openRouted(means, routableFrom(means, request, caller));
   if (call.kind === "fault") {
@@ -78,6 +78,8 @@ async function* piecesOf(call: OpenCall, assembler: Assembler): AsyncGenerator<P
 interface Signed {
   readonly principal: Principal;
   readonly signal: AbortSignal;
+  /** Milliseconds until the caller's deadline; undefined without one. */
+  readonly leftMs: number | undefined;
 }
 
 function routableFrom(means: GenerateMeans, request: GenerateRequest, caller: Signed): Routable {
@@ -115,7 +117,7 @@ function callRequestFrom(
     readonly model: string;
   },
 ): CallRequest {
-  const { principal, signal, requestId, chat, model } = parts;
+  const { principal, signal, leftMs, requestId, chat, model } = parts;
   const { tenant, user, keyId } = principal;
   const plain = chat.body({ model, cacheSalt: undefined });
   return {
@@ -142,6 +144,7 @@ function callRequestFrom(
     sessionId: request.sessionId,
     agent: principal.agentChain.at(-1),
     signal,
+    ...(leftMs === undefined ? undefined : { deadlineAtMs: call.clock.monotonicMs() + leftMs }),
   };
 }
 

@@ -13,7 +13,11 @@ export function createInferenceService(
 ): ServiceImpl<typeof InferenceService> {
   return {
     generate: (request, context) =>
-      generate(means, request, { principal: principalOf(context), signal: context.signal }),
+      generate(means, request, {
+        principal: principalOf(context),
+        signal: context.signal,
+        leftMs: context.timeoutMs(),
+      }),
     embed: (request, context) =>
       embed(means, request, { principal: principalOf(context), signal: context.signal }),
     listModels: () => ({
