@@ -1,4 +1,4 @@
-import { type Clock, timeoutSignal, WarmpathError } from "@warmpath/runtime/base";
+import { type Clock, WarmpathError } from "@warmpath/runtime/base";
 import { RedisClient } from "bun";
 import { type Claim, type Exchanged, type LimitStore, sliceShareMax } from "../pace/index.ts";
 import { exchangeScript } from "./script.ts";
@@ -93,15 +93,21 @@ function readAnswer(answer: unknown, count: number): Exchanged {
   return { isGranted: Number(isGranted) === 1, grants };
 }
 
-/** The result, or an error when it takes longer; what comes later is dropped. */
+/**
+ * The result, or an error when it takes longer; what comes later is dropped. The time is waited in
+ * two halves: after a turn that blocked this process for long, an answer that lies in the socket is
+ * read before the second half is over.
+ */
 async function withinMs<T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> {
-  const { signal, cancel } = timeoutSignal(clock, ms);
+  const done = new AbortController();
+  const late = async (): Promise<never> => {
+    await clock.sleep(ms / 2, done.signal);
+    await clock.sleep(ms / 2, done.signal);
+    throw new WarmpathError("failed-timeout", `no answer within ${ms} ms`);
+  };
   try {
-    return await new Promise<T>((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      work().then(resolve, reject);
-    });
+    return await Promise.race([work(), late()]);
   } finally {
-    cancel();
+    done.abort();
   }
 }
