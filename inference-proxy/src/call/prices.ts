@@ -1,4 +1,5 @@
 import { WarmpathError } from "@warmpath/runtime/base";
+import { linesOf } from "../pace/index.ts";
 import type { TokenUsage } from "../upstream/usage.ts";
 
 /** What tokens of a model cost, in pico-dollars (1e-12 USD) each: cheap models need the digits. */
@@ -27,7 +28,7 @@ const picodollarsPerNanodollar = 1000n;
 export function parsePrices(entries: readonly string[]): PriceTable {
   const prices = new Map<string, Price>();
   const faults: string[] = [];
-  for (const entry of entries) {
+  for (const entry of linesOf(entries)) {
     const at = entry.lastIndexOf("=");
     const parts = entry.slice(at + 1).split("/");
     const [input = "", cached = "", output = "", reasoning = output, cacheWrite = input] = parts;

@@ -4,6 +4,7 @@ export { errorOfRefusal, OverLimit } from "./limit-headers.ts";
 export type { Claim, Exchanged, Grant, LimitStore } from "./limit-store.ts";
 export { sliceShareMax } from "./limit-store.ts";
 export { createLimiter, type Limiter } from "./limiter.ts";
+export { linesOf } from "./lines-of.ts";
 export { createMemoryLimitStore } from "./memory-limit-store.ts";
 export { parseLimits } from "./parse-limits.ts";
 export { createProviderMirror, type ProviderMirror, type ProviderNeed } from "./provider-mirror.ts";

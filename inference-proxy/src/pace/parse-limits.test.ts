@@ -24,6 +24,12 @@ describe("parseLimits()", () => {
     expect(rules.every(({ onError }) => onError === "closed")).toBe(true);
   });
 
+  test("reads a file as well: one entry a line, notes apart", () => {
+    const file = "# of acme\n  tenant=acme requests/s=5\n\nkey=* concurrency=2\n";
+    const ids = parseLimits([file], "WARMPATH_LIMITS").map(({ id }) => id);
+    expect(ids).toEqual(["tenant=acme requests/s", "key=* concurrency"]);
+  });
+
   test("names the word that is wrong, of every entry", () => {
     expect(faultOf("tenant=acme")).toContain("it limits nothing");
     expect(faultOf("tenants=acme requests/s=1")).toContain("tenants is not known: scopes are");

@@ -1,4 +1,5 @@
 import { WarmpathError } from "@warmpath/runtime/base";
+import { linesOf } from "./lines-of.ts";
 import {
   type LimitKind,
   type LimitRule,
@@ -43,7 +44,7 @@ interface Entry {
 /** Reads all entries, or throws one `rejected-config` that names every fault and its word. */
 export function parseLimits(entries: readonly string[], variable: string): readonly LimitRule[] {
   const faults: string[] = [];
-  const rules = entries.flatMap((text) => {
+  const rules = linesOf(entries).flatMap((text) => {
     const entry: Entry = {
       scope: {},
       limits: [],
