@@ -14,7 +14,7 @@ function receiptText(receipt: Receipt): string {
     `${requestId}  ${when}`,
     `  ${model}, lane ${lane}, about ${promptTokens} prompt tokens${turn}`,
     ...decisions.flatMap(decisionLines),
-    ...(decisions.length === 0 ? ["  no replica was chosen"] : []),
+    ...(decisions.length === 0 ? ["  no replica was needed, or none was to be had"] : []),
     `  ${outcomeText(receipt)}`,
     "",
   ].join("\n");

@@ -5,7 +5,7 @@ import type { CallFault } from "../call/open-call.ts";
 import type { OpenFresh } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
 import { createStreamTap } from "../upstream/stream-tap.ts";
-import { type Ending, SharedAnswer } from "./shared-answer.ts";
+import { type Ending, SharedAnswer, type ShareOptions } from "./shared-answer.ts";
 
 /*
  * One upstream call on behalf of all who ask the same. It is in the name of who asked first (place,
@@ -43,11 +43,11 @@ export type FlightAnswer = (call: OpenCall, bytes: Uint8Array<ArrayBuffer>) => v
 export function startFlight(options: {
   readonly request: CallRequest;
   readonly openFresh: OpenFresh;
-  readonly bytesMax: number;
+  readonly held: Pick<ShareOptions, "bytesMax" | "aloneBytesMax">;
   readonly onAnswer: FlightAnswer | undefined;
   readonly onClosed: () => void;
 }): Flight {
-  const { request, openFresh, bytesMax, onAnswer, onClosed } = options;
+  const { request, openFresh, held, onAnswer, onClosed } = options;
   const unheard = new AbortController();
   let listeners = 0;
   let shared: SharedAnswer | undefined;
@@ -84,7 +84,7 @@ export function startFlight(options: {
         close();
         onAnswer?.(call, call.answer.bytes);
       } else {
-        shared = new SharedAnswer({ events: call.answer.events, bytesMax, onEnd: endOf(call) });
+        shared = new SharedAnswer({ events: call.answer.events, ...held, onEnd: endOf(call) });
       }
       return call;
     } catch (error) {

@@ -29,6 +29,12 @@ export interface Flights {
  */
 const leadersMax = 2;
 
+/**
+ * Bytes that a call is held for those who may still come: about a hundred tokens. A thousand streams
+ * that nobody joins must not fill the memory.
+ */
+const aloneBytesMax = 32_768;
+
 /** Holds each call until it ends. */
 export function createFlights(
   metrics: AnswerCacheMetrics,
@@ -36,6 +42,11 @@ export function createFlights(
 ): Flights {
   const flights = new Map<string, Flight>();
   const storedBytesMax = Math.max(answerCacheAnswerBytesMax, sharedBytesMax);
+  const heldToStore = { bytesMax: storedBytesMax, aloneBytesMax: storedBytesMax };
+  const heldToShare = {
+    bytesMax: sharedBytesMax,
+    aloneBytesMax: Math.min(aloneBytesMax, sharedBytesMax),
+  };
 
   /** Starts a call that others may follow; registered before anything is waited for. */
   const start = ({ request, ask, openFresh, onAnswer }: Asked): Flight => {
@@ -43,7 +54,7 @@ export function createFlights(
     const flight = startFlight({
       request,
       openFresh,
-      bytesMax: ask.stores ? storedBytesMax : sharedBytesMax,
+      held: ask.stores ? heldToStore : heldToShare,
       onAnswer: ask.stores ? onAnswer : undefined,
       onClosed: () => {
         if (flights.get(key) === flight) {

@@ -95,6 +95,7 @@ describe("SharedAnswer", () => {
     const shared = new SharedAnswer({
       events,
       bytesMax: 10_000,
+      aloneBytesMax: 10_000,
       onEnd: (ending) => endings.push(ending),
     });
     const readers = Array.from({ length: 5 }, () => shared.read(signal));
@@ -113,6 +114,7 @@ describe("SharedAnswer", () => {
     const shared = new SharedAnswer({
       events: streamOf([4, 4, 4, 4]),
       bytesMax: 8,
+      aloneBytesMax: 8,
       onEnd: () => undefined,
     });
     const [quick, slow] = [shared.read(signal), shared.read(signal)];
@@ -127,14 +129,31 @@ describe("SharedAnswer", () => {
     const shared = new SharedAnswer({
       events: streamOf(Array.from({ length: 100 }, () => 10)),
       bytesMax: 16,
+      aloneBytesMax: 16,
       onEnd: () => undefined,
     });
     expect(await readAll(shared.read(signal))).toHaveLength(1000);
   });
 
+  test("holds less for those who may come than for those who are there", async () => {
+    const limits = { bytesMax: 100, aloneBytesMax: 20, onEnd: () => undefined };
+    const alone = new SharedAnswer({ events: streamOf([10, 10, 10]), ...limits });
+    await readAll(alone.read(signal));
+    expect(alone.read(signal)).toBeUndefined();
+    const together = new SharedAnswer({ events: streamOf([10, 10, 10]), ...limits });
+    const [one, other] = [together.read(signal), together.read(signal)];
+    expect(await readAll(one)).toHaveLength(30);
+    expect(await readAll(other)).toHaveLength(30);
+  });
+
   test("an error is every reader's, after what came before it", async () => {
     const events = streamOf([1, 1], new Error("broke"));
-    const shared = new SharedAnswer({ events, bytesMax: 100, onEnd: () => undefined });
+    const shared = new SharedAnswer({
+      events,
+      bytesMax: 100,
+      aloneBytesMax: 100,
+      onEnd: () => undefined,
+    });
     for (const reader of [shared.read(signal), shared.read(signal)]) {
       await reader?.next();
       await reader?.next();
@@ -148,6 +167,7 @@ describe("SharedAnswer", () => {
     const shared = new SharedAnswer({
       events: source.events,
       bytesMax: 100,
+      aloneBytesMax: 100,
       onEnd: (ending) => endings.push(ending),
     });
     const [one, other] = [sinkOf(), sinkOf()];
@@ -172,7 +192,12 @@ describe("SharedAnswer", () => {
 
   test("a reader that is paused for too long is told so when it goes on", () => {
     const source = pushedStream();
-    const shared = new SharedAnswer({ events: source.events, bytesMax: 2, onEnd: () => undefined });
+    const shared = new SharedAnswer({
+      events: source.events,
+      bytesMax: 2,
+      aloneBytesMax: 2,
+      onEnd: () => undefined,
+    });
     const [one, other] = [sinkOf(), sinkOf()];
     const slow = shared.read(signal);
     shared.read(signal)?.flow(one.sink);
@@ -197,7 +222,12 @@ describe("SharedAnswer", () => {
       next: () => promise,
       cancel: () => undefined,
     };
-    const shared = new SharedAnswer({ events, bytesMax: 100, onEnd: () => undefined });
+    const shared = new SharedAnswer({
+      events,
+      bytesMax: 100,
+      aloneBytesMax: 100,
+      onEnd: () => undefined,
+    });
     const [stops, stays] = [shared.read(signal), shared.read(signal)];
     const stopped = stops?.next().catch((error: Error) => error.message);
     const stayed = stays?.next();

@@ -18,6 +18,8 @@ export interface ShareOptions {
   readonly events: AnswerStream;
   /** Bytes that are held; a reader further behind than that is cut off. */
   readonly bytesMax: number;
+  /** The same while there is but one reader: for those who may still come. */
+  readonly aloneBytesMax: number;
   /** Runs once, before any reader learns of the end. */
   readonly onEnd: (ending: Ending, answer: SharedAnswer) => void;
 }
@@ -138,8 +140,10 @@ export class SharedAnswer implements AnswerSink {
     const block = read.length * 2 < read.buffer.byteLength ? read.slice() : read;
     this.#blocks.push(block);
     this.#size += block.length;
+    const { bytesMax, aloneBytesMax } = this.#options;
+    const heldMax = this.#readers.size > 1 ? bytesMax : aloneBytesMax;
     let excess = 0;
-    while (this.#size > this.#options.bytesMax && excess < this.#blocks.length - 1) {
+    while (this.#size > heldMax && excess < this.#blocks.length - 1) {
       this.#size -= this.#blocks[excess]?.length ?? 0;
       excess += 1;
     }

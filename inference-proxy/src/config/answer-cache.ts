@@ -68,7 +68,7 @@ export const answerCacheOptions = {
     default: 262_144,
     min: 1024,
     unit: "bytes",
-    doc: "Bytes of an unfinished answer that are held for those who share it; who falls further behind is cut off, who comes later asks anew.",
+    doc: "Bytes of an unfinished answer that are held for those who share it; who falls further behind is cut off. For those who may still come 32 KiB are held; who comes later asks anew.",
     why: "256 KiB: about a thousand tokens of a stream",
   }),
 } as const;

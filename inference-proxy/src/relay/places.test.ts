@@ -51,12 +51,18 @@ test("whatever happens to its calls, the proxy holds nothing for them afterwards
   });
 
   const overHttp = async (signal: AbortSignal) => {
+    // Half of them may be one with others: equal, repeatable, perhaps stored.
+    const isShared = random.next() < 0.5;
+    const number = isShared ? Math.floor(random.next() * 3) : random.next();
     const body = {
       model: "tiny",
-      messages: [{ role: "user", content: `hi ${random.next()}` }],
+      messages: [{ role: "user", content: `hi ${number}` }],
       stream: random.next() < 0.7,
+      ...(isShared ? { temperature: 0 } : {}),
     };
-    const response = await proxy.post("/v1/chat/completions", body, { signal });
+    const headers = { "x-warmpath-cache": isShared && random.next() < 0.3 ? "exact" : "off" };
+    const init = isShared && random.next() < 0.7 ? { signal } : { signal, headers };
+    const response = await proxy.post("/v1/chat/completions", body, init);
     await response.text();
   };
   const overRpc = async (signal: AbortSignal) => {
