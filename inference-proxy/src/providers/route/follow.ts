@@ -2,11 +2,15 @@ import { type Reason, WarmpathError } from "@warmpath/runtime/base";
 import type { Router } from "./router.ts";
 import type { Route, RouteStep } from "./types.ts";
 
-/** Refusals before anything was sent: another model may have a place. */
-const placeless: ReadonlySet<Reason> = new Set<Reason>([
+/**
+ * Refusals before anything was sent: another model may have a place, or, where the request could
+ * not be put into a provider's words, be one that speaks the client's own.
+ */
+const isElsewhere: ReadonlySet<Reason> = new Set<Reason>([
   "rejected-queue-full",
   "rejected-no-replica",
   "rejected-no-model",
+  "rejected-invalid",
 ]);
 
 /** An opened call and the step that opened it. */
@@ -32,7 +36,7 @@ export async function followRoute<Call>(
     try {
       return { call: await options.open(step), step };
     } catch (error) {
-      if (at === last || !placeless.has(WarmpathError.from(error).reason)) {
+      if (at === last || !isElsewhere.has(WarmpathError.from(error).reason)) {
         throw error;
       }
     }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { userMessage } from "@warmpath/runtime";
+import { type Logger, silentLogger } from "@warmpath/runtime/base";
 import { testPrincipal } from "@warmpath/runtime/testing";
 import { providerKey, startFakeProvider } from "../../testing/fake-provider.ts";
 import { helloStream, startFakeEngine, startTestProxy, streamOf } from "../../testing/index.ts";
@@ -16,7 +17,7 @@ afterEach(async () => {
   }
 });
 
-async function start(overflowWaitMs: number) {
+async function start(overflowWaitMs: number, onLog: Logger["info"] = () => {}) {
   const engine = startFakeEngine({ models: ["own"] });
   const provider = startFakeProvider();
   provider.answer = () =>
@@ -36,7 +37,7 @@ async function start(overflowWaitMs: number) {
       overflowWaitMs,
       replicaInFlightMax: 1,
     },
-    { secrets: { KEY: providerKey } },
+    { secrets: { KEY: providerKey }, log: { ...silentLogger, enabled: () => true, info: onLog } },
   );
   opened.push(
     () => engine.stop(),
@@ -83,29 +84,42 @@ describe("a table with our own engine first", () => {
 
   test("goes to the hosted model when it stays full, and says why", async () => {
     const { engine, post, proxy } = await start(30);
-    let finish = () => {};
-    const held = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    let isBusy = () => {};
-    const busy = new Promise<void>((resolve) => {
-      isBusy = resolve;
-    });
+    const held = Promise.withResolvers<void>();
+    const busy = Promise.withResolvers<void>();
     engine.answer = async () => {
-      isBusy();
-      await held;
+      busy.resolve();
+      await held.promise;
       return own();
     };
     const first = post();
-    await busy;
+    await busy.promise;
     const reason = "rule 1, overflow: own is saturated for N ms";
     expect(await told(await post())).toEqual(["hosted", "claude-x", reason]);
-    finish();
+    held.resolve();
     expect((await told(await first))[0]).toBe("own");
     const counted = await proxy.metrics.text();
     expect(counted).toContain(
       'warmpath_inference_proxy_routes_total{rule="1",model="claude-x",kind="overflow",',
     );
+  });
+
+  test("waits for our own engine with what the hosted model has no word for", async () => {
+    const refused = Promise.withResolvers<void>();
+    const { engine, provider, proxy } = await start(30, (_message, fields) => {
+      if (fields?.["outcome"] === "rejected-invalid") {
+        refused.resolve();
+      }
+    });
+    engine.answer = async () => {
+      await refused.promise;
+      return own();
+    };
+    const several = { model: "auto", n: 2, messages: [{ role: "user", content: "hi" }] };
+    const both = [1, 2].map(async () => await proxy.post("/v1/chat/completions", several));
+    for (const response of await Promise.all(both)) {
+      expect((await told(response)).slice(0, 2)).toEqual(["own", "own"]);
+    }
+    expect(provider.seen).toEqual([]);
   });
 
   test("goes to the hosted model at once where the wait is none and the engine is gone", async () => {
