@@ -3,10 +3,10 @@ import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
 import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
-import { listenOptions } from "./config/listen.ts";
 import { promptOptions } from "./config/prompt.ts";
 import { providerOptions } from "./config/providers.ts";
 import { receiptOptions } from "./config/receipts.ts";
+import { relayOptions } from "./config/relay.ts";
 import { resilienceSettings } from "./config/resilience.ts";
 
 /**
@@ -235,7 +235,7 @@ export const inferenceProxyOptions = {
   ...receiptOptions,
   ...kvEventOptions,
   ...promptOptions,
-  ...listenOptions,
+  ...relayOptions,
 } as const;
 
 /** The values of {@link inferenceProxyOptions}. */

@@ -32,6 +32,7 @@ import { createMeans, type Means } from "./means.ts";
 import type { LimitStore } from "./pace/index.ts";
 import { probeUpstream, type SecretSource } from "./providers/index.ts";
 import { type Authenticator, createAuthenticator } from "./relay/authenticate.ts";
+import { createFlusher } from "./relay/flusher.ts";
 import { createHandler, isApiPath } from "./relay/handle.ts";
 import { startMonitor } from "./upstream/monitor.ts";
 import type { Pool } from "./upstream/pool.ts";
@@ -116,6 +117,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     bodyBytesMax: config.bodyBytesMax,
     controls: parseControlPolicy(config),
     reuse: config,
+    flusher: createFlusher({ clock, coalesceMs: config.coalesceMs }),
   });
   const answerOps = opsRoutes({ health, metrics });
   const monitor = startMonitor({

@@ -1,5 +1,5 @@
 import { newId } from "@warmpath/runtime/base";
-import type { BodyFlow, HttpAnswer, HttpRequest } from "@warmpath/runtime/http1";
+import type { HttpAnswer, HttpRequest } from "@warmpath/runtime/http1";
 import type { Lane } from "../admit/index.ts";
 import {
   cacheHeader,
@@ -8,9 +8,6 @@ import {
   reuseHeaders,
 } from "../answer-cache/index.ts";
 import type { CallReport } from "../call/account.ts";
-import type { AnswerStream } from "../call/answer-stream.ts";
-import type { OpenCall } from "../call/end-call.ts";
-import { flowOf } from "../call/event-pump.ts";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import { openRouted, type Routable } from "../call/open-routed.ts";
@@ -36,7 +33,7 @@ import {
 import { traitsOf } from "../providers/route/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
-import { formatOf } from "../upstream/wire-format.ts";
+import type { Flusher } from "./flusher.ts";
 import {
   type ApiRequest,
   bodyForUpstream,
@@ -44,7 +41,23 @@ import {
   parseApiRequest,
   parseLane,
 } from "./read-request.ts";
-import { errorEvent, faultResponse } from "./rescue.ts";
+import { relayEvents } from "./relay-events.ts";
+import { faultResponse } from "./rescue.ts";
+import {
+  agentHeader,
+  attemptsHeader,
+  cacheBreakHeader,
+  cachedTokensHeader,
+  costHeader,
+  droppedHeader,
+  explainHeader,
+  fallbackHeader,
+  laneHeader,
+  modelHeader,
+  replicaHeader,
+  routeHeader,
+  sessionCostHeader,
+} from "./response-headers.ts";
 import { tokenIdsOf } from "./token-ids.ts";
 
 /** What relaying needs of the process. */
@@ -54,32 +67,11 @@ export interface RelayMeans {
   readonly bodyBytesMax: number;
   readonly controls: ControlPolicy;
   readonly reuse: ReuseSettings;
+  readonly flusher: Flusher;
 }
 
-/** Response headers of the proxy's own. */
-export const replicaHeader = "x-warmpath-replica";
-export const attemptsHeader = "x-warmpath-attempts";
-/** What a whole answer cost, in nano-dollars, and how many of its prompt tokens were cached. */
-export const costHeader = "x-warmpath-cost-nanodollars";
-export const cachedTokensHeader = "x-warmpath-cached-tokens";
-/** Engine controls of the request that its key may not use, and which were not passed on. */
-export const droppedHeader = "x-warmpath-dropped";
-export const laneHeader = "x-warmpath-lane";
-/** What the session has cost since this process started. */
-export const sessionCostHeader = "x-warmpath-session-cost-nanodollars";
-/** The agent on whose behalf a request is made; its cost is added up. */
-export const agentHeader = "x-warmpath-agent";
 /** Longest name of an agent that is taken from a header. */
 const agentCharsMax = 128;
-/** The model that a table of routes chose, and why. */
-export const modelHeader = "x-warmpath-model";
-export const routeHeader = "x-warmpath-route";
-/** A request that carries it with the value 1 is told what became of it in further headers. */
-export const explainHeader = "x-warmpath-explain";
-/** Where and why the prompt stopped beginning as its session's last one did, or `none`. */
-export const cacheBreakHeader = "x-warmpath-cache-break";
-/** The model that answers because none of the one that was asked for is healthy. */
-export const fallbackHeader = "x-warmpath-model-fallback";
 
 /**
  * One model call over HTTP: read, open, hand the answer on. Resolves with the head; `onEnd` tells
@@ -136,7 +128,10 @@ export async function serveCall(
       // Or a proxy in front of us, such as nginx, would collect tokens before it hands them on.
       "x-accel-buffering": "no",
     },
-    body: relayEvents(call, call.answer.events, incoming),
+    body: relayEvents(means.flusher, call, call.answer.events, {
+      ...incoming,
+      isExplained: request.headers.get(explainHeader) === "1",
+    }),
   };
 }
 
@@ -154,70 +149,8 @@ function billHeaders(report: CallReport): Record<string, string> {
       };
 }
 
-/** The bill of a stream, as a comment that readers of events pass over. */
-function billComment(report: CallReport): Uint8Array<ArrayBuffer> {
-  const { usage, totals, isEstimated } = report;
-  const lines = {
-    [costHeader]: report.costNanodollars,
-    [sessionCostHeader]: totals?.session,
-    [cachedTokensHeader]: usage.cachedInputTokens,
-    "x-warmpath-usage-estimated": isEstimated,
-  };
-  const told = Object.entries(lines).filter(([, value]) => value !== undefined);
-  const text = told.map(([name, value]) => `: ${name}: ${value}\n`).join("");
-  return new TextEncoder().encode(`${text}\n`);
-}
-
 function explanation({ cacheBreak }: ReadPrompt): Record<string, string> {
   return { [cacheBreakHeader]: cacheBreak === undefined ? "none" : cacheBreakText(cacheBreak) };
-}
-
-/**
- * Hands the events on as they come, from the upstream's own socket event. A stream that was cut
- * ends with an error event and without `[DONE]`. A client that reads slowly slows the upstream.
- */
-function relayEvents(
-  call: OpenCall,
-  events: AnswerStream,
-  {
-    request,
-    path,
-    requestId,
-    onEnd,
-  }: {
-    readonly request: HttpRequest;
-    readonly path: ServingPath;
-    readonly requestId: string;
-    readonly onEnd: (error?: unknown) => void;
-  },
-): BodyFlow {
-  const isExplained = request.headers.get(explainHeader) === "1";
-  return (body) => {
-    const coming = flowOf(events);
-    coming.flow({
-      onEvents: (block) => body.write(block),
-      onRead: () => {
-        body.flush();
-        if (body.isFull) {
-          coming.pause();
-          body.onDrain = () => coming.resume();
-        }
-      },
-      onEnd: (failure) => {
-        if (failure !== undefined && !events.facts.isFailed) {
-          const { sequenceNumber } = events;
-          body.write(errorEvent(formatOf(path), failure, { requestId, sequenceNumber }));
-        }
-        if (isExplained) {
-          body.write(billComment(call.end(failure)));
-        }
-        // The client first: nobody waits for the account.
-        body.end();
-        call.end(failure);
-        onEnd(failure);
-      },
-    });
-  };
 }
 
 async function readCall(

@@ -1,0 +1,22 @@
+import { option } from "@warmpath/runtime/base";
+
+/** Settings of how answers go out, and where beyond the ports that every service has. */
+export const relayOptions = {
+  coalesceMs: option.int({
+    env: "WARMPATH_PROXY_COALESCE_MS",
+    default: 0,
+    min: 0,
+    max: 1000,
+    unit: "ms",
+    doc: "How long a token of a stream may wait to leave together with those behind it. The first token and the end never wait. 0: none waits.",
+    why: "a reader notices 20 ms less than the machine notices half the writes, but that is the operator's to choose",
+  }),
+  sharedPort: option.int({
+    env: "WARMPATH_PROXY_SHARED_PORT",
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: "A further HTTP port that several proxy processes on one machine listen on together; the kernel shares connections out among them. 0: none.",
+    why: "one process uses one core; each keeps ports of its own, by which it is probed and scraped",
+  }),
+} as const;
