@@ -76,6 +76,14 @@ const formats: Readonly<Record<string, (isCalling: boolean) => Told>> = {
   "/v1/messages": (isCalling) => (isCalling ? messageCall() : messageText()),
   "/v1/responses": (isCalling) => (isCalling ? responseCall() : responseText()),
   "/v1/messages/count_tokens": () => ({ whole: { input_tokens: 12 }, events: [] }),
+  "/v1/completions": () => ({
+    whole: { ...completion, choices: [{ ...completed, text: saidText, finish_reason: "stop" }] },
+    events: [
+      ...words.map((text) => data({ ...completion, choices: [{ ...completed, text }] })),
+      data({ ...completion, choices: [{ ...completed, text: "", finish_reason: "stop" }] }),
+      "data: [DONE]\n\n",
+    ],
+  }),
   "/v1/embeddings": () => ({
     whole: {
       object: "list",
@@ -86,6 +94,9 @@ const formats: Readonly<Record<string, (isCalling: boolean) => Told>> = {
     events: [],
   }),
 };
+
+const completion = { id: "cmpl-1", object: "text_completion", created: 1, model: "tiny" };
+const completed = { index: 0, logprobs: null, finish_reason: null };
 
 const json = JSON.stringify(toolArguments);
 const jsonPieces = [json.slice(0, 5), json.slice(5)];
