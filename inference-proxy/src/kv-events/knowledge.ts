@@ -1,4 +1,4 @@
-import { type Clock, type Logger, messageOf, type Random } from "@warmpath/runtime/base";
+import { after, type Clock, type Logger, messageOf, type Random } from "@warmpath/runtime/base";
 import type { Pool, Replica } from "../upstream/pool.ts";
 import type { FinishedPrompt } from "./audit.ts";
 import { discoverSources } from "./discover.ts";
@@ -54,6 +54,8 @@ export interface KvKnowledgeOptions {
 
 /** How often streams are looked at: replays wait for a second of silence. */
 const tickMs = 250;
+/** News of many replicas' health are looked at together: each look goes over all of them. */
+const gatherMs = 20;
 /** Rest before an engine that listed nothing, or did not answer, is asked again. */
 const askAgainMs = 30_000;
 
@@ -83,6 +85,7 @@ class FollowedPool implements KvKnowledge {
   readonly #options: KvKnowledgeOptions;
   readonly #followed = new Map<string, Followed>();
   readonly #closed = new AbortController();
+  #isLookDue = false;
 
   constructor(options: KvKnowledgeOptions) {
     this.#options = options;
@@ -94,7 +97,7 @@ class FollowedPool implements KvKnowledge {
   }
 
   start(): void {
-    this.#options.pool.onChange(() => this.#look());
+    this.#options.pool.onChange(() => this.#lookSoon());
     this.#look();
     void this.#run();
   }
@@ -139,6 +142,15 @@ class FollowedPool implements KvKnowledge {
       this.#look();
       for (const { events } of this.#followed.values()) events?.tick();
     }
+  }
+
+  #lookSoon(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    after(this.#options.clock, gatherMs, () => {
+      this.#isLookDue = false;
+      if (!this.#closed.signal.aborted) this.#look();
+    });
   }
 
   /** Sees which engines came up or went, and asks new ones where their events are. */
