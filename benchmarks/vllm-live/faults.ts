@@ -10,6 +10,8 @@ export interface FaultResult {
   readonly name: string;
   /** Streams that were open when it happened, by their end. */
   readonly open: Readonly<Record<string, number>>;
+  /** How many of them were at the engine that was struck; undefined: no single one was. */
+  readonly struck: number | undefined;
   /** Requests that came right after it, by their end. */
   readonly after: Readonly<Record<string, number>>;
   /**
@@ -45,6 +47,8 @@ export async function runFault(
   fault: Fault,
 ): Promise<FaultResult> {
   const random = seededRandom(fault.name);
+  // What happened before may have left the engine on probation.
+  await timeToRotation(proxy, engine);
   const open = await openStreams(proxy.url, random, 2 * openPerEngine);
   fault.strike(engine);
   const after = Array.from({ length: openPerEngine }, () =>
@@ -61,6 +65,7 @@ export async function runFault(
   return {
     name: fault.name,
     open: countsOf(ended),
+    struck: ended.filter(({ replica }) => replica === engine.name).length,
     after: countsOf(came),
     silenceMs: longestSilenceMs(ended),
     backMs: isMended ? await timeToRotation(proxy, engine) : undefined,
@@ -82,6 +87,7 @@ export async function runOverload(proxy: TestProxy): Promise<FaultResult> {
   return {
     name: "overload inside a 200",
     open: countsOf(ended),
+    struck: undefined,
     after: {},
     silenceMs: 0,
     backMs: undefined,
@@ -106,6 +112,7 @@ export async function runPoison(proxy: TestProxy): Promise<FaultResult> {
   return {
     name: "poison",
     open: countsOf(ended),
+    struck: undefined,
     after: countsOf([first, second]),
     silenceMs: longestSilenceMs(ended),
     backMs: undefined,

@@ -76,7 +76,11 @@ async function measure(
   const turns = await runSessions(proxy.url, plan.sessions);
   const predictions = await predictionsOf(proxy);
   const { warmShare, loadShare } = landingOf(turns);
+  say(
+    `foretold: ${JSON.stringify(predictions)}, landed: ${JSON.stringify({ warmShare, loadShare })}`,
+  );
   const late = kind.kind === "vllm" ? await startLate(engines, plan.sessions) : undefined;
+  if (late !== undefined) say(`foretold by a proxy that started late: ${JSON.stringify(late)}`);
   const faults: FaultResult[] = [];
   for (const run of faultsOf(plan, proxy, engines, kind)) {
     const result = await run();
@@ -168,12 +172,15 @@ const silenceMsMax = 10_000;
 /** A recovered replica is back in rotation within this, in ms. */
 const backMsMax = 5000;
 
-function barsOf({ name, open, after, silenceMs, backMs }: FaultResult): readonly Bar[] {
+function barsOf({ name, open, struck, after, silenceMs, backMs }: FaultResult): readonly Bar[] {
   const isPoison = name === "poison";
   const lost = (counts: Readonly<Record<string, number>>) =>
     (counts["hung"] ?? 0) + (counts["cut"] ?? 0) + (counts["bare-error"] ?? 0);
   const refused = after["refused"] ?? 0;
   return [
+    ...(struck === undefined
+      ? []
+      : [barOf(`${name}: open streams at the engine`, struck, ">=", 1)]),
     barOf(`${name}: streams without done or an explicit error`, lost(open), "<=", 0),
     barOf(`${name}: longest silence before the end, ms`, silenceMs, "<=", silenceMsMax),
     isPoison

@@ -18,9 +18,10 @@ export function reportOf(
     Object.entries(of)
       .map(([end, count]) => `${count} ${end}`)
       .join(", ");
-  const rows = faults.map(({ name, open, after, silenceMs, backMs }) => [
+  const rows = faults.map(({ name, open, struck, after, silenceMs, backMs }) => [
     name,
     counts(open),
+    struck === undefined ? "" : String(struck),
     counts(after),
     String(Math.round(silenceMs)),
     backMs === undefined ? "" : String(Math.round(backMs)),
@@ -31,7 +32,7 @@ export function reportOf(
     `${(100 * loadShare).toFixed(1)} % of all turns at the busier engine.`,
     late === undefined ? "" : `A proxy that started late: ${JSON.stringify(late)}.`,
   ].join(" ");
-  const headings = ["fault", "open streams", "requests after it", "silence ms", "back ms"];
+  const headings = ["fault", "open streams", "at it", "requests after it", "silence ms", "back ms"];
   return {
     bench: "vllm-live",
     question: "does the proxy know what real engines have cached, and who is lost when they fail?",
