@@ -16,8 +16,8 @@ const sizes = (bytes: readonly number[], sessions: number): DecisionPlan => ({
 });
 
 /** The bar's size is the last; the smaller ones show what the length costs. */
-export const fullPlan = sizes([1 * kb, 10 * kb, 150 * kb, 280 * kb], 200);
-export const quickPlan = sizes([10 * kb, 280 * kb], 60);
+export const fullPlan = sizes([1 * kb, 10 * kb, 150 * kb, 280 * kb], 100);
+export const quickPlan = sizes([10 * kb, 280 * kb], 40);
 export const tinyPlan = sizes([20 * kb], 3);
 
 /** The issue's: a 280 KB prompt, what is not parsing. */
@@ -75,7 +75,7 @@ function reportOf(
     table: tableOf(rounds),
     measured:
       "wall time of one request's part of a decision, on one core, code compiled: members of the body, keys, session. " +
-      "Cold: a session never seen. Known: its next request, a turn longer.",
+      "The shortest of three plays of each session. Cold: a session never seen. Known: its next request, a turn longer.",
     notMeasured:
       "reading the body from the socket, checking its UTF-8, writing the upstream's body, placement",
     absent: [],

@@ -20,8 +20,12 @@ const closeBracket = 0x5d;
  */
 export const nestingMax = 512;
 
-/** Strings up to about this long end sooner by a loop than by a call of the native search. */
-const loopBytes = 24;
+/**
+ * Strings up to about this long, as most names are, end sooner by a loop than by a call of the
+ * native search: 15 ns a call beside 1 ns a byte. Longer ones are searched natively also where
+ * every dozen bytes have an escaped quote.
+ */
+const loopBytes = 16;
 
 /**
  * A walk through one value that can stop at any byte and go on from there, also in another copy of
@@ -95,20 +99,17 @@ export class JsonWalk {
  * where nothing closes it.
  */
 export function closingQuote(bytes: Uint8Array, from: number): number {
+  const { length } = bytes;
   let at = isEscaped(bytes, from) ? from + 1 : from;
-  for (;;) {
-    const loopEnd = Math.min(at + loopBytes, bytes.length);
-    while (at < loopEnd) {
-      const byte = bytes[at];
-      if (byte === quote) return at;
-      at += byte === backslash ? 2 : 1;
-    }
-    if (at >= bytes.length) return bytes.length;
-    const found = bytes.indexOf(quote, at);
-    if (found < 0) return bytes.length;
-    if (!isEscaped(bytes, found)) return found;
-    at = found + 1;
+  const loopEnd = Math.min(at + loopBytes, length);
+  while (at < loopEnd) {
+    const byte = bytes[at];
+    if (byte === quote) return at;
+    at += byte === backslash ? 2 : 1;
   }
+  let found = at < length ? bytes.indexOf(quote, at) : -1;
+  while (found >= 0 && isEscaped(bytes, found)) found = bytes.indexOf(quote, found + 1);
+  return found < 0 ? length : found;
 }
 
 /** True after an odd number of backslashes: in an even one they escape each other. */
