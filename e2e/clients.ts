@@ -92,7 +92,8 @@ export async function watchToEnd(
       }
     } catch (error) {
       lastError = error;
-      // The system may be down at this moment: that is what some tests are about. The deadline bounds it.
+      // The system may be down at this moment: that is what some tests are about. The deadline
+      // bounds it.
       await Bun.sleep(100);
     }
   }
@@ -104,7 +105,10 @@ export function kindsOf({ events }: Watched): string[] {
   return events.map(({ kind }) => kind.case ?? "");
 }
 
-/** Fails unless the events have no gap or duplicate and every step's deltas add up to its recorded text. */
+/**
+ * Fails unless the events have no gap or duplicate and every step's deltas add up to its recorded
+ * text.
+ */
 export function assertWhole(watched: Watched): void {
   const seqs = watched.events.map(({ seq }) => Number(seq));
   const expected = seqs.map((_, index) => index + 1);

@@ -17,8 +17,8 @@ const timeoutMs = 90_000;
 const orphansEndWithinMs = 5000;
 
 /**
- * Every place where a tool-calling run can die: around each append, and between a tool's effect and its record. The
- * showcase takes three steps, so the second passage of a place is another step's.
+ * Every place where a tool-calling run can die: around each append, and between a tool's effect and
+ * its record. The showcase takes three steps, so the second passage of a place is another step's.
  */
 const places = [
   "before-started",

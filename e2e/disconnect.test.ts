@@ -3,14 +3,18 @@ import { kindsOf, postJson, watchToEnd, webClient } from "./clients.ts";
 import { type System, startSystem } from "./system.ts";
 
 const timeoutMs = 60_000;
-/** How long a freed slot may take to show: disconnects are noticed at once, gauges are read by polling. */
+/**
+ * How long a freed slot may take to show: disconnects are noticed at once, gauges are read by
+ * polling.
+ */
 const freedWithinMs = 5000;
 const longAnswer = "Write 2000 words about the sea.";
 
 let system: System;
 
 beforeAll(async () => {
-  // One replica with room for one request beside the stream under test: what waits, waits in the proxy.
+  // One replica with room for one request beside the stream under test: what waits, waits in the
+  // proxy.
   system = await startSystem({ replicas: 1, env: { WARMPATH_REPLICA_IN_FLIGHT_MAX: "1" } });
 }, timeoutMs);
 

@@ -82,7 +82,8 @@ describe("without a key or a signature", () => {
     const state = createServiceTransport({ url: system.stateGrpcUrl });
     const proxy = createServiceTransport({ url: `http://127.0.0.1:${system.port + 11}` });
     try {
-      // Begun one at a time: a refusal that comes before anybody waits for it would count as unhandled.
+      // Begun one at a time: a refusal that comes before anybody waits for it would count as
+      // unhandled.
       const calls = [
         () => createClient(TaskService, state).listTasks({}, { headers }),
         () => createClient(KeyService, state).listKeys({}, { headers }),

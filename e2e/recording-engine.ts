@@ -19,7 +19,9 @@ export interface RecordingEngine {
   stop(): Promise<void>;
 }
 
-/** Speaks vLLM's API as far as the proxy needs it, and answers chats, which are streamed, by `turn`. */
+/**
+ * Speaks vLLM's API as far as the proxy needs it, and answers chats, which are streamed, by `turn`.
+ */
 export function startRecordingEngine(
   turn: (messages: readonly EngineMessage[]) => EngineTurn,
 ): RecordingEngine {

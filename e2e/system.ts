@@ -43,7 +43,10 @@ export interface System {
   readonly stateGrpcUrl: string;
   readonly principalKey: string;
   replicaUrl(index: number): string;
-  /** Ends the process that runs agents (in one process: the whole) with SIGKILL; returns once it is gone. */
+  /**
+   * Ends the process that runs agents (in one process: the whole) with SIGKILL; returns once it is
+   * gone.
+   */
   killWorker(): Promise<void>;
   /** Waits until the process that runs agents has ended by itself. */
   workerExited(): Promise<void>;
@@ -61,7 +64,10 @@ let nextBase = 10_000 + Math.floor(Math.random() * 180) * 100;
 /** Blocks that are tried before it is said that none is free. */
 const blocksTriedMax = 50;
 
-/** A block of ports that nobody listens in: other tests, and their servers, take theirs from the same range. */
+/**
+ * A block of ports that nobody listens in: other tests, and their servers, take theirs from the
+ * same range.
+ */
 export async function nextPortBlock(): Promise<number> {
   for (let tries = 0; tries < blocksTriedMax; tries += 1) {
     nextBase = nextBase >= 28_000 ? 10_000 : nextBase + 100;

@@ -1,8 +1,9 @@
 /**
- * Goal: killed between a remote tool's effect and its record, a run never repeats an effect that may not be repeated:
- * it asks the tool what became of it, or reports that nobody knows; and what the engine is sent stays the same to the
- * byte over steps, restarts and the tasks of a conversation. Method: a tool service and an engine in this process,
- * which count and record; `kill -9` of the worker at the place in question.
+ * Goal: killed between a remote tool's effect and its record, a run never repeats an effect that
+ * may not be repeated: it asks the tool what became of it, or reports that nobody knows; and what
+ * the engine is sent stays the same to the byte over steps, restarts and the tasks of a
+ * conversation. Method: a tool service and an engine in this process, which count and record; `kill
+ * -9` of the worker at the place in question.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -151,7 +152,8 @@ describe(`a remote tool's effects on ${topology}`, () => {
         expect(own.filter(([, count]) => count > 1)).toEqual([]);
         for (const { name, outcome } of finished) {
           const key = `${taskId}.1.${name === "pay" ? 0 : 1}`;
-          // What is reported as done was done; of a payment that was cut short nobody claims to know.
+          // What is reported as done was done; of a payment that was cut short nobody claims to
+          // know.
           if (outcome === ToolOutcome.DONE) expect(effects.get(key)).toBe(1);
           if (name === "pay") expect(outcome).not.toBe(ToolOutcome.FAILED);
           if (name === "book") expect(outcome).not.toBe(ToolOutcome.UNKNOWN);

@@ -133,6 +133,8 @@ export interface CellResult {
   readonly sessionsLeftOut: number;
   /** Turns that clients left. */
   readonly aborts: number;
+  /** Turns that were told to come again later, once for each time. */
+  readonly refusals: number;
   readonly held: { readonly turns: number; readonly heldMs: Histogram };
   /** Turns sent, ended, and under way or held when the run stopped; the whole run. */
   readonly conservation: {

@@ -57,13 +57,17 @@ export interface PolicyContext {
   truth(replica: number): ReplicaTruth;
 }
 
+/** What a policy says of a request. */
+export type Placement = number | "hold" | { readonly refuse: number };
+
 /** A running policy. All methods are called in the order of virtual time. */
 export interface PolicyRun {
   /**
    * Index of the replica, or "hold": the lab asks again, in the order of arrival, when a scrape
    * came or 100 ms passed, and when a request ended for as long as not many in a row are refused.
+   * `refuse`: the client is told to come again after so many ms, and does, as another request.
    */
-  place(request: RoutedRequest, replicas: readonly ReplicaView[], nowMs: number): number | "hold";
+  place(request: RoutedRequest, replicas: readonly ReplicaView[], nowMs: number): Placement;
   onFirstToken?(requestId: number, nowMs: number): void;
   /** `cachedTokens` as the engine's usage reports it; undefined when the request failed. */
   onEnded?(requestId: number, nowMs: number, usage: RoutedUsage | undefined): void;

@@ -107,7 +107,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       lookUpsMax: config.keyLookUpsMax,
     },
   });
-  const rpc = createInferenceRpc(deps, { means, random, authenticator, health });
+  const rpc = createInferenceRpc(deps, { means, authenticator, health });
   const answerApi = createHandler({
     call,
     models,
@@ -174,21 +174,19 @@ function createInferenceRpc(
   deps: InferenceProxyDeps,
   parts: {
     readonly means: Means;
-    readonly random: Random;
     readonly authenticator: Authenticator;
     readonly health: Health;
   },
 ): RpcServer {
   const { config, metrics, tracing, log, clock, signer } = deps;
-  const { call, models, loads } = parts.means;
+  const { call, models, placer } = parts.means;
   const { generatedBytesMax } = config;
   // The RPC server hands the very principal of `authenticate` to the handlers.
   const callers = new WeakMap<Principal, Caller>();
   const service = createInferenceService({
     call,
     models,
-    loads,
-    random: parts.random,
+    placer,
     generatedBytesMax,
     operatorTenants: config.operatorTenants,
     requestsPerMinuteOf: (principal) => callers.get(principal)?.requestsPerMinute ?? 0,

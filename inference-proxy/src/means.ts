@@ -5,7 +5,7 @@ import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
 import { createCostAccounts } from "./call/cost-accounts.ts";
 import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
-import { guardBookings } from "./call/guard-bookings.ts";
+import { guardPlacing } from "./call/guard-placing.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
@@ -15,7 +15,12 @@ import { createCallPrompts } from "./call/prompts.ts";
 import { createReplicaGates } from "./call/replica-gate.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
-import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
+import {
+  type CacheNews,
+  type KvKnowledge,
+  parseConfiguredSources,
+  startKvKnowledge,
+} from "./kv-events/index.ts";
 import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
 import {
@@ -24,7 +29,7 @@ import {
   type Limiter,
   type LimitStore,
 } from "./pace/index.ts";
-import { createBookings, type Loads, pickEndpoint } from "./pick/index.ts";
+import { furthestRefusal, Placer } from "./pick/index.ts";
 import { parseProviders, type SecretSource } from "./providers/index.ts";
 import {
   anyRequestOf,
@@ -43,7 +48,7 @@ import { createWatchdog } from "./upstream/watchdog.ts";
 export interface Means {
   readonly call: CallMeans;
   readonly models: Models;
-  readonly loads: Loads;
+  readonly placer: Placer;
   readonly proxyMetrics: InferenceProxyMetrics;
   /** Sets the gauges that are only worth computing when somebody reads them. */
   reportLoad(): void;
@@ -88,15 +93,11 @@ export function createMeans(options: MeansOptions): Means {
   const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
   const client = createHttp1Client(keptConnections, clock);
   const resilience = createResilience({ config, pool, clock, random, log });
-  const bookings = guardBookings(createBookings({ random }), resilience.breakers);
-  const placement = createPlacement({
-    pool,
-    bookings,
-    watchdog,
-    clock,
-    retryAfterMs,
-    limits: queueLimits(config),
-  });
+  const placer = placerFor(pool, random);
+  const placing = guardPlacing(placer, resilience.breakers);
+  const limits = queueLimits(config);
+  const queued = { pool, placer, placing, clock, watchdog, retryAfterMs, limits };
+  const placement = createPlacement(queued);
   const answers = createAnswerStore({ clock, limits: config });
   const proxyMetrics = createInferenceProxyMetrics(
     options.metrics,
@@ -106,13 +107,13 @@ export function createMeans(options: MeansOptions): Means {
   resilience.start({ metrics: proxyMetrics });
   const paces = createReplicaPaces();
   const limiter = limiterOf(options, proxyMetrics);
-  const kvKnowledge = followEngines(options, pool, proxyMetrics);
+  const kvKnowledge = followEngines(options, pool, placer, proxyMetrics);
   const estimates = estimatesOf(config);
   const models = modelsOf(config, pool);
   const receipts = openReceipts({ config, clock, log, metrics: proxyMetrics });
   reportHealth(proxyMetrics, pool);
   return {
-    loads: bookings,
+    placer,
     proxyMetrics,
     models,
     call: {
@@ -138,7 +139,7 @@ export function createMeans(options: MeansOptions): Means {
       receipts,
       attempt: { limits: config, watchdog, client },
       paths: createUpstreamPaths(clock),
-      router: createRouting(options, pool, bookings),
+      router: createRouting(options, pool, placer),
       failover: failoverOf(options, pool, proxyMetrics),
       reuse: createAnswerReuse({
         store: answers,
@@ -147,7 +148,7 @@ export function createMeans(options: MeansOptions): Means {
         limits: config,
       }),
     },
-    reportLoad: () => reportLoad(proxyMetrics, pool, bookings, paces),
+    reportLoad: () => reportLoad(proxyMetrics, pool, placer, paces),
     refuseNew: () =>
       placement.close(
         new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
@@ -174,23 +175,28 @@ function failoverOf(
   return createFailover({ pairs, waitMs, pool, clock, log, metrics });
 }
 
+function placerFor({ endpoints }: Pool, random: Random): Placer {
+  return new Placer({ names: endpoints.map(({ name }) => name), random });
+}
+
 /** The table of routes, joined with what has room now; undefined without a table. */
 function createRouting(
   { config, clock }: MeansOptions,
   pool: Pool,
-  loads: Loads,
+  placer: Placer,
 ): Router | undefined {
   if (config.routes.length === 0) {
     return undefined;
   }
   const prices = parsePrices(config.prices);
+  const inFlight = (endpoint: string) => placer.inFlight(endpoint);
   return createRouter({
     rules: parseRouteRules(config.routes),
     overflowWaitMs: config.overflowWaitMs,
     stayMs: config.routeStayMs,
     sessionsMax: config.routeSessionsMax,
     clock,
-    roomOf: (model) => roomOf(pickEndpoint(pool.endpoints, loads, anyRequestOf(model), 0).reason),
+    roomOf: (model) => roomOf(furthestRefusal(pool.endpoints, inFlight, anyRequestOf(model))),
     priceOf: (model) => typicalPrice(prices, model),
     onChange: (listener) => pool.onChange(listener),
   });
@@ -249,6 +255,7 @@ function limiterOf(
 function followEngines(
   { config, clock, random, log }: Pick<MeansOptions, "config" | "clock" | "random" | "log">,
   pool: Pool,
+  placer: Placer,
   { kvEvents: metrics }: InferenceProxyMetrics,
 ): KvKnowledge {
   const names = pool.replicas.map(({ address }) => address.name);
@@ -259,6 +266,7 @@ function followEngines(
     random,
     log,
     metrics,
+    news: newsFor(placer, names),
     limits: {
       isDiscovering: config.kvEventsDiscovered,
       timeoutMs: config.probeTimeoutMs,
@@ -267,6 +275,23 @@ function followEngines(
       messageBytesMax: config.kvEventsMessageBytesMax,
     },
   });
+}
+
+/** What engines say goes where placement looks. */
+function newsFor({ belief }: Placer, names: readonly string[]): CacheNews {
+  const indices = new Map(names.map((name, index) => [name, index]));
+  const told = (tell: (replica: number) => void) => (name: string) => {
+    const replica = indices.get(name);
+    if (replica !== undefined) {
+      tell(replica);
+    }
+  };
+  return {
+    stored: (name, keys) => told((replica) => belief.stored(replica, keys))(name),
+    removed: (name, keys) => told((replica) => belief.removed(replica, keys))(name),
+    cleared: told((replica) => belief.cleared(replica)),
+    trusted: (name, isTrusted) => told((replica) => belief.trusted(replica, isTrusted))(name),
+  };
 }
 
 /** People hear once that limits are not shared now, and once that they are again. */
@@ -292,11 +317,11 @@ function modelsOf(config: InferenceProxyConfig, pool: Pool): Models {
 function reportLoad(
   metrics: InferenceProxyMetrics,
   pool: Pool,
-  loads: Loads,
+  placer: Placer,
   paces: ReplicaPaces,
 ): void {
   for (const { name: replica } of pool.endpoints) {
-    metrics.inFlight.set({ replica }, loads.inFlight(replica));
+    metrics.inFlight.set({ replica }, placer.inFlight(replica));
     const { firstEventMs } = paces.paceOf(replica);
     if (firstEventMs !== undefined) {
       metrics.learnedFirstEventSeconds.set({ replica }, firstEventMs / 1000);

@@ -8,13 +8,22 @@ export {
   type Lane,
   lanes,
   type Place,
+  rankOf,
   type Service,
   serviceTokens,
   type Waiting,
   type WaitLimits,
   type WaitQueue,
 } from "./admit/index.ts";
-export { CacheIndex, type PrefixKey, RecentKeys, ReplicaSets } from "./cache-index/index.ts";
+export {
+  CacheBelief,
+  CacheIndex,
+  HistoryIndex,
+  type KeyedPrompt,
+  type PrefixKey,
+  RecentKeys,
+  ReplicaSets,
+} from "./cache-index/index.ts";
 export {
   createEwma,
   createReplicaPaces,
@@ -37,25 +46,17 @@ export {
 } from "./pace/index.ts";
 export {
   type Booking,
-  type Bookings,
+  type BookingEnd,
   type Candidate,
-  createBookings,
+  type CostTerms,
   type Endpoint,
-  explainPick,
-  type Loads,
   type NoEndpoint,
-  type PickResult,
-  pickEndpoint,
+  type Placed,
+  Placer,
+  type Placing,
+  type PromptSummary,
   type RequestSummary,
 } from "./pick/index.ts";
-export {
-  type Chain,
-  chainOf,
-  createPrefixMemory,
-  type HashBytes,
-  type PrefixMemory,
-  type Recalled,
-} from "./prefix/index.ts";
 export {
   type CacheBreak,
   type CacheBreakCause,
@@ -71,3 +72,11 @@ export {
   type SessionKind,
   type SessionLink,
 } from "./prompt/index.ts";
+export {
+  type GateOptions,
+  gateDefaults,
+  SessionGate,
+  type SessionTurn,
+  type ShareOptions,
+  stopRest,
+} from "./sessions/index.ts";

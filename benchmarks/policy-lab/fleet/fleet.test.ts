@@ -24,8 +24,8 @@ describe("runCell()", () => {
     expect(cell.slots).toBe(2);
     expect(turnsIn(cell)).toBe(4);
     expect(cell.promptTokens).toBe(2 * (160 + 336));
-    // The second turn finds prompt and answer of the first but for the token whose KV nobody needed:
-    // 175 of 176 tokens are computed, 10 full blocks.
+    // The second turn finds prompt and answer of the first but for the token whose KV nobody
+    // needed: 175 of 176 tokens are computed, 10 full blocks.
     expect(cell.hitTokens).toBe(2 * 160);
     expect(cell.boundTokens).toBe(2 * 176);
     const ttft = histogramOf([cell], ({ firstTurnTtftMs }) => firstTurnTtftMs);

@@ -25,6 +25,7 @@ export type Recorded = Pick<
   | "jain"
   | "retries"
   | "aborts"
+  | "refusals"
   | "held"
 >;
 
@@ -56,6 +57,7 @@ export class Recorder {
   #preemptions = 0;
   #retries = 0;
   #aborts = 0;
+  #refusals = 0;
   #heldTurns = 0;
   /** Over the whole run. */
   steps = 0;
@@ -140,6 +142,10 @@ export class Recorder {
     if (this.isMeasured(nowMs)) this.#retries += 1;
   }
 
+  refused(nowMs: number): void {
+    if (this.isMeasured(nowMs)) this.#refusals += 1;
+  }
+
   /** The window's figures; rates over the part of it that lies before `endedMs`. */
   finish(endedMs: number): Recorded {
     const seconds = Math.max(1, Math.min(endedMs, this.#toMs) - this.#fromMs) / 1000;
@@ -161,6 +167,7 @@ export class Recorder {
       ...this.#tenants.finish(),
       retries: this.#retries,
       aborts: this.#aborts,
+      refusals: this.#refusals,
       held: { turns: this.#heldTurns, heldMs: this.#heldMs.build() },
     };
   }

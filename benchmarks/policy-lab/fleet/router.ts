@@ -52,7 +52,7 @@ export class Router {
   #willAsk = false;
   #hasTimer = false;
   #idleSinceMs: number | undefined;
-  /** Attempts that an engine has finished and whose end is on its way to the client. */
+  /** Attempts whose end is on its way to the client, and refused ones that will come again. */
   #returning = 0;
 
   constructor(options: RouterOptions) {
@@ -195,12 +195,22 @@ export class Router {
 
   /** False when the turn must wait: the policy said so, or nobody is healthy. */
   #tryPlace({ turn, request, sinceMs }: HeldTurn): boolean {
-    const { policy, run, queue, replicas, cacheEvents } = this.#options;
+    const { policy, run, queue, replicas, cacheEvents, recorder } = this.#options;
     const { nowMs } = queue;
     if (!this.#views.some(({ healthy }) => healthy)) return false;
     cacheEvents.deliver(nowMs);
     const chosen = run.place(request, this.#views, nowMs);
     if (chosen === "hold") return false;
+    if (typeof chosen === "object") {
+      turn.heldMs += nowMs - sinceMs;
+      recorder.refused(nowMs);
+      this.#returning += 1;
+      queue.at(nowMs + chosen.refuse, () => {
+        this.#returning -= 1;
+        this.send(turn);
+      });
+      return true;
+    }
     const replica = replicas[chosen];
     if (replica === undefined || this.#views[chosen]?.healthy !== true) {
       throw new Error(`policy "${policy.name}" chose replica ${chosen}, which cannot be chosen`);

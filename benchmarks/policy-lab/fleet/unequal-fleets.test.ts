@@ -25,7 +25,7 @@ describe("unequal fleets", () => {
       return {
         place: (request, replicas, nowMs) => {
           const replica = turn.place(request, replicas, nowMs);
-          if (replica !== "hold") placed.push({ replica, nowMs });
+          if (typeof replica === "number") placed.push({ replica, nowMs });
           return replica;
         },
         onReplicaLost: (replica) => lost.push(replica),

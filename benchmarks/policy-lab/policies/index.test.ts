@@ -7,7 +7,7 @@ import { blockTokens, replicaViews, startPolicy } from "./testing/hand-made-flee
 
 /** Some 200 sessions that grow by turns, on a fleet whose replicas come and go. */
 class Fleet {
-  readonly choices: (number | "hold")[] = [];
+  readonly choices: (number | "hold" | "refused")[] = [];
   readonly #run: PolicyRun;
   readonly #random: Random;
   readonly #replicas: number;
@@ -34,8 +34,8 @@ class Fleet {
     });
     const request = turn(step, this.#random.next());
     const choice = this.#run.place(request, views, nowMs);
-    this.choices.push(choice);
-    if (choice === "hold") {
+    this.choices.push(typeof choice === "object" ? "refused" : choice);
+    if (typeof choice !== "number") {
       this.#run.onSessionEnded?.(request.sessionId, nowMs);
       return;
     }

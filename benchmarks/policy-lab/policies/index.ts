@@ -13,7 +13,7 @@ import { roundRobin } from "./round-robin.ts";
 import { sessionHash } from "./session-hash.ts";
 import { thunderAgent } from "./thunder-agent.ts";
 import { vllmBalancer } from "./vllm-balancer.ts";
-import { warmpath } from "./warmpath.ts";
+import { warmpath, warmpathHistory } from "./warmpath.ts";
 
 /** What a grid compares unless it is told otherwise, simplest first, the bound last. */
 export const defaultPolicies: readonly Policy[] = [
@@ -29,6 +29,7 @@ export const defaultPolicies: readonly Policy[] = [
   lmetric,
   thunderAgent,
   warmpath,
+  warmpathHistory,
   oracle,
 ];
 

@@ -2,7 +2,7 @@ import { CacheIndex } from "@warmpath/inference-proxy/policy";
 import type { Policy, PolicyContext, PolicyRun, ReplicaView, RoutedRequest } from "../types.ts";
 import { applyCacheEvents } from "./shared/apply-cache-events.ts";
 import { cheapest } from "./shared/choose.ts";
-import { HistoryIndex } from "./shared/history-index.ts";
+import { PromptHistory } from "./shared/prompt-history.ts";
 
 /** Weights and index of one configuration of llm-d's scheduler. */
 export interface LlmDOptions {
@@ -114,7 +114,7 @@ function historyKnowledge(
   const keysMax = blocks.map(
     (its) => options.chunksMax ?? Math.max(1, Math.floor(its / chunkBlocks)),
   );
-  const index = new HistoryIndex({ chunkBlocks, chunksMax: chunksLookedAt, keysMax });
+  const index = new PromptHistory({ chunkBlocks, chunksMax: chunksLookedAt, keysMax });
   const depths = new Int32Array(replicas);
   return {
     writeShares(request, nowMs, shares) {

@@ -1,17 +1,19 @@
 import {
   type Booking,
-  type Bookings,
   type Claim,
-  createBookings,
-  createPrefixMemory,
   createWaitQueue,
   type Endpoint,
   type Lane,
+  Placer,
+  type PromptSummary,
+  rankOf,
   type Service,
   serviceTokens,
+  stopRest,
   type WaitQueue,
 } from "@warmpath/inference-proxy/policy";
-import type { SloClass } from "../../workloads/types.ts";
+import type { CacheEvent } from "../../engine/types.ts";
+import type { GapKind, SloClass } from "../../workloads/types.ts";
 import type {
   Policy,
   PolicyContext,
@@ -23,12 +25,17 @@ import type {
 
 // The proxy's defaults (inference-proxy/src/config.ts): WARMPATH_REPLICA_IN_FLIGHT_MAX,
 // WARMPATH_PROXY_QUEUE_REQUESTS_MAX, WARMPATH_PROXY_LANE_PASSED_OVER_MAX,
-// WARMPATH_PROXY_PREFIX_ENTRIES_MAX and WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED.
+// WARMPATH_PROXY_QUEUE_WAIT_MS_MAX and WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED.
 const inFlightMax = 256;
 const queueRequestsMax = 1024;
 const lanePassedOverMax = 8;
-const prefixEntriesMax = 65_536;
+const queueWaitMsMax = 60_000;
 const answerTokensExpected = 512;
+/** `retry-after` of the proxy's refusals. */
+const retryAfterMs = 1000;
+
+/** Engine blocks that one key stands for: as coarse as the proxy's chunks of text. */
+const chunkBlocks = 4;
 
 const model = "lab";
 const models: ReadonlySet<string> = new Set([model]);
@@ -39,118 +46,201 @@ const laneOf: Readonly<Record<SloClass, Lane>> = {
   batch: "batch",
 };
 
+/** What the proxy knows of caches. */
+type Knowledge = "events" | "history";
+
 /**
- * The proxy's own placement: the same functions in the same order as `call/placement.ts` and
- * `call/open-call.ts` there, with the lab's clock, chance and replicas in place of sockets.
+ * The proxy's own placement: the same functions in the same order as `call/placement.ts` there,
+ * with the lab's clock, chance and replicas in place of sockets. Nobody tells it when a session
+ * ends.
  */
 export const warmpath: Policy = {
   name: "warmpath",
   source: "inference-proxy/src/policy.ts of this repository",
-  about: "What our proxy does today: least requests in flight, a warm prefix between equals.",
-  start: (context) => new WarmpathRun(context),
+  about: "Our proxy: cost in seconds, sessions admitted by what they need cached; KV events.",
+  start: (context) => new WarmpathRun(context, "events"),
+};
+
+/** The same before engines that publish no events. */
+export const warmpathHistory: Policy = {
+  name: "warmpath-history",
+  source: warmpath.source,
+  about: "Our proxy, knowing of caches only what it sent itself.",
+  start: (context) => new WarmpathRun(context, "history"),
 };
 
 /** One call of the proxy, as far as placement goes. */
 interface Call {
   readonly request: RoutedRequest;
-  /** The chained hashes of the prompt, up to and including each of its full blocks. */
-  readonly chain: readonly bigint[];
-  isWaiting: boolean;
+  readonly prompt: PromptSummary;
+  readonly arrivedAtMs: number;
+  place: { leave(): void } | undefined;
   seat: { readonly booking: Booking; readonly service: Service } | undefined;
 }
 
 class WarmpathRun implements PolicyRun {
-  readonly #bookings: Bookings;
-  readonly #prefixes = createPrefixMemory({ entriesMax: prefixEntriesMax });
+  readonly #placer: Placer;
   readonly #queue: WaitQueue<Call> = createWaitQueue({
     requestsMax: queueRequestsMax,
     bytesMax: Number.POSITIVE_INFINITY,
     passedOverMax: lanePassedOverMax,
   });
+  readonly #knowledge: Knowledge;
   readonly #calls = new Map<number, Call>();
+  /** Ended turns whose session's rest is told right after them. */
+  #ended: { call: Call; usage: RoutedUsage | undefined } | undefined;
   #endpoints: readonly Endpoint[] = [];
+  #nowMs = 0;
 
-  constructor({ random }: PolicyContext) {
-    this.#bookings = createBookings({ random });
+  constructor({ replicas, random }: PolicyContext, knowledge: Knowledge) {
+    const names = Array.from({ length: replicas }, (_, replica) => String(replica));
+    this.#placer = new Placer({ names, random });
+    this.#knowledge = knowledge;
+    for (let replica = 0; replica < replicas; replica += 1) {
+      this.#placer.belief.trusted(replica, knowledge === "events");
+    }
   }
 
-  place(request: RoutedRequest, replicas: readonly ReplicaView[]): number | "hold" {
+  place(
+    request: RoutedRequest,
+    replicas: readonly ReplicaView[],
+    nowMs: number,
+  ): number | "hold" | { readonly refuse: number } {
+    this.#settleEnded();
+    this.#nowMs = nowMs;
     this.#endpoints = replicas.map(endpointOf);
-    const call = this.#calls.get(request.id) ?? this.#open(request);
+    const call = this.#calls.get(request.id) ?? this.#open(request, nowMs);
     // Its turn came while another was asked for, and the replica died before it left.
     if (call.seat !== undefined && replicas[Number(call.seat.booking.endpoint)]?.healthy !== true) {
-      leaveSeat(call, 0);
+      this.#leaveSeat(call, undefined, stopRest);
     }
-    if (call.isWaiting) this.#queue.pump((waiting) => this.#start(waiting));
-    // A newcomer never overtakes those who wait.
-    else if (call.seat === undefined && (this.#queue.hasWaiting(model) || !this.#start(call))) {
-      // A full queue refuses, and the client tries again: here, when the lab next asks.
-      const waiting = { ...claimOf(request), bytes: 0, item: call };
-      call.isWaiting = this.#queue.join(waiting) !== undefined;
-    }
-    return call.seat === undefined ? "hold" : Number(call.seat.booking.endpoint);
+    if (call.seat !== undefined) return Number(call.seat.booking.endpoint);
+    if (call.place !== undefined) this.#queue.pump((waiting) => this.#start(waiting));
+    else if (!this.#mayGoFirst(call) || !this.#start(call)) this.#wait(call);
+    if (call.seat !== undefined)
+      return Number((call.seat as { booking: Booking }).booking.endpoint);
+    if (nowMs - call.arrivedAtMs < queueWaitMsMax) return "hold";
+    call.place?.leave();
+    this.#calls.delete(request.id);
+    return { refuse: retryAfterMs };
   }
 
-  onFirstToken(requestId: number): void {
-    const call = this.#calls.get(requestId);
-    if (call?.seat !== undefined) this.#prefixes.remember(call.chain, call.seat.booking.endpoint);
+  onFirstToken(requestId: number, nowMs: number): void {
+    this.#calls.get(requestId)?.seat?.booking.firstEvent(nowMs);
   }
 
-  onEnded(requestId: number, _nowMs: number, usage: RoutedUsage | undefined): void {
+  onEnded(requestId: number, nowMs: number, usage: RoutedUsage | undefined): void {
+    this.#settleEnded();
+    this.#nowMs = nowMs;
     const call = this.#calls.get(requestId);
     if (call === undefined) return;
-    const { promptTokens, cachedTokens, outputTokens } = usage ?? nothingUsed;
-    leaveSeat(call, serviceTokens(promptTokens - cachedTokens, outputTokens));
     this.#calls.delete(requestId);
+    this.#ended = { call, usage };
   }
 
-  #open(request: RoutedRequest): Call {
-    const call: Call = { request, chain: chainOf(request), isWaiting: false, seat: undefined };
+  /** The proxy sees it in the answer: it asks for a tool, or it is final. */
+  onPause(sessionId: string, kind: GapKind, toolName: string | undefined): void {
+    if (this.#ended?.call.request.sessionId !== sessionId) return;
+    this.#settleEnded(kind === "human" ? stopRest : (toolName ?? kind));
+  }
+
+  onCacheEvents(replica: number, events: readonly CacheEvent[]): void {
+    if (this.#knowledge === "history") return;
+    const { belief } = this.#placer;
+    for (const event of events) {
+      if (event.type === "removed") belief.removed(replica, [event.key]);
+      else if (event.type === "cleared") belief.cleared(replica);
+      else belief.stored(replica, event.keys);
+    }
+  }
+
+  onReplicaLost(replica: number): void {
+    this.#placer.lose(replica);
+  }
+
+  #open(request: RoutedRequest, nowMs: number): Call {
+    const call: Call = {
+      request,
+      prompt: promptOf(request),
+      arrivedAtMs: nowMs,
+      place: undefined,
+      seat: undefined,
+    };
     this.#calls.set(request.id, call);
     return call;
   }
 
+  /** A newcomer never overtakes those who wait; an admitted session has its place already. */
+  #mayGoFirst({ prompt }: Call): boolean {
+    return !this.#queue.hasWaiting(model) || this.#placer.isAdmitted(prompt);
+  }
+
   #start(call: Call): boolean {
-    const picked = this.#bookings.pickAndBook(this.#endpoints, {
-      model,
-      excluded: new Set(),
-      warmOn: this.#prefixes.recall(call.chain)?.replica,
-    });
-    if (!("booking" in picked)) return false;
+    const summary = { model, excluded: noneExcluded, prompt: call.prompt };
+    const placed = this.#placer.place(this.#endpoints, summary, this.#nowMs);
+    if (!("booking" in placed)) return false;
     const expected = serviceTokens(call.request.promptTokens, answerTokensExpected);
     const service = this.#queue.serve(claimOf(call.request), expected);
-    call.seat = { booking: picked.booking, service };
-    call.isWaiting = false;
+    call.seat = { booking: placed.booking, service };
+    call.place = undefined;
     return true;
+  }
+
+  /** A full queue refuses, and the client tries again: here, when the lab next asks. */
+  #wait(call: Call): void {
+    const rank = rankOf(call.arrivedAtMs, this.#placer.uncachedTokens(call.prompt));
+    call.place = this.#queue.join({ ...claimOf(call.request), rank, bytes: 0, item: call });
+  }
+
+  #settleEnded(rest = stopRest): void {
+    if (this.#ended === undefined) return;
+    const { call, usage } = this.#ended;
+    this.#ended = undefined;
+    this.#leaveSeat(call, usage, rest);
+  }
+
+  #leaveSeat(call: Call, usage: RoutedUsage | undefined, rest: string): void {
+    const tokens = usage ?? nothingUsed;
+    const served = serviceTokens(tokens.promptTokens - tokens.cachedTokens, tokens.outputTokens);
+    call.seat?.booking.release({ ...(usage && { usage }), rest }, this.#nowMs);
+    call.seat?.service.settle(served);
+    call.seat = undefined;
   }
 }
 
 const nothingUsed: RoutedUsage = { promptTokens: 0, cachedTokens: 0, outputTokens: 0 };
-
-function leaveSeat(call: Call, tokensServed: number): void {
-  call.seat?.booking.release();
-  call.seat?.service.settle(tokensServed);
-  call.seat = undefined;
-}
+const noneExcluded: ReadonlySet<string> = new Set();
 
 function claimOf({ sloClass, tenant }: RoutedRequest): Claim {
   return { lane: laneOf[sloClass], group: model, tenant };
 }
 
-function endpointOf({ index, healthy, running, waiting }: ReplicaView): Endpoint {
+function endpointOf({ index, healthy, blocks, blockTokens }: ReplicaView): Endpoint {
   return {
     name: String(index),
     healthy,
     unhealthyReason: healthy ? "" : "died",
     models,
     inFlightMax,
-    engineRunning: running,
-    engineWaiting: waiting,
+    // One router, which counts for itself: it has nothing to learn from a scrape.
+    engineRunning: undefined,
+    engineWaiting: undefined,
+    kvTokens: blocks * blockTokens,
   };
 }
 
-/** Block keys are what hashes of messages are to the proxy: equal key, equal prompt up to there. */
-function chainOf({ chain, promptTokens }: RoutedRequest): readonly bigint[] {
-  const blocks = Math.floor(promptTokens / chain.blockTokens);
-  return Array.from({ length: blocks }, (_, index) => BigInt(chain.key(index)));
+/**
+ * Keys of blocks are what hashes of bytes are to the proxy: equal key, equal prompt up to there.
+ */
+function promptOf({ chain, promptTokens, sessionId }: RoutedRequest): PromptSummary {
+  const chunkTokens = chain.blockTokens * chunkBlocks;
+  // An engine computes at least the last token: a chunk that ends the prompt is no hit.
+  const chunks = Math.floor((promptTokens - 1) / chunkTokens);
+  const keys = new Float64Array(chunks);
+  for (let chunk = 0; chunk < chunks; chunk += 1) {
+    keys[chunk] = chain.key((chunk + 1) * chunkBlocks - 1);
+  }
+  const slash = sessionId.lastIndexOf("/");
+  const parentId = slash < 0 ? undefined : sessionId.slice(0, slash);
+  return { keys, chunks, chunkTokens, promptTokens, isExact: true, sessionId, parentId };
 }

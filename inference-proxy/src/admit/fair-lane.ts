@@ -1,4 +1,5 @@
 import { assert } from "@warmpath/runtime/base";
+import { createRankedLine, type Ranked, type RankedLine } from "./ranked-line.ts";
 import type { Service } from "./types.ts";
 
 /**
@@ -12,7 +13,7 @@ import type { Service } from "./types.ts";
  * served counts in the order, by a guess, but not in that level: who comes to a full house goes
  * first until it holds as much of it as the others.
  */
-export interface FairLane<W extends { readonly tenant: string }> {
+export interface FairLane<W extends Ranked & { readonly tenant: string }> {
   /** How many wait. */
   readonly size: number;
   /** How many tenants are remembered. */
@@ -33,13 +34,12 @@ export interface FairLane<W extends { readonly tenant: string }> {
   serve(tenant: string, serviceTokens: number): Service;
 }
 
-interface Tenant<W> {
+interface Tenant<W extends Ranked> {
   /** Tokens of service that have ended, beginning at the level at which the tenant came. */
   counter: number;
   /** Tokens of service under way, as guessed. */
   guessed: number;
-  /** A Set keeps the order of arrival and forgets anyone in constant time. */
-  readonly waiting: Set<W>;
+  readonly waiting: RankedLine<W>;
   inService: number;
 }
 
@@ -47,7 +47,7 @@ interface Tenant<W> {
 const sweptSizeMin = 64;
 
 /** Makes the line of one lane. */
-export function createFairLane<W extends { readonly tenant: string }>(): FairLane<W> {
+export function createFairLane<W extends Ranked & { readonly tenant: string }>(): FairLane<W> {
   const tenants = new Map<string, Tenant<W>>();
   let size = 0;
   let sweepAtSize = sweptSizeMin;
@@ -95,7 +95,7 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
       forgetGone(levelNow);
     }
     const counter = Math.max(tenants.get(name)?.counter ?? 0, levelNow ?? 0);
-    const tenant = { counter, guessed: 0, waiting: new Set<W>(), inService: 0 };
+    const tenant = { counter, guessed: 0, waiting: createRankedLine<W>(), inService: 0 };
     tenants.set(name, tenant);
     return tenant;
   };
@@ -108,11 +108,11 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
       return tenants.size;
     },
     join: (waiting) => {
-      enter(waiting.tenant).waiting.add(waiting);
+      enter(waiting.tenant).waiting.join(waiting);
       size += 1;
     },
     leave: (waiting) => {
-      if (tenants.get(waiting.tenant)?.waiting.delete(waiting) !== true) {
+      if (tenants.get(waiting.tenant)?.waiting.leave(waiting) !== true) {
         return false;
       }
       size -= 1;
@@ -125,8 +125,7 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
           least = tenant;
         }
       }
-      const [first] = least?.waiting ?? [];
-      return first;
+      return least?.waiting.first;
     },
     ahead: (name) => {
       const own = tenants.get(name)?.waiting.size ?? 0;
@@ -136,7 +135,7 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
       }
       return ahead;
     },
-    everyone: () => [...tenants.values()].flatMap(({ waiting }) => [...waiting]),
+    everyone: () => [...tenants.values()].flatMap(({ waiting }) => waiting.everyone()),
     serve: (name, serviceTokens) => {
       const tenant = enter(name);
       tenant.guessed += serviceTokens;
@@ -158,10 +157,10 @@ export function createFairLane<W extends { readonly tenant: string }>(): FairLan
   };
 }
 
-function isThere<W>({ waiting, inService }: Tenant<W>): boolean {
+function isThere<W extends Ranked>({ waiting, inService }: Tenant<W>): boolean {
   return waiting.size > 0 || inService > 0;
 }
 
-function hadLess<W>(one: Tenant<W>, other: Tenant<W>): boolean {
+function hadLess<W extends Ranked>(one: Tenant<W>, other: Tenant<W>): boolean {
   return one.counter + one.guessed < other.counter + other.guessed;
 }

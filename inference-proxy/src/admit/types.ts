@@ -25,6 +25,11 @@ export interface Claim {
 
 /** One waiting request. */
 export interface Waiting<T> extends Claim {
+  /**
+   * Those of one tenant go in the order of their ranks: a time of arrival, and so much later as it
+   * is the turn of whoever needs less.
+   */
+  readonly rank: number;
   readonly bytes: number;
   readonly item: T;
 }

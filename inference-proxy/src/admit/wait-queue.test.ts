@@ -6,7 +6,9 @@ const claim = { group: "m", tenant: "t" };
 
 function queueOf(names: readonly (readonly [Lane, string])[]) {
   const queue = createWaitQueue<string>(limits);
-  const places = names.map(([lane, item]) => queue.join({ ...claim, lane, bytes: 1, item }));
+  const places = names.map(([lane, item]) =>
+    queue.join({ rank: 0, ...claim, lane, bytes: 1, item }),
+  );
   return { queue, places };
 }
 
@@ -69,7 +71,7 @@ describe("createWaitQueue()", () => {
   test("one who comes to a tenant's backlog waits for one request of it, not for all", () => {
     const queue = createWaitQueue<string>(limits);
     const join = (tenant: string, item: string) =>
-      queue.join({ lane: "standard", group: "m", tenant, bytes: 1, item });
+      queue.join({ rank: 0, lane: "standard", group: "m", tenant, bytes: 1, item });
     queue.serve({ lane: "standard", group: "m", tenant: "noisy" }, 500);
     for (const item of ["n1", "n2", "n3", "n4"]) {
       join("noisy", item);
@@ -96,7 +98,7 @@ describe("createWaitQueue()", () => {
   test("refuses what does not fit, in requests and in bytes", () => {
     const small = createWaitQueue<number>({ requestsMax: 2, bytesMax: 10, passedOverMax: 3 });
     const join = (bytes: number) =>
-      small.join({ ...claim, lane: "standard", bytes, item: bytes }) !== undefined;
+      small.join({ rank: 0, ...claim, lane: "standard", bytes, item: bytes }) !== undefined;
     expect([join(8), join(3), join(2), join(0)]).toEqual([true, false, true, false]);
     expect([small.length, small.bytes]).toEqual([2, 10]);
   });
@@ -113,8 +115,8 @@ describe("createWaitQueue()", () => {
 
   test("a group that cannot start does not hold up another", () => {
     const queue = createWaitQueue<string>(limits);
-    queue.join({ ...claim, lane: "interactive", group: "full", bytes: 1, item: "x" });
-    queue.join({ ...claim, lane: "batch", group: "free", bytes: 1, item: "y" });
+    queue.join({ rank: 0, ...claim, lane: "interactive", group: "full", bytes: 1, item: "x" });
+    queue.join({ rank: 0, ...claim, lane: "batch", group: "free", bytes: 1, item: "y" });
     const started: string[] = [];
     queue.pump((item) => item === "y" && started.push(item) > 0);
     expect(started).toEqual(["y"]);

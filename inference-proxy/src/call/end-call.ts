@@ -3,6 +3,7 @@ import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Foresight } from "../kv-events/index.ts";
 import { noReservation, type Reservation } from "../pace/index.ts";
+import { stopRest, toolRest } from "../sessions/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
@@ -83,6 +84,9 @@ export function createOpenCall(
   // The first event of a whole answer is its end, and says nothing about the replica's pace.
   const firstEventMs =
     attempt.kind === "stream" ? means.clock.monotonicMs() - opened.sentAtMs : undefined;
+  if (attempt.kind === "stream") {
+    opened.seat.firstEvent();
+  }
   let report: CallReport | undefined;
 
   const end = (error?: unknown): CallReport => {
@@ -115,7 +119,16 @@ export function createOpenCall(
       opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
     }
     opened.span.end(error);
-    opened.seat.release(serviceTokens(inputTokens - cachedInputTokens, outputTokens));
+    opened.seat.release({
+      serviceTokens: serviceTokens(inputTokens - cachedInputTokens, outputTokens),
+      ...(facts.reported !== undefined && {
+        usage: {
+          promptTokens: inputTokens,
+          cachedTokens: facts.tellsCached ? cachedInputTokens : undefined,
+        },
+      }),
+      rest: facts.finishReason === "tool_calls" ? toolRest : stopRest,
+    });
     return report;
   };
   const onAbort = () => {

@@ -23,7 +23,8 @@ import {
 } from "./end-call.ts";
 import type { Failover } from "./failover.ts";
 import { noteAttempt } from "./note-attempt.ts";
-import type { Placement, Seat } from "./placement.ts";
+import { type Placement, type Seat, unserved } from "./placement.ts";
+import { promptSummaryOf } from "./prompt-summary.ts";
 import type { ReplicaGate, ReplicaGates } from "./replica-gate.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { AnswerReuse } from "./reuse.ts";
@@ -189,7 +190,7 @@ async function placeCall(
   const seat = await means.placement.place({
     model,
     excluded,
-    warmOn: prompt.home === "" ? undefined : prompt.home,
+    prompt: promptSummaryOf(prompt),
     lane,
     tenant: caller.tenant,
     serviceTokensExpected: serviceTokensExpected(means, request),
@@ -252,7 +253,7 @@ async function tryReplica(
         attempt,
       });
     }
-    seat.release(0);
+    seat.release(unserved);
     if (attempt.kind === "fault") {
       const { status, error } = attempt;
       span.end(new WarmpathError("failed-upstream-rejected", error.message));
@@ -268,7 +269,7 @@ async function tryReplica(
     return attempt.failure;
   } catch (error) {
     progress.gate?.done();
-    seat.release(0);
+    seat.release(unserved);
     span.end(error);
     throw error;
   } finally {

@@ -2,18 +2,23 @@ import { type Clock, WarmpathError } from "@warmpath/runtime/base";
 import {
   createWaitQueue,
   type Lane,
+  rankOf,
   type Service,
   type WaitLimits,
   type WaitQueue,
 } from "../admit/index.ts";
 import {
-  type Booked,
-  type Bookings,
+  type Booking,
+  type BookingEnd,
   type Candidate,
+  type Endpoint,
+  furthestRefusal,
   type NoEndpoint,
-  pickEndpoint,
+  type Placer,
+  type Placing,
   type RequestSummary,
 } from "../pick/index.ts";
+import { stopRest } from "../sessions/index.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
 import { createQueueForecast, type QueueForecast } from "./queue-forecast.ts";
@@ -39,9 +44,19 @@ export interface Seat {
   readonly consider: (() => readonly Candidate[]) | undefined;
   /** Where it stood in the queue when it joined; undefined for one that did not wait. */
   readonly queued: QueuePlace | undefined;
+  /** The first event came. */
+  firstEvent(): void;
   /** Gives the place back and charges what was served; later calls do nothing. */
-  release(serviceTokens: number): void;
+  release(end: SeatEnd): void;
 }
+
+/** How a seat's request ended. */
+export interface SeatEnd extends BookingEnd {
+  readonly serviceTokens: number;
+}
+
+/** Of a request that was served nothing. */
+export const unserved: SeatEnd = { serviceTokens: 0, rest: stopRest };
 
 /** Gives requests a place at a replica, at once or in their turn. */
 export interface Placement {
@@ -71,18 +86,25 @@ interface Waiter {
 type Outcome = { readonly seat: Seat | undefined } | { readonly error: unknown };
 
 /**
+ * How often the waiting look again though nothing ended: sessions that rest count less with time.
+ */
+const lookAgainMs = 100;
+
+/**
  * Joins the bounded queue with the pool; whenever a place comes free or the pool changes, the next
  * one starts.
  */
 export function createPlacement(options: {
   readonly pool: Pool;
-  readonly bookings: Bookings;
+  readonly placer: Placer;
+  /** The placer, with whatever else a place has to be taken of. */
+  readonly placing: Placing;
   readonly limits: WaitLimits;
   readonly retryAfterMs: number;
   readonly watchdog: Watchdog;
   readonly clock: Clock;
 }): Placement {
-  const { pool, bookings, clock } = options;
+  const { pool, placer, placing, clock } = options;
   const queue = createWaitQueue<Waiter>(options.limits);
   const forecast = createQueueForecast(queue, clock);
 
@@ -101,26 +123,27 @@ export function createPlacement(options: {
     pump();
   };
   let closedBy: WarmpathError | undefined;
-  pool.onChange(pump);
+  onNews(pool, placer, options.watchdog, pump);
 
   /** Undefined means: wait. Who has waited already also sits out an outage; a newcomer is told. */
   const tryPlace = (request: PlaceRequest, queued?: QueuePlace): Outcome | undefined => {
-    const picked = bookings.pickAndBook(pool.endpoints, request);
-    if ("booking" in picked) {
-      request.gate?.book(picked.booking.endpoint);
-      const { model: group, lane, tenant, serviceTokensExpected } = request;
-      const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
-      return { seat: createSeat(picked, service, { queued, onFree: () => onFree(group) }) };
+    const placed = placing.place(pool.endpoints, request, clock.monotonicMs());
+    if (!("booking" in placed)) {
+      return outcomeOf(placed.reason, request.model);
     }
-    switch (picked.reason) {
-      case "unknown-model":
-        return { error: unknownModel(request.model) };
-      case "excluded":
-        return { seat: undefined };
-      default:
-        return undefined;
-    }
+    request.gate?.book(placed.booking.endpoint);
+    const { model: group, lane, tenant, serviceTokensExpected } = request;
+    const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
+    const onEnd = () => onFree(group);
+    return { seat: createSeat(placed, service, { queued, clock, onEnd }) };
   };
+
+  /**
+   * A newcomer never overtakes those who wait; a retry had its turn already, and an admitted session
+   * its place.
+   */
+  const mayGoFirst = ({ excluded, model, prompt }: PlaceRequest): boolean =>
+    excluded.size > 0 || !queue.hasWaiting(model) || placer.isAdmitted(prompt);
 
   return {
     place: async (request) => {
@@ -128,15 +151,14 @@ export function createPlacement(options: {
       if (closedBy !== undefined) {
         throw closedBy;
       }
-      const isRetry = request.excluded.size > 0;
-      // A newcomer never overtakes those who wait; a retry had its turn already.
-      if (isRetry || !queue.hasWaiting(request.model)) {
+      if (mayGoFirst(request)) {
         const outcome = tryPlace(request);
         if (outcome !== undefined) {
           return seatOf(outcome);
         }
       }
-      const { reason } = pickEndpoint(pool.endpoints, bookings, request, 0);
+      const inFlight = (endpoint: string) => placer.inFlight(endpoint);
+      const reason = furthestRefusal(pool.endpoints, inFlight, request);
       if (reason === "unhealthy" || reason === "draining") {
         throw noReplica(request.model, options.retryAfterMs);
       }
@@ -190,6 +212,8 @@ function waitInQueue(
   means: {
     readonly queue: WaitQueue<Waiter>;
     readonly forecast: QueueForecast;
+    readonly placer: Placer;
+    readonly clock: Clock;
     readonly watchdog: Watchdog;
     readonly retryAfterMs: number;
   },
@@ -218,13 +242,26 @@ function waitInQueue(
       leave(waitedTooLong(queued, waitMsMax, retryAfterMs)),
     );
     const item: Waiter = { request, queued, settle };
-    const place = queue.join({ lane, group: model, tenant, bytes: bodyBytes, item });
+    const rank = rankOf(means.clock.monotonicMs(), means.placer.uncachedTokens(request.prompt));
+    const place = queue.join({ lane, group: model, tenant, rank, bytes: bodyBytes, item });
     if (place === undefined) {
       settle({ error: queueFull(queued, retryAfterMs) });
       return;
     }
     request.signal.addEventListener("abort", onAbort);
   });
+}
+
+/** Undefined means: wait. */
+function outcomeOf(reason: NoEndpoint, model: string): Outcome | undefined {
+  switch (reason) {
+    case "unknown-model":
+      return { error: unknownModel(model) };
+    case "excluded":
+      return { seat: undefined };
+    default:
+      return undefined;
+  }
 }
 
 function seatOf(outcome: Outcome): Seat | undefined {
@@ -236,20 +273,48 @@ function seatOf(outcome: Outcome): Seat | undefined {
 
 /** A booking whose release charges the tenant and lets the next one in. */
 function createSeat(
-  { booking, consider }: Booked,
+  { booking, consider }: { readonly booking: Booking; readonly consider: Seat["consider"] },
   service: Service,
-  { queued, onFree }: { readonly queued: QueuePlace | undefined; readonly onFree: () => void },
+  {
+    queued,
+    clock,
+    onEnd,
+  }: {
+    readonly queued: QueuePlace | undefined;
+    readonly clock: Clock;
+    readonly onEnd: () => void;
+  },
 ): Seat {
   return {
     endpoint: booking.endpoint,
     consider,
     queued,
-    release: (serviceTokens) => {
-      booking.release();
-      service.settle(serviceTokens);
-      onFree();
+    firstEvent: () => booking.firstEvent(clock.monotonicMs()),
+    release: (end) => {
+      booking.release(end, clock.monotonicMs());
+      service.settle(end.serviceTokens);
+      onEnd();
     },
   };
+}
+
+/** Lets those who wait look again when something may have changed. */
+function onNews(pool: Pool, placer: Placer, watchdog: Watchdog, pump: () => void): void {
+  let before: readonly Endpoint[] = pool.endpoints;
+  pool.onChange(() => {
+    for (const [replica, { healthy }] of pool.endpoints.entries()) {
+      if (!healthy && before[replica]?.healthy === true) {
+        // Nobody knows what it will hold when it is back.
+        placer.lose(replica);
+      }
+    }
+    before = pool.endpoints;
+    pump();
+  });
+  watchdog.watch(lookAgainMs, () => {
+    pump();
+    return lookAgainMs;
+  });
 }
 
 function unknownModel(model: string): WarmpathError {

@@ -4,7 +4,7 @@ import { type PoisonMemory, type Quarantine, SuspectExclusion } from "../poison/
 import { looksDead } from "../upstream/canary.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
-import type { Seat } from "./placement.ts";
+import { type Seat, unserved } from "./placement.ts";
 import type { CallRequest } from "./types.ts";
 
 /*
@@ -57,7 +57,7 @@ export async function placeSuspect(
       return { seat, isAlone: true, clear: entered.leave };
     }
     // Another suspect was placed there while this one's seat was on its way.
-    seat?.release(0);
+    seat?.release(unserved);
     await waitForTurn(means, request, untilMs);
   }
   return { seat: await place(failed), isAlone: false, clear: () => {} };

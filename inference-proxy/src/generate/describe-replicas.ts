@@ -7,11 +7,11 @@ import type {
   ListReplicasResponseSchema,
   ReplicaSchema,
 } from "@warmpath/proto/inference";
-import type { Random } from "@warmpath/runtime/base";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
+import { promptSummaryOf } from "../call/prompt-summary.ts";
 import type { KnowledgeFacts } from "../kv-events/index.ts";
-import { explainPick, type Loads, type NoEndpoint, type RequestSummary } from "../pick/index.ts";
+import type { CostTerms, NoEndpoint, Placer } from "../pick/index.ts";
 import type { ReadPrompt } from "../prompt/index.ts";
 import { lastText } from "../providers/route/index.ts";
 import type { Replica } from "../upstream/pool.ts";
@@ -21,8 +21,7 @@ import { messagesBody, readMessages } from "./build-request.ts";
 export interface DescribeMeans {
   readonly call: CallMeans;
   readonly models: Models;
-  readonly loads: Loads;
-  readonly random: Random;
+  readonly placer: Placer;
 }
 
 /** `ListReplicas`: every upstream with its health and load now. */
@@ -47,7 +46,7 @@ const wireLanes = {
 
 /** One upstream as it is now. */
 export function describeReplica(
-  { call, loads }: DescribeMeans,
+  { call, placer }: DescribeMeans,
   { address, facts, hold }: Replica,
 ): MessageInitShape<typeof ReplicaSchema> {
   const { metrics } = facts;
@@ -58,7 +57,7 @@ export function describeReplica(
     models: facts.models.map(({ id }) => id),
     healthy: facts.healthy,
     unhealthyReason: facts.unhealthyReason,
-    inFlight: loads.inFlight(address.name),
+    inFlight: placer.inFlight(address.name),
     simulated: facts.isSimulated,
     engine: facts.engine,
     draining: hold.isDraining,
@@ -94,6 +93,7 @@ const sentences: Readonly<Record<NoEndpoint, string>> = {
   closed: "its limits are used up for the moment",
   "held-back": "it has failed lately and is left alone for a moment",
   saturated: "it has as many requests as it may have",
+  "no-room": "its cache has no room for another session",
 };
 
 /** The sentence for a reason that was kept as a word. */
@@ -108,26 +108,21 @@ export function explainRoute(
   request: ExplainRouteRequest,
   tenant: string,
 ): MessageInitShape<typeof ExplainRouteResponseSchema> {
-  const { pool, prompts } = means.call;
+  const { pool, prompts, clock } = means.call;
   const { model, reason: routedBy } = routed(means, request, tenant);
   const prompt = prompts.identify(
     prompts.scan(messagesBody(request.messages), tenant, "messages"),
     { model, salt: tenant, lora: "", headers: undefined, sessionId: "" },
   );
-  const summary: RequestSummary = {
-    model,
-    excluded: new Set(),
-    warmOn: prompt.home === "" ? undefined : prompt.home,
-  };
-  const tie = means.random.next();
-  const candidates = explainPick(pool.endpoints, means.loads, summary, tie);
+  const summary = { model, excluded: new Set<string>(), prompt: promptSummaryOf(prompt) };
+  const candidates = means.placer.explain(pool.endpoints, summary, clock.monotonicMs());
   const best = candidates.find(({ excluded }) => excluded === undefined);
   return {
     replica: best?.endpoint ?? "",
     reason:
       best === undefined
         ? `No upstream can take a request for the model "${model}" now.`
-        : `${routedBy}${reasonFor(means, best.endpoint, best.cost, prompt)}`,
+        : `${routedBy}${reasonFor(best.terms, best.endpoint, prompt)}`,
     candidates: candidates.map(({ endpoint, cost, terms, excluded }) => ({
       replica: endpoint,
       cost,
@@ -162,20 +157,20 @@ function routed(
 }
 
 function reasonFor(
-  means: DescribeMeans,
+  { wait, prefill, slowdown }: CostTerms,
   replica: string,
-  inFlight: number,
   { home, commonMessages }: ReadPrompt,
 ): string {
-  const { firstEventMs } = means.call.paces.paceOf(replica);
   const parts = [
-    `It has the fewest requests in flight from here (${inFlight})`,
+    `It costs least: ${inMs(wait)} before it, ${inMs(prefill)} of its own prefill`,
+    ...(slowdown > 0 ? [`${inMs(slowdown)} that others lose`] : []),
     ...(home === replica
-      ? [`served ${commonMessages} of this conversation's messages before`]
+      ? [`it served ${commonMessages} of this conversation's messages before`]
       : []),
-    ...(firstEventMs === undefined
-      ? []
-      : [`lately gave its first token after ${Math.round(firstEventMs)} ms`]),
   ];
   return `${parts.join(", and ")}.`;
+}
+
+function inMs(seconds: number): string {
+  return `${(seconds * 1000).toFixed(1)} ms`;
 }

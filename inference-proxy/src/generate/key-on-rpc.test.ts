@@ -16,7 +16,8 @@ import {
 
 /*
  * Goal: a tenant's own API key on the InferenceService is worth exactly what it is worth on the
- * OpenAI API, and nothing is answered without one. Method: native gRPC, as a client of theirs would.
+ * OpenAI API, and nothing is answered without one. Method: native gRPC, as a client of theirs
+ * would.
  */
 
 let engine: FakeEngine;

@@ -11,8 +11,8 @@ import {
 import { createRedisLimitStore } from "./index.ts";
 
 /*
- * Goal: limits hold whoever counts. Method: several limiters, as several proxies have them, over one
- * store, at once; some of them fall silent without a word.
+ * Goal: limits hold whoever counts. Method: several limiters, as several proxies have them, over
+ * one store, at once; some of them fall silent without a word.
  */
 
 const url = process.env["WARMPATH_TEST_REDIS_URL"];

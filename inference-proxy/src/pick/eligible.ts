@@ -1,7 +1,7 @@
-import type { Endpoint, NoEndpoint, RequestSummary } from "./types.ts";
+import type { Endpoint, NoEndpoint, RequestOfAnyPrompt } from "./types.ts";
 
 /** How far an endpoint got before it was refused: the pick's reason is the furthest of all. */
-export const refusalRank: Readonly<Record<NoEndpoint, number>> = {
+const refusalRank: Readonly<Record<NoEndpoint, number>> = {
   "unknown-model": 0,
   unhealthy: 1,
   draining: 2,
@@ -11,13 +11,15 @@ export const refusalRank: Readonly<Record<NoEndpoint, number>> = {
   // Limits refill; a place comes free when somebody ends, which is sooner as a rule.
   closed: 5,
   saturated: 6,
+  // Nothing but the session's own size keeps it away.
+  "no-room": 7,
 };
 
 /** Why the endpoint cannot take the request now; undefined when it can. */
 export function refusalOf(
   endpoint: Endpoint,
   inFlight: number,
-  request: RequestSummary,
+  request: RequestOfAnyPrompt,
 ): NoEndpoint | undefined {
   // An endpoint that was never reached may serve anything: that is an outage, not an unknown model.
   const neverSeen = !endpoint.healthy && endpoint.models.size === 0;
@@ -43,4 +45,26 @@ export function refusalOf(
   return request.gate !== undefined && request.gate.waitMs(endpoint.name) > 0
     ? "closed"
     : undefined;
+}
+
+/** The furthest that any endpoint gets with such a request; undefined where one could take it. */
+export function furthestRefusal(
+  endpoints: readonly Endpoint[],
+  inFlight: (endpoint: string) => number,
+  request: RequestOfAnyPrompt,
+): NoEndpoint | undefined {
+  let furthest: NoEndpoint = "unknown-model";
+  for (const endpoint of endpoints) {
+    const refusal = refusalOf(endpoint, inFlight(endpoint.name), request);
+    if (refusal === undefined) {
+      return undefined;
+    }
+    furthest = furtherOf(furthest, refusal);
+  }
+  return furthest;
+}
+
+/** The reason of the two that got further. */
+export function furtherOf(one: NoEndpoint, other: NoEndpoint): NoEndpoint {
+  return refusalRank[other] > refusalRank[one] ? other : one;
 }

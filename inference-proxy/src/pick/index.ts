@@ -1,13 +1,17 @@
 /** Choose the endpoint for one request, and book it. */
-export { type Booked, type Booking, type Bookings, createBookings } from "./bookings.ts";
-export { explainPick } from "./explain.ts";
-export { pickEndpoint } from "./pick-endpoint.ts";
+export { furthestRefusal } from "./eligible.ts";
+export { Placer } from "./placer.ts";
 export type {
+  Booking,
+  BookingEnd,
   Candidate,
+  CostTerms,
   Endpoint,
   Gate,
-  Loads,
   NoEndpoint,
-  PickResult,
+  Placed,
+  Placing,
+  PromptSummary,
+  RequestOfAnyPrompt,
   RequestSummary,
 } from "./types.ts";

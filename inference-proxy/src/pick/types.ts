@@ -1,3 +1,5 @@
+import type { PrefixKey } from "../cache-index/index.ts";
+
 /**
  * What placement may know of one upstream. Replaced whole when a probe brings news, never edited.
  */
@@ -20,17 +22,36 @@ export interface Endpoint {
   readonly engineRunning: number | undefined;
   /** Requests the engine last said are waiting. */
   readonly engineWaiting: number | undefined;
+  /** Tokens that its KV cache holds; undefined when it does not say. */
+  readonly kvTokens?: number | undefined;
 }
 
-/** What placement may know of one request. */
-export interface RequestSummary {
+/** What placement may know of one prompt. */
+export interface PromptSummary {
+  /** Chained; see `PromptIdentity`. */
+  readonly keys: ArrayLike<PrefixKey>;
+  /** Leading keys that stand for whole chunks. */
+  readonly chunks: number;
+  readonly chunkTokens: number;
+  readonly promptTokens: number;
+  readonly isExact: boolean;
+  /** Empty: none. */
+  readonly sessionId: string;
+  readonly parentId: string | undefined;
+}
+
+/** A request, its prompt aside. */
+export interface RequestOfAnyPrompt {
   readonly model: string;
   /** Endpoints that an earlier attempt of this request has failed on. */
   readonly excluded: ReadonlySet<string>;
-  /** The endpoint believed to hold this conversation's prefix; undefined when nobody is. */
-  readonly warmOn: string | undefined;
   /** Limits of endpoints; absent where no endpoint has any. */
   readonly gate?: Gate | undefined;
+}
+
+/** What placement may know of one request. */
+export interface RequestSummary extends RequestOfAnyPrompt {
+  readonly prompt: PromptSummary;
 }
 
 /** Limits that endpoints have, for one request. */
@@ -41,13 +62,6 @@ export interface Gate {
   book(endpoint: string): void;
 }
 
-/**
- * Requests of this proxy per endpoint, right now. Local counts lead; scraped ones only break ties.
- */
-export interface Loads {
-  inFlight(endpoint: string): number;
-}
-
 /** Why no endpoint can take a request; each is the furthest that any endpoint got. */
 export type NoEndpoint =
   | "unknown-model"
@@ -56,20 +70,67 @@ export type NoEndpoint =
   | "excluded"
   | "held-back"
   | "closed"
-  | "saturated";
+  | "saturated"
+  | "no-room";
 
-/** The endpoint, or the reason there is none. */
-export type PickResult =
-  | { readonly endpoint: Endpoint; readonly reason?: undefined }
-  | { readonly endpoint?: undefined; readonly reason: NoEndpoint };
+/** What choosing an endpoint costs, in seconds. A type, so that it passes for a plain record. */
+export type CostTerms = {
+  /** Prefill that is ahead there. */
+  readonly wait: number;
+  /** Of its own tokens that are not cached there. */
+  readonly prefill: number;
+  /** What others who run there lose while this is prefilled. */
+  readonly slowdown: number;
+  /** Of what the session leaves behind and displaces elsewhere. */
+  readonly switching: number;
+};
 
 /** One line of an explanation. */
 export interface Candidate {
   readonly endpoint: string;
-  /** Requests in flight there from here; lower is better. */
+  /** Sum of the terms, in seconds; lower is better. */
   readonly cost: number;
-  /** What the comparison looks at, by name; lower is better in each. */
-  readonly terms: Readonly<Record<string, number>>;
+  readonly terms: CostTerms;
   /** Why it is out; undefined while it is eligible. */
   readonly excluded: NoEndpoint | undefined;
+}
+
+/** Chooses and books. */
+export interface Placing {
+  /**
+   * Chooses and books in one synchronous step: nobody can choose by a count that is already old.
+   */
+  place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed;
+}
+
+/** A choice that has been booked, or why there is none. */
+export type Placed =
+  | {
+      readonly booking: Booking;
+      /** What the choice was made from; undefined where that was not kept. */
+      readonly consider: (() => readonly Candidate[]) | undefined;
+    }
+  | { readonly reason: NoEndpoint };
+
+/** How a booked request ended. */
+export interface BookingEnd {
+  /** As the engine reported it; undefined where the request failed. */
+  readonly usage?: {
+    readonly promptTokens: number;
+    /** Undefined where the engine does not say. */
+    readonly cachedTokens: number | undefined;
+  };
+  /** What the session waits for now; see `stopRest`. */
+  readonly rest: string;
+}
+
+/** One place taken at one endpoint. */
+export interface Booking {
+  readonly endpoint: string;
+  /** Tokens of the prompt that were believed to be cached there. */
+  readonly cachedTokensExpected: number;
+  /** The first event came: its prefill is no longer ahead of others. */
+  firstEvent(nowMs: number): void;
+  /** Gives the place back; later calls do nothing. */
+  release(end: BookingEnd, nowMs: number): void;
 }

@@ -7,7 +7,9 @@ export interface SeenByProvider {
   readonly body: string;
 }
 
-/** A hosted provider whose answers the test writes; it lists one model, `claude-x`, in all shapes. */
+/**
+ * A hosted provider whose answers the test writes; it lists one model, `claude-x`, in all shapes.
+ */
 export interface FakeProvider {
   readonly url: string;
   /** Requests that a provider would charge for, in order. */

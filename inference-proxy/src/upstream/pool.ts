@@ -95,5 +95,6 @@ function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): End
     inFlightMax: address.provider?.inFlightMax ?? inFlightMax,
     engineRunning: facts.metrics?.running,
     engineWaiting: facts.metrics?.waiting,
+    kvTokens: facts.metrics?.kvCacheTokens,
   };
 }

@@ -1,6 +1,8 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A server's address that can be made to fail, as the server's own failing would look from here. */
+/**
+ * A server's address that can be made to fail, as the server's own failing would look from here.
+ */
 export interface Forwarder {
   readonly url: string;
   /** The server is gone: connections break, and new ones are refused. */

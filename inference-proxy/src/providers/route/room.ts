@@ -1,9 +1,9 @@
-import type { NoEndpoint, RequestSummary } from "../../pick/index.ts";
+import type { NoEndpoint, RequestOfAnyPrompt } from "../../pick/index.ts";
 import type { Room } from "./types.ts";
 
 /** A request of this model of which nothing else is known. */
-export function anyRequestOf(model: string): RequestSummary {
-  return { model, excluded: new Set(), warmOn: undefined };
+export function anyRequestOf(model: string): RequestOfAnyPrompt {
+  return { model, excluded: new Set() };
 }
 
 /** What placement's refusal of a request says of the model; without one there is room. */
@@ -12,6 +12,7 @@ export function roomOf(refusal: NoEndpoint | undefined): Room {
     case undefined:
       return "free";
     case "saturated":
+    case "no-room":
     case "closed":
       return "saturated";
     case "unknown-model":

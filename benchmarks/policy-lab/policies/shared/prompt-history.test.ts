@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { requestOf } from "../testing/hand-made-fleet.ts";
-import { HistoryIndex } from "./history-index.ts";
+import { PromptHistory } from "./prompt-history.ts";
 
 test("history is bounded by least recent use and by age", () => {
-  const index = new HistoryIndex({ chunkBlocks: 4, keysMax: [3, 3], ttlMs: 1000 });
+  const index = new PromptHistory({ chunkBlocks: 4, keysMax: [3, 3], ttlMs: 1000 });
   const depths = new Int32Array(2);
   const depthOf = (parts: string[], nowMs: number) => {
     index.writeDepths(requestOf(parts), nowMs, depths);

@@ -1,4 +1,4 @@
-import { RecentKeys, ReplicaSets } from "@warmpath/inference-proxy/policy";
+import { HistoryIndex } from "@warmpath/inference-proxy/policy";
 import type { BlockKey } from "../../../engine/types.ts";
 import type { RoutedRequest } from "../../types.ts";
 
@@ -17,24 +17,19 @@ export interface HistoryOptions {
   readonly ttlMs?: number;
 }
 
-/**
- * What a router believes to be cached, from its own decisions alone: the prompt of every request it
- * sent to a replica, bounded by least recent use and by age. Nobody tells it of evictions.
- */
-export class HistoryIndex {
+/** The proxy's history of prompts, by chunks of engine blocks and with a time to live. */
+export class PromptHistory {
   readonly #options: HistoryOptions;
-  readonly #sets: ReplicaSets;
-  readonly #recent: RecentKeys[];
+  readonly #index: HistoryIndex;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
-    this.#sets = new ReplicaSets(options.keysMax.length);
-    this.#recent = options.keysMax.map(() => new RecentKeys());
+    this.#index = new HistoryIndex(options.keysMax);
   }
 
   /** Keys remembered for one replica. */
   size(replica: number): number {
-    return this.#recent[replica]!.size;
+    return this.#index.size(replica);
   }
 
   /** Full chunks of a prompt: the keys that `record` remembers and `writeDepths` looks for. */
@@ -45,44 +40,23 @@ export class HistoryIndex {
 
   /** Writes how many leading chunks of the prompt each replica was sent before. */
   writeDepths(request: RoutedRequest, nowMs: number, depths: Int32Array): void {
-    if (this.#options.ttlMs !== undefined) this.#expire(nowMs - this.#options.ttlMs);
-    this.#sets.writeDepths(this.#keyAt(request), this.chunksOf(request), 1, depths);
+    const { ttlMs } = this.#options;
+    if (ttlMs !== undefined) this.#index.expire(nowMs - ttlMs);
+    this.#index.writeDepths(this.#keyAt(request), this.chunksOf(request), depths);
   }
 
   /** Remembers that the prompt was sent to the replica. */
   record(request: RoutedRequest, replica: number, nowMs: number): void {
-    const recent = this.#recent[replica]!;
-    const keyAt = this.#keyAt(request);
-    const chunks = this.chunksOf(request);
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const key = keyAt(chunk);
-      if (recent.touch(key, nowMs)) this.#sets.add(key, replica);
-    }
-    while (recent.size > this.#options.keysMax[replica]!) this.#forgetOldest(replica);
+    this.#index.record(replica, this.#keyAt(request), this.chunksOf(request), nowMs);
   }
 
   clear(replica: number): void {
-    for (const key of this.#recent[replica]!.keys()) this.#sets.delete(key, replica);
-    this.#recent[replica] = new RecentKeys();
+    this.#index.clear(replica);
   }
 
   #keyAt({ chain }: RoutedRequest): (chunk: number) => BlockKey {
     const { chunkBlocks } = this.#options;
     // A chain's key stands for everything before it, so a chunk is known by its last block.
     return (chunk) => chain.key(chunk * chunkBlocks + chunkBlocks - 1);
-  }
-
-  #expire(beforeMs: number): void {
-    for (const [replica, recent] of this.#recent.entries()) {
-      while ((recent.oldest?.usedAtMs ?? beforeMs) < beforeMs) this.#forgetOldest(replica);
-    }
-  }
-
-  #forgetOldest(replica: number): void {
-    const recent = this.#recent[replica]!;
-    const { oldest } = recent;
-    if (oldest === undefined) return;
-    recent.delete(oldest.key);
-    this.#sets.delete(oldest.key, replica);
   }
 }

@@ -1,0 +1,123 @@
+import { CacheIndex } from "./cache-index.ts";
+import { HistoryIndex } from "./history-index.ts";
+import type { PrefixKey } from "./types.ts";
+
+/** The keys of a prompt, as far as beliefs about caches go. */
+export interface KeyedPrompt {
+  readonly keys: ArrayLike<PrefixKey>;
+  /** Leading keys that stand for whole chunks. */
+  readonly chunks: number;
+  readonly chunkTokens: number;
+  /** True when the keys are the engine's own blocks: what it tells of them is the truth. */
+  readonly isExact: boolean;
+}
+
+/**
+ * Keys kept for a replica that does not say how much its cache holds: enough for a large GPU's
+ * cache in chunks of a kilobyte of text.
+ */
+const keysMaxUnknown = 65_536;
+/**
+ * The part of a cache that our own history may claim to be there: what was missed where it was
+ * believed lowers it, what was found raises it again.
+ */
+const survival = { start: 1, least: 0.2, miss: 0.97, hit: 1.002 } as const;
+
+/**
+ * So much less than believed is no miss: chunks and blocks do not meet, and bytes are no tokens.
+ */
+const slack = { tokens: 256, share: 0.1 } as const;
+
+/**
+ * What each replica is believed to have cached: by its engine's events where it sends them and the
+ * prompt's keys are its blocks, by our own history everywhere else. The cached tokens of each
+ * answer audit the history: it reaches as far back as what survives there.
+ */
+export class CacheBelief {
+  readonly #history: HistoryIndex;
+  readonly #told: CacheIndex;
+  readonly #toldDepths: Int32Array;
+  readonly #isTrusted: boolean[];
+  #trusted = 0;
+  readonly #capacityTokens: (number | undefined)[];
+  readonly #survival: Float64Array;
+
+  constructor(replicas: number) {
+    const bounds = Array.from({ length: replicas }, () => keysMaxUnknown);
+    this.#history = new HistoryIndex(bounds);
+    // The engine's own events bound it: what it evicts it tells.
+    this.#told = new CacheIndex(bounds.map(() => Number.POSITIVE_INFINITY));
+    this.#toldDepths = new Int32Array(replicas);
+    this.#isTrusted = bounds.map(() => false);
+    this.#capacityTokens = bounds.map(() => undefined);
+    this.#survival = new Float64Array(replicas).fill(survival.start);
+  }
+
+  /** KV tokens of a replica, as its engine says. */
+  setCapacity(replica: number, tokens: number): void {
+    this.#capacityTokens[replica] = tokens;
+  }
+
+  /** Writes how many leading chunks of the prompt each replica is believed to hold. */
+  writeDepths(prompt: KeyedPrompt, depths: Int32Array): void {
+    const { keys, chunks, isExact } = prompt;
+    const keyAt = (chunk: number) => keys[chunk]!;
+    this.#history.writeDepths(keyAt, chunks, depths);
+    if (!isExact || this.#trusted === 0) {
+      return;
+    }
+    this.#told.writeDepths(keyAt, chunks, this.#toldDepths);
+    for (let replica = 0; replica < depths.length; replica += 1) {
+      if (this.#isTrusted[replica] === true) {
+        depths[replica] = this.#toldDepths[replica]!;
+      }
+    }
+  }
+
+  /** The prompt goes to the replica. */
+  sent(replica: number, { keys, chunks, chunkTokens }: KeyedPrompt, nowMs: number): void {
+    const capacity = this.#capacityTokens[replica];
+    if (capacity !== undefined && chunkTokens > 0) {
+      const keysMax = Math.floor((capacity / chunkTokens) * this.#survival[replica]!);
+      this.#history.setKeysMax(replica, keysMax);
+    }
+    this.#history.record(replica, (chunk) => keys[chunk]!, chunks, nowMs);
+  }
+
+  /**
+   * Its answer came: so many tokens of it were cached where `believedTokens` were believed to be.
+   * The prompt itself is in the cache now, so nothing of it is forgotten; but what was missed says
+   * that the cache reaches less far back than was thought.
+   */
+  audit(replica: number, believedTokens: number, cachedTokens: number): void {
+    const isMissed = cachedTokens < believedTokens * (1 - slack.share) - slack.tokens;
+    const kept = this.#survival[replica]! * (isMissed ? survival.miss : survival.hit);
+    this.#survival[replica] = Math.min(survival.start, Math.max(survival.least, kept));
+  }
+
+  stored(replica: number, keys: readonly PrefixKey[]): void {
+    for (const key of keys) {
+      this.#told.add(replica, key);
+    }
+  }
+
+  removed(replica: number, keys: readonly PrefixKey[]): void {
+    for (const key of keys) {
+      this.#told.delete(replica, key);
+      this.#history.delete(replica, key);
+    }
+  }
+
+  cleared(replica: number): void {
+    this.#told.clear(replica);
+    this.#history.clear(replica);
+  }
+
+  trusted(replica: number, isTrusted: boolean): void {
+    if (this.#isTrusted[replica] === isTrusted) {
+      return;
+    }
+    this.#isTrusted[replica] = isTrusted;
+    this.#trusted += isTrusted ? 1 : -1;
+  }
+}

@@ -1,0 +1,78 @@
+import { RecentKeys } from "./recent-keys.ts";
+import { ReplicaSets } from "./replica-sets.ts";
+import type { PrefixKey } from "./types.ts";
+
+/**
+ * What a router believes to be cached, from its own decisions alone: the prompt of every request it
+ * sent to a replica, bounded by least recent use, and by age where somebody asks for it. Nobody
+ * tells it of evictions.
+ */
+export class HistoryIndex {
+  readonly #keysMax: number[];
+  readonly #sets: ReplicaSets;
+  readonly #recent: RecentKeys[];
+
+  /** One bound for each replica. */
+  constructor(keysMax: readonly number[]) {
+    this.#keysMax = [...keysMax];
+    this.#sets = new ReplicaSets(keysMax.length);
+    this.#recent = keysMax.map(() => new RecentKeys());
+  }
+
+  /** Keys remembered for one replica. */
+  size(replica: number): number {
+    return this.#recent[replica]!.size;
+  }
+
+  setKeysMax(replica: number, keysMax: number): void {
+    this.#keysMax[replica] = keysMax;
+    this.#shrink(replica);
+  }
+
+  /** Writes how many leading keys of a prompt each replica was sent before. */
+  writeDepths(keyAt: (chunk: number) => PrefixKey, chunks: number, depths: Int32Array): void {
+    this.#sets.writeDepths(keyAt, chunks, 1, depths);
+  }
+
+  /** Remembers that a prompt was sent to the replica. */
+  record(
+    replica: number,
+    keyAt: (chunk: number) => PrefixKey,
+    chunks: number,
+    nowMs: number,
+  ): void {
+    const recent = this.#recent[replica]!;
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const key = keyAt(chunk);
+      if (recent.touch(key, nowMs)) this.#sets.add(key, replica);
+    }
+    this.#shrink(replica);
+  }
+
+  delete(replica: number, key: PrefixKey): void {
+    this.#recent[replica]!.delete(key);
+    this.#sets.delete(key, replica);
+  }
+
+  clear(replica: number): void {
+    for (const key of this.#recent[replica]!.keys()) this.#sets.delete(key, replica);
+    this.#recent[replica] = new RecentKeys();
+  }
+
+  /** Forgets what was not used since. */
+  expire(beforeMs: number): void {
+    for (const [replica, recent] of this.#recent.entries()) {
+      while ((recent.oldest?.usedAtMs ?? beforeMs) < beforeMs) this.#forgetOldest(replica);
+    }
+  }
+
+  #shrink(replica: number): void {
+    const recent = this.#recent[replica]!;
+    while (recent.size > this.#keysMax[replica]!) this.#forgetOldest(replica);
+  }
+
+  #forgetOldest(replica: number): void {
+    const { oldest } = this.#recent[replica]!;
+    if (oldest !== undefined) this.delete(replica, oldest.key);
+  }
+}

@@ -1,0 +1,218 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "@warmpath/runtime/base";
+import { stopRest } from "../sessions/index.ts";
+import {
+  type Booking,
+  type Endpoint,
+  furthestRefusal,
+  Placer,
+  type PromptSummary,
+} from "./index.ts";
+
+const names = ["a", "b", "c", "d"];
+
+function endpoint(name: string, over: Partial<Endpoint> = {}): Endpoint {
+  return {
+    name,
+    healthy: true,
+    unhealthyReason: "",
+    models: new Set(["m"]),
+    inFlightMax: 1000,
+    engineRunning: undefined,
+    engineWaiting: undefined,
+    kvTokens: 1_000_000,
+    ...over,
+  };
+}
+
+const all = names.map((name) => endpoint(name));
+
+function promptOf(sessionId: string, chunks: number, over: Partial<PromptSummary> = {}) {
+  const own = Number(Bun.hash(sessionId) % 1_000_000n) * 1000;
+  return {
+    keys: Array.from({ length: chunks }, (_, chunk) => own + chunk),
+    chunks,
+    chunkTokens: 256,
+    promptTokens: chunks * 256 + 100,
+    isExact: false,
+    sessionId,
+    parentId: undefined,
+    ...over,
+  };
+}
+
+const ask = (prompt: PromptSummary, excluded = new Set<string>()) => ({
+  model: "m",
+  excluded,
+  prompt,
+});
+
+function placerOf(seed = 1): Placer {
+  return new Placer({ names, random: seededRandom(seed) });
+}
+
+/** Places, and fails where there is no place. */
+function place(placer: Placer, prompt: PromptSummary, nowMs = 0, endpoints = all): Booking {
+  const placed = placer.place(endpoints, ask(prompt), nowMs);
+  if (!("booking" in placed)) {
+    throw new Error(placed.reason);
+  }
+  return placed.booking;
+}
+
+function finish(booking: Booking, prompt: PromptSummary, nowMs: number, rest = "bash"): void {
+  const { promptTokens } = prompt;
+  booking.firstEvent(nowMs);
+  booking.release({ usage: { promptTokens, cachedTokens: promptTokens - 100 }, rest }, nowMs);
+}
+
+describe("Placer", () => {
+  test("a burst of strangers spreads evenly, because each choice sees the bookings before it", () => {
+    const placer = placerOf();
+    const bookings = Array.from({ length: 100 }, (_, index) =>
+      place(placer, promptOf(`s${index}`, 0)),
+    );
+    expect(names.map((name) => placer.inFlight(name))).toEqual([25, 25, 25, 25]);
+    for (const booking of bookings) {
+      booking.release({ rest: stopRest }, 1);
+      booking.release({ rest: stopRest }, 1);
+    }
+    expect(names.map((name) => placer.inFlight(name))).toEqual([0, 0, 0, 0]);
+  });
+
+  test("equals are taken in random turn, so that several proxies do not agree on one", () => {
+    const first = new Set<string>();
+    for (let seed = 0; seed < 50; seed += 1) {
+      first.add(place(placerOf(seed), promptOf("s", 1)).endpoint);
+    }
+    expect(first.size).toBe(4);
+  });
+
+  test("a session's turns go where its prefix is, and a swamped home lets them go", () => {
+    const placer = placerOf();
+    const prompt = promptOf("agent", 40);
+    const first = place(placer, prompt);
+    const home = first.endpoint;
+    finish(first, prompt, 10);
+    for (let turn = 1; turn < 5; turn += 1) {
+      const next = promptOf("agent", 40 + turn);
+      const booking = place(placer, next, turn * 1000);
+      expect([booking.endpoint, booking.cachedTokensExpected > 9000]).toEqual([home, true]);
+      finish(booking, next, turn * 1000 + 10);
+    }
+    const onlyHome = all.map((each) => (each.name === home ? each : { ...each, healthy: false }));
+    for (let other = 0; other < 80; other += 1) {
+      place(placer, promptOf(`o${other}`, 30), 9000, onlyHome);
+    }
+    expect(place(placer, promptOf("agent", 46), 9001).endpoint).not.toBe(home);
+  });
+
+  test("what every candidate holds counts for nobody", () => {
+    const placer = placerOf();
+    const shared = promptOf("system", 20);
+    for (const name of names) {
+      const only = all.map((each) => (each.name === name ? each : { ...each, healthy: false }));
+      finish(place(placer, { ...shared, sessionId: name }, 0, only), shared, 1);
+    }
+    const terms = placer.explain(all, ask({ ...shared, sessionId: "new" }), 2);
+    expect(new Set(terms.map(({ cost }) => cost)).size).toBe(1);
+  });
+
+  test("refuses with the furthest reason, and takes those that failed before for no candidates", () => {
+    const placer = placerOf();
+    const cases = [
+      {
+        endpoints: all.map((each) => ({ ...each, models: new Set(["x"]) })),
+        reason: "unknown-model",
+      },
+      { endpoints: all.map((each) => ({ ...each, healthy: false })), reason: "unhealthy" },
+      { endpoints: all.map((each) => ({ ...each, inFlightMax: 0 })), reason: "saturated" },
+    ] as const;
+    for (const { endpoints, reason } of cases) {
+      expect(placer.place(endpoints, ask(promptOf("s", 1)), 0)).toEqual({ reason });
+      const inFlight = (name: string) => placer.inFlight(name);
+      expect(furthestRefusal(endpoints, inFlight, ask(promptOf("s", 1)))).toBe(reason);
+    }
+    const failed = new Set(["a", "b", "c"]);
+    const placed = placer.place(all, ask(promptOf("s", 1), failed), 0);
+    expect("booking" in placed && placed.booking.endpoint).toBe("d");
+  });
+
+  test("new sessions wait when the caches are full, and nobody else does", () => {
+    const placer = placerOf();
+    const small = all.map((each) => ({ ...each, kvTokens: 10_000 }));
+    const admitted = Array.from({ length: 12 }, (_, index) => promptOf(`s${index}`, 9));
+    for (const prompt of admitted) {
+      finish(place(placer, prompt, 0, small), prompt, 1);
+    }
+    const late = promptOf("late", 20);
+    expect(placer.place(small, ask(late), 2)).toEqual({ reason: "no-room" });
+    expect("booking" in placer.place(small, ask(promptOf("s3", 10)), 2)).toBe(true);
+    expect("booking" in placer.place(small, ask(late, new Set(["a"])), 2)).toBe(true);
+    expect("booking" in placer.place(small, ask(promptOf("", 20)), 2)).toBe(true);
+  });
+
+  test("the choice is the first line of what explains it, on 2,000 seeded cases", () => {
+    const random = seededRandom(5);
+    const placer = placerOf();
+    const int = (below: number) => Math.floor(random.next() * below);
+    for (let round = 0; round < 2000; round += 1) {
+      const endpoints = all.map((each) => ({ ...each, healthy: random.next() < 0.8 }));
+      const prompt = promptOf(`s${int(30)}`, 1 + int(40));
+      const best = placer.explain(endpoints, ask(prompt), round)[0];
+      const placed = placer.place(endpoints, ask(prompt), round);
+      if (!("booking" in placed)) {
+        expect(best?.excluded).toBe(placed.reason);
+        continue;
+      }
+      const chosen = placed
+        .consider?.()
+        .find(({ endpoint: name }) => name === placed.booking.endpoint);
+      expect(chosen?.cost).toBe(best?.cost ?? Number.NaN);
+      if (random.next() < 0.9) {
+        finish(placed.booking, prompt, round, random.next() < 0.5 ? "bash" : stopRest);
+      }
+    }
+  });
+
+  test("a slow replica is known by its first events, and gets less", () => {
+    const placer = placerOf();
+    const only = (name: string) =>
+      all.map((each) => (each.name === name ? each : { ...each, healthy: false }));
+    let nowMs = 0;
+    for (let round = 0; round < 40; round += 1) {
+      for (const name of names) {
+        const prompt = promptOf(`${name}${round}`, 4 + (round % 20));
+        const booking = place(placer, prompt, nowMs, only(name));
+        const seconds = prompt.promptTokens * (name === "a" ? 100e-6 : 20e-6);
+        booking.firstEvent(nowMs + seconds * 1000);
+        const usage = { promptTokens: prompt.promptTokens, cachedTokens: 0 };
+        booking.release({ usage, rest: stopRest }, nowMs + 1000);
+        nowMs += 1000;
+      }
+    }
+    const terms = new Map(
+      placer.explain(all, ask(promptOf("new", 20)), nowMs).map((each) => [each.endpoint, each]),
+    );
+    const ratio = (terms.get("a")?.cost ?? 0) / (terms.get("b")?.cost ?? 1);
+    expect(ratio).toBeGreaterThan(4);
+    expect(ratio).toBeLessThan(6);
+  });
+
+  test("engines' own events outweigh our history where the keys are their blocks", () => {
+    const placer = placerOf();
+    const prompt = promptOf("s", 10, { isExact: true });
+    finish(place(placer, prompt), prompt, 1);
+    placer.belief.trusted(0, true);
+    placer.belief.trusted(1, true);
+    placer.belief.trusted(2, true);
+    placer.belief.trusted(3, true);
+    placer.belief.stored(2, Array.from(prompt.keys));
+    const fresh = { ...prompt, sessionId: "other" };
+    expect(place(placer, fresh, 2).endpoint).toBe("c");
+    placer.belief.removed(2, Array.from(prompt.keys).slice(5));
+    expect(place(placer, { ...fresh, sessionId: "third" }, 3).cachedTokensExpected).toBeLessThan(
+      6 * 256,
+    );
+  });
+});

@@ -1,0 +1,321 @@
+import { assert, type Random } from "@warmpath/runtime/base";
+import { CacheBelief } from "../cache-index/index.ts";
+import { PrefillRates } from "../learn/index.ts";
+import {
+  type AdmittedTurn,
+  type GateOptions,
+  SessionGate,
+  type Standing,
+} from "../sessions/index.ts";
+import { costOf, secondsOf } from "./cost.ts";
+import { furtherOf, refusalOf } from "./eligible.ts";
+import { type BookedLoad, Load } from "./load.ts";
+import type {
+  Booking,
+  BookingEnd,
+  Candidate,
+  CostTerms,
+  Endpoint,
+  NoEndpoint,
+  Placed,
+  Placing,
+  PromptSummary,
+  RequestSummary,
+} from "./types.ts";
+
+/** What is believed of one request before a replica is chosen. */
+interface Considered {
+  readonly request: RequestSummary;
+  readonly standing: Standing;
+}
+
+/** A booked request, until its end. */
+interface Booked {
+  readonly replica: number;
+  readonly prompt: PromptSummary;
+  readonly load: BookedLoad;
+  readonly turn: AdmittedTurn;
+  readonly sentAtMs: number;
+  readonly cachedTokensExpected: number;
+  /** True when nobody's prefill was ahead: its first event tells what prefill takes. */
+  readonly isAlone: boolean;
+  firstEventSeconds: number | undefined;
+  isReleased: boolean;
+}
+
+/** Beyond so many endpoints a snapshot for each decision costs more than the decision. */
+const keptEndpointsMax = 64;
+
+/** Sessions are accounted in chunks of at least so many tokens: finer ones only cost time. */
+const gateChunkTokensMin = 64;
+
+/**
+ * Chooses the replica for each request and books it there, in one synchronous step: nobody can
+ * choose by a count that is already old. Replicas are the endpoints, in an order that never
+ * changes.
+ *
+ * Pure: time and chance are handed in. Cost per choice: one walk along the prompt's keys, and one
+ * pass over the replicas.
+ */
+export class Placer implements Placing {
+  readonly belief: CacheBelief;
+  readonly gate: SessionGate;
+  readonly #random: Random;
+  readonly #load: Load;
+  readonly #rates: PrefillRates;
+  readonly #depths: Int32Array;
+  readonly #kvTokens: (number | undefined)[];
+  readonly #names: readonly string[];
+
+  constructor(options: {
+    readonly names: readonly string[];
+    readonly random: Random;
+    readonly gate?: GateOptions;
+  }) {
+    const replicas = options.names.length;
+    this.#names = options.names;
+    this.#random = options.random;
+    this.belief = new CacheBelief(replicas);
+    this.gate = new SessionGate(replicas, options.gate);
+    this.#load = new Load(replicas);
+    this.#rates = new PrefillRates(replicas);
+    this.#depths = new Int32Array(replicas);
+    this.#kvTokens = options.names.map(() => undefined);
+  }
+
+  /** Requests of this proxy at an endpoint, right now. */
+  inFlight(endpoint: string): number {
+    const replica = this.#names.indexOf(endpoint);
+    return replica < 0 ? 0 : this.#load.requests[replica]!;
+  }
+
+  /** True when the session has its place already, and waits for no room. */
+  isAdmitted({ sessionId, parentId }: PromptSummary): boolean {
+    return this.gate.isAdmitted(sessionId, parentId);
+  }
+
+  /** Tokens of the prompt that no replica is believed to have cached. */
+  uncachedTokens(prompt: PromptSummary): number {
+    this.belief.writeDepths(prompt, this.#depths);
+    const cached = this.#depths.reduce(
+      (most, _, replica) => Math.max(most, this.#cachedTokens(prompt, replica)),
+      0,
+    );
+    return prompt.promptTokens - cached;
+  }
+
+  /** Chooses and books, or says why nobody can take the request now. */
+  place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed {
+    const considered = this.#consider(endpoints, request, nowMs);
+    let best = -1;
+    let bestSeconds = Number.POSITIVE_INFINITY;
+    let reason: NoEndpoint = "unknown-model";
+    // Equals are taken in random turn, so that several proxies do not agree on one.
+    const start = Math.floor(this.#random.next() * endpoints.length);
+    for (let step = 0; step < endpoints.length; step += 1) {
+      const replica = (start + step) % endpoints.length;
+      const refusal = this.#refusal(endpoints, considered, replica);
+      if (refusal !== undefined) {
+        reason = furtherOf(reason, refusal);
+        continue;
+      }
+      const seconds = secondsOf(this.#terms(considered, replica));
+      if (
+        best < 0 ||
+        seconds < bestSeconds ||
+        (seconds === bestSeconds && this.#isIdler(replica, best))
+      ) {
+        best = replica;
+        bestSeconds = seconds;
+      }
+    }
+    if (best < 0) {
+      if (reason === "no-room") {
+        this.gate.noteWaiting();
+      }
+      return { reason };
+    }
+    // Before the booking, which is no part of what it was decided by.
+    const consider = this.#considerLater(endpoints, considered);
+    return { booking: this.#book(request.prompt, best, nowMs), consider };
+  }
+
+  /** What `place` would compare now, best first, the refused ones last. Books nothing. */
+  explain(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Candidate[] {
+    const considered = this.#consider(endpoints, request, nowMs);
+    const candidates = endpoints.map(({ name }, replica) =>
+      candidateOf(
+        name,
+        this.#terms(considered, replica),
+        this.#refusal(endpoints, considered, replica),
+      ),
+    );
+    return candidates.sort(bestFirst);
+  }
+
+  /** The replica lost what it had cached, or died. */
+  lose(replica: number): void {
+    this.belief.cleared(replica);
+    this.gate.lose(replica);
+  }
+
+  #consider(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Considered {
+    assert(endpoints.length === this.#names.length, "replicas neither come nor go");
+    this.#takeInCapacities(endpoints);
+    this.belief.writeDepths(request.prompt, this.#depths);
+    const standing = this.gate.consider(turnOf(request.prompt), nowMs);
+    return { request, standing };
+  }
+
+  #takeInCapacities(endpoints: readonly Endpoint[]): void {
+    for (let replica = 0; replica < endpoints.length; replica += 1) {
+      const { kvTokens } = endpoints[replica]!;
+      if (kvTokens !== undefined && kvTokens !== this.#kvTokens[replica]) {
+        this.#kvTokens[replica] = kvTokens;
+        this.gate.setCapacity(replica, kvTokens);
+        this.belief.setCapacity(replica, kvTokens);
+      }
+    }
+  }
+
+  #refusal(
+    endpoints: readonly Endpoint[],
+    { request, standing }: Considered,
+    replica: number,
+  ): NoEndpoint | undefined {
+    const refusal = refusalOf(endpoints[replica]!, this.#load.requests[replica]!, request);
+    if (refusal !== undefined) {
+      return refusal;
+    }
+    const { home, isDisplaced } = standing;
+    // A retry had its place already; whoever lost its home with a replica does not wait again.
+    const isFree = isDisplaced || request.excluded.size > 0 || home === replica;
+    return isFree || this.gate.hasRoom(replica) ? undefined : "no-room";
+  }
+
+  #terms({ request, standing }: Considered, replica: number): CostTerms {
+    const { prompt } = request;
+    const { promptTokens } = prompt;
+    const { home, isFirm } = standing;
+    const cached = this.#cachedTokens(prompt, replica);
+    const left =
+      home === undefined || home === replica || !isFirm
+        ? 0
+        : Math.max(0, this.#cachedTokens(prompt, home) - cached);
+    return costOf({
+      aheadSeconds: this.#load.aheadSeconds[replica]!,
+      ownSeconds: this.#rates.seconds(replica, promptTokens - cached, promptTokens),
+      inFlight: this.#load.requests[replica]!,
+      leftSeconds: left === 0 ? 0 : this.#rates.seconds(replica, left, promptTokens),
+    });
+  }
+
+  /** A snapshot of what is compared, four numbers for each endpoint; read when somebody asks. */
+  #considerLater(
+    endpoints: readonly Endpoint[],
+    considered: Considered,
+  ): (() => readonly Candidate[]) | undefined {
+    if (endpoints.length > keptEndpointsMax) {
+      return undefined;
+    }
+    const kept = endpoints.map(({ name }, replica) => ({
+      name,
+      terms: this.#terms(considered, replica),
+      refusal: this.#refusal(endpoints, considered, replica),
+    }));
+    return () =>
+      kept.map(({ name, terms, refusal }) => candidateOf(name, terms, refusal)).sort(bestFirst);
+  }
+
+  /** An engine computes at least the last token, whatever it holds. */
+  #cachedTokens({ chunkTokens, promptTokens }: PromptSummary, replica: number): number {
+    return Math.max(0, Math.min(this.#depths[replica]! * chunkTokens, promptTokens - 1));
+  }
+
+  #isIdler(replica: number, other: number): boolean {
+    return this.#load.requests[replica]! < this.#load.requests[other]!;
+  }
+
+  #book(prompt: PromptSummary, replica: number, nowMs: number): Booking {
+    const cachedTokensExpected = this.#cachedTokens(prompt, replica);
+    const { promptTokens } = prompt;
+    const own = this.#rates.seconds(replica, promptTokens - cachedTokensExpected, promptTokens);
+    const isAlone = this.#load.aheadSeconds[replica] === 0;
+    const booked: Booked = {
+      replica,
+      prompt,
+      load: this.#load.book(replica, own),
+      turn: this.gate.admit(turnOf(prompt), replica),
+      sentAtMs: nowMs,
+      cachedTokensExpected,
+      isAlone,
+      firstEventSeconds: undefined,
+      isReleased: false,
+    };
+    this.belief.sent(replica, prompt, nowMs);
+    return {
+      endpoint: this.#names[replica]!,
+      cachedTokensExpected,
+      firstEvent: (atMs) => {
+        booked.load.firstEvent();
+        booked.firstEventSeconds ??= (atMs - booked.sentAtMs) / 1000;
+      },
+      release: (end, atMs) => this.#release(booked, end, atMs),
+    };
+  }
+
+  #release(booked: Booked, end: BookingEnd, nowMs: number): void {
+    if (booked.isReleased) {
+      return;
+    }
+    booked.isReleased = true;
+    booked.load.end();
+    const { replica, firstEventSeconds, isAlone, cachedTokensExpected } = booked;
+    const cachedTokens = end.usage?.cachedTokens;
+    const promptTokens = end.usage?.promptTokens;
+    this.gate.end(booked.turn, { cachedTokens, promptTokens, rest: end.rest }, nowMs);
+    if (promptTokens === undefined || cachedTokens === undefined) {
+      return;
+    }
+    // What was expected was counted in our estimate of the prompt.
+    const scale = promptTokens / Math.max(1, booked.prompt.promptTokens);
+    this.belief.audit(replica, cachedTokensExpected * scale, cachedTokens);
+    if (isAlone && firstEventSeconds !== undefined) {
+      const uncachedTokens = promptTokens - cachedTokens;
+      this.#rates.learn(replica, { firstEventSeconds, promptTokens, uncachedTokens });
+    }
+  }
+}
+
+function candidateOf(
+  endpoint: string,
+  terms: CostTerms,
+  excluded: NoEndpoint | undefined,
+): Candidate {
+  return { endpoint, cost: secondsOf(terms), terms, excluded };
+}
+
+function bestFirst(a: Candidate, b: Candidate): number {
+  const refusedDifference = Number(a.excluded !== undefined) - Number(b.excluded !== undefined);
+  return refusedDifference === 0 ? a.cost - b.cost : refusedDifference;
+}
+
+function turnOf({ keys, chunks, chunkTokens, sessionId, parentId }: PromptSummary) {
+  const stride = Math.max(1, Math.ceil(gateChunkTokensMin / Math.max(1, chunkTokens)));
+  return {
+    sessionId,
+    parentId,
+    keys: stride === 1 ? keys : everyNth(keys, chunks, stride),
+    chunks: Math.floor(chunks / stride),
+    chunkTokens: chunkTokens * stride,
+  };
+}
+
+/** Keys are chained: the last of a group stands for all of it. */
+function everyNth(keys: ArrayLike<number>, count: number, stride: number): Float64Array {
+  const some = new Float64Array(Math.floor(count / stride));
+  for (let index = 0; index < some.length; index += 1) {
+    some[index] = keys[(index + 1) * stride - 1]!;
+  }
+  return some;
+}

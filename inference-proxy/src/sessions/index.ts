@@ -1,0 +1,12 @@
+/** Which sessions may be under way, so that what they need stays cached. */
+export { GapModel } from "./gap-model.ts";
+export { type AdmittedTurn, gateDefaults, SessionGate } from "./session-gate.ts";
+export {
+  type GateOptions,
+  type SessionTurn,
+  type ShareOptions,
+  type Standing,
+  stopRest,
+  type TurnEnd,
+  toolRest,
+} from "./types.ts";

@@ -1,0 +1,218 @@
+import { describe, expect, test } from "bun:test";
+import { gateDefaults, SessionGate, type SessionTurn, stopRest } from "./index.ts";
+
+/* Chunks of 100 tokens; replicas of 1,000 of which sessions may fill 700 at first. */
+const chunkTokens = 100;
+const capacity = 1000;
+
+function gateOf(replicas = 1, options = gateDefaults): SessionGate {
+  const gate = new SessionGate(replicas, options);
+  for (let replica = 0; replica < replicas; replica += 1) {
+    gate.setCapacity(replica, capacity);
+  }
+  return gate;
+}
+
+/** A prompt whose first `shared` chunks are everybody's. */
+function turnOf(
+  sessionId: string,
+  chunks: number,
+  { shared = 0, parentId }: { shared?: number; parentId?: string } = {},
+): SessionTurn {
+  const own = Number(Bun.hash(sessionId) % 1_000_000n) * 1000 + 1_000_000;
+  const keys = Array.from({ length: chunks }, (_, chunk) => (chunk < shared ? chunk : own + chunk));
+  return { sessionId, parentId, keys, chunks, chunkTokens };
+}
+
+/** Asks for a place on replica 0 and takes it if there is room. */
+function ask(gate: SessionGate, turn: SessionTurn, nowMs: number) {
+  const { home } = gate.consider(turn, nowMs);
+  if (home === undefined && !gate.hasRoom(0)) {
+    gate.noteWaiting();
+    return undefined;
+  }
+  return gate.admit(turn, home ?? 0);
+}
+
+const done = (rest: string) => ({ cachedTokens: undefined, promptTokens: undefined, rest });
+
+describe("SessionGate", () => {
+  test("admits sessions while their prefixes fit, what they share counted once", () => {
+    const gate = gateOf();
+    expect(ask(gate, turnOf("a", 4, { shared: 3 }), 0)).toBeDefined();
+    expect(ask(gate, turnOf("b", 5, { shared: 3 }), 0)).toBeDefined();
+    expect(gate.usedTokens(0)).toBe(600);
+    expect(ask(gate, turnOf("c", 5, { shared: 3 }), 0)).toBeUndefined();
+    expect(ask(gate, turnOf("d", 4, { shared: 3 }), 0)).toBeDefined();
+    expect(gate.usedTokens(0)).toBe(700);
+  });
+
+  test("an admitted session goes home without asking for room, however full it is", () => {
+    const gate = gateOf();
+    const first = ask(gate, turnOf("a", 6), 0);
+    expect(ask(gate, turnOf("b", 2), 0)).toBeUndefined();
+    if (first !== undefined) {
+      gate.end(first, done("bash"), 10);
+    }
+    expect(ask(gate, turnOf("a", 9), 20)).toMatchObject({ replica: 0 });
+    expect(gate.usedTokens(0)).toBe(900);
+  });
+
+  test("a session that is larger than its share is served where nobody else is", () => {
+    const gate = gateOf();
+    expect(ask(gate, turnOf("huge", 50), 0)).toBeDefined();
+    expect(ask(gate, turnOf("small", 1), 0)).toBeUndefined();
+  });
+
+  test("a request without a session is never held and holds nothing", () => {
+    const gate = gateOf();
+    ask(gate, turnOf("a", 7), 0);
+    const turn = ask(gate, { ...turnOf("", 9), sessionId: "" }, 0);
+    expect(turn).toBeDefined();
+    if (turn !== undefined) {
+      gate.end(turn, done(stopRest), 1);
+    }
+    expect([gate.usedTokens(0), gate.size]).toEqual([700, 1]);
+  });
+
+  test("sub-agents go to the home of the session that waits for them", () => {
+    const gate = gateOf(2);
+    const parent = turnOf("parent", 6);
+    gate.consider(parent, 0);
+    gate.admit(parent, 1);
+    expect(gate.consider(turnOf("child", 3, { parentId: "parent" }), 1).home).toBe(1);
+    expect(gate.isAdmitted("child", "parent")).toBe(true);
+    expect(gate.isAdmitted("stranger", undefined)).toBe(false);
+  });
+
+  test("sessions that never come back leave by themselves, without a word", () => {
+    const gate = gateOf();
+    let nowMs = 0;
+    // Fifty jobs of one turn each, as many as fit at a time: nobody says that they are over.
+    for (let job = 0; job < 50; job += 1) {
+      let turn = ask(gate, turnOf(`job${job}`, 6), nowMs);
+      while (turn === undefined) {
+        nowMs += 100;
+        turn = ask(gate, turnOf(`job${job}`, 6), nowMs);
+      }
+      nowMs += 100;
+      gate.end(turn, done(stopRest), nowMs);
+    }
+    // At first each is waited for; soon it is known that none returns.
+    const before = nowMs;
+    let turn = ask(gate, turnOf("late", 6), nowMs);
+    while (turn === undefined) {
+      nowMs += 100;
+      turn = ask(gate, turnOf("late", 6), nowMs);
+    }
+    expect(nowMs - before).toBeLessThanOrEqual(100);
+  });
+
+  test("a session in a tool keeps its place for as long as that tool takes", () => {
+    const gate = gateOf();
+    let nowMs = 0;
+    for (let turn = 0; turn < 40; turn += 1) {
+      const admitted = ask(gate, turnOf("agent", 6), nowMs);
+      expect(admitted?.replica).toBe(0);
+      nowMs += 50;
+      if (admitted !== undefined) {
+        gate.end(admitted, done("bash"), nowMs);
+      }
+      nowMs += 200;
+      expect(ask(gate, turnOf("other", 2), nowMs)).toBeUndefined();
+      nowMs += 200;
+    }
+    // It does not come back this time: after longer than the tool ever took, room is made.
+    nowMs += 1000;
+    expect(ask(gate, turnOf("other", 2), nowMs)).toBeDefined();
+  });
+
+  test("sessions of a lost replica move, and do not wait for room again", () => {
+    const gate = gateOf(2);
+    const turn = turnOf("a", 6);
+    gate.consider(turn, 0);
+    gate.end(gate.admit(turn, 0), done("bash"), 1);
+    gate.lose(0);
+    expect(gate.usedTokens(0)).toBe(0);
+    expect(gate.consider(turn, 2)).toMatchObject({ home: undefined, isDisplaced: true });
+    gate.admit(turn, 1);
+    expect(gate.consider(turn, 3)).toMatchObject({ home: 1, isDisplaced: false });
+  });
+
+  test("a prompt that was rewritten frees what it no longer needs", () => {
+    const gate = gateOf();
+    const first = turnOf("a", 6);
+    gate.consider(first, 0);
+    gate.end(gate.admit(first, 0), done("bash"), 1);
+    const compacted = { ...turnOf("b", 2), sessionId: "a" };
+    gate.consider(compacted, 2);
+    gate.admit(compacted, 0);
+    expect(gate.usedTokens(0)).toBe(200);
+  });
+
+  test("the share shrinks while sessions miss what they left, and grows while others wait", () => {
+    const gate = gateOf();
+    const missing = playTurns(gate, 0, 0);
+    expect(gate.shareOf(0)).toBeLessThan(gateDefaults.share.start);
+    const shrunk = gate.shareOf(0);
+    playTurns(gate, missing, 1);
+    expect(gate.shareOf(0)).toBeGreaterThan(shrunk);
+  });
+
+  test("remembers a bounded number of sessions, and none that is under way is forgotten", () => {
+    const gate = gateOf(1, { ...gateDefaults, sessionsMax: 3 });
+    const running = turnOf("running", 1);
+    gate.consider(running, 0);
+    gate.admit(running, 0);
+    for (let index = 0; index < 10; index += 1) {
+      const turn = turnOf(`s${index}`, 1);
+      gate.consider(turn, index);
+      gate.end(gate.admit(turn, 0), done(stopRest), index);
+    }
+    expect(gate.size).toBe(3);
+    expect(gate.isAdmitted("running", undefined)).toBe(true);
+    expect(gate.usedTokens(0)).toBeLessThanOrEqual(300);
+  });
+
+  test("what is owned equals a plain count over the sessions, whatever they do", () => {
+    const gate = gateOf(1);
+    gate.setCapacity(0, Number.POSITIVE_INFINITY);
+    const live = new Map<string, number>();
+    let seed = 7;
+    const dice = (below: number) => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+      return seed % below;
+    };
+    for (let step = 0; step < 2000; step += 1) {
+      const id = `s${dice(12)}`;
+      const chunks = 1 + dice(9);
+      const turn = turnOf(id, chunks, { shared: Math.min(chunks, 2) });
+      gate.consider(turn, 0);
+      gate.admit(turn, 0);
+      live.set(id, chunks);
+      const distinct = new Set<number>();
+      for (const [name, count] of live) {
+        const { keys } = turnOf(name, count, { shared: Math.min(count, 2) });
+        for (let chunk = 0; chunk < count; chunk += 1) {
+          distinct.add(keys[chunk] ?? -1);
+        }
+      }
+      expect(gate.usedTokens(0)).toBe(distinct.size * chunkTokens);
+    }
+  });
+});
+
+/** A session of many turns that finds `found` of what it expects; returns when it ended. */
+function playTurns(gate: SessionGate, fromMs: number, found: 0 | 1): number {
+  let nowMs = fromMs;
+  for (let index = 0; index < 40; index += 1) {
+    const turn = turnOf("a", 6);
+    gate.consider(turn, nowMs);
+    const admitted = gate.admit(turn, 0);
+    const cachedTokens = admitted.expectedTokens * found;
+    gate.end(admitted, { cachedTokens, promptTokens: 100_000, rest: "bash" }, nowMs);
+    gate.noteWaiting();
+    nowMs += 500;
+  }
+  return nowMs;
+}

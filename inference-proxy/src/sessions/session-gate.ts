@@ -1,0 +1,354 @@
+import { GapModel } from "./gap-model.ts";
+import { OwnedPrefixes } from "./owned-prefixes.ts";
+import { ShareControl } from "./share-control.ts";
+import {
+  type GateOptions,
+  type SessionTurn,
+  type Standing,
+  stopRest,
+  type TurnEnd,
+} from "./types.ts";
+
+interface Session {
+  /** Where it is admitted; undefined before that, and once it was given up. */
+  home: number | undefined;
+  keys: ArrayLike<number>;
+  /** Leading keys of `keys` that are owned at home. */
+  chunks: number;
+  /** Of the last prompt that ended, as the engine counted them; 0 before that. */
+  promptTokens: number;
+  /** Leading keys of that prompt. */
+  promptChunks: number;
+  /** About the tokens at home that only this session owns. */
+  uniqueTokens: number;
+  /** Turns under way. */
+  running: number;
+  /** Undefined while a turn is under way or waits. */
+  resting: Rest | undefined;
+  isDisplaced: boolean;
+  /** What of `uniqueTokens` is not counted on, as its return is uncertain. */
+  discountTokens: number;
+}
+
+interface Rest {
+  readonly kind: string;
+  readonly sinceMs: number;
+  isGone: boolean;
+}
+
+/** A turn under way; hand it back at its end. */
+export interface AdmittedTurn {
+  /** Undefined for a request without one. */
+  readonly session: Session | undefined;
+  readonly replica: number;
+  readonly chunks: number;
+  /** Tokens that it should find cached, as its session left them there; 0 for a session's first. */
+  readonly expectedTokens: number;
+}
+
+/** Published defaults: see the README of the policy lab for the runs that chose them. */
+export const gateDefaults: GateOptions = {
+  horizonMs: 15_000,
+  sessionsMax: 100_000,
+  share: {
+    start: 0.7,
+    least: 0.4,
+    most: 1.1,
+    missHigh: 0.02,
+    missLow: 0.005,
+    shrink: 0.97,
+    grow: 1.01,
+    windowMs: 2000,
+    expectedTokensMin: 50_000,
+  },
+};
+
+/** A session is given up after a rest of so many horizons; it may still come back. */
+const patienceHorizons = 2;
+/** How often rests are looked at again. */
+const sweepMs = 100;
+/** What is believed of a return before anything was seen: tools answer, people sometimes. */
+const toolReturnChance = 1;
+const stopReturnChance = 0.5;
+/** An engine recomputes at least the last block of a prompt; few have larger ones. */
+const blockTokensMax = 64;
+
+/**
+ * Admits whole sessions so that the prefixes of all that are under way fit the KV cache of their
+ * replica: beyond that point every turn evicts what the next one needs, and throughput collapses.
+ *
+ * A session that was admitted keeps its place: its turns go home and never wait for room. While it
+ * rests its blocks count with the chance that it comes back soon, so that finished sessions leave
+ * by themselves, without anybody saying that they are. Sub-agents belong to the session that waits
+ * for them. New sessions wait until there is room for them.
+ *
+ * Pure: times are handed in. Replicas are small integers.
+ */
+export class SessionGate {
+  readonly #options: GateOptions;
+  readonly #capacityTokens: Float64Array;
+  readonly #owned: OwnedPrefixes;
+  readonly #share: ShareControl;
+  readonly #gaps = new GapModel();
+  /** In the order of last use. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #resting = new Set<Session>();
+  readonly #discountTokens: Float64Array;
+  /** Of the turn last considered, for each replica. */
+  readonly #depths: Int32Array;
+  #turn: SessionTurn | undefined;
+  #nextSweepMs = Number.NEGATIVE_INFINITY;
+  #someoneWaits = false;
+
+  constructor(replicas: number, options: GateOptions = gateDefaults) {
+    this.#options = options;
+    // Of a replica that says nothing about its cache nobody knows when it is full.
+    this.#capacityTokens = new Float64Array(replicas).fill(Number.POSITIVE_INFINITY);
+    this.#owned = new OwnedPrefixes(replicas);
+    this.#share = new ShareControl(replicas, options.share);
+    this.#discountTokens = new Float64Array(replicas);
+    this.#depths = new Int32Array(replicas);
+  }
+
+  /** KV tokens of a replica, as its engine says. */
+  setCapacity(replica: number, tokens: number): void {
+    this.#capacityTokens[replica] = tokens;
+  }
+
+  /**
+   * A turn asks for its place, perhaps not for the first time. `hasRoom` speaks of this turn until
+   * the next one is considered.
+   */
+  consider(turn: SessionTurn, nowMs: number): Standing {
+    this.#sweep(nowMs);
+    this.#turn = turn;
+    const session = this.#sessions.get(turn.sessionId);
+    const isFirm = session === undefined || session.discountTokens <= session.uniqueTokens / 2;
+    if (session?.resting !== undefined) {
+      const { kind, sinceMs, isGone } = session.resting;
+      this.#gaps.returned(kind, nowMs - sinceMs, isGone);
+      session.resting = undefined;
+      this.#resting.delete(session);
+      this.#setDiscount(session, 0);
+    }
+    const home = session?.home ?? this.#sessions.get(turn.parentId ?? "")?.home;
+    if (home === undefined) {
+      this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
+    }
+    return { home, isFirm, isDisplaced: session?.isDisplaced ?? false };
+  }
+
+  /** True when the session, or the one that waits for it, has a home. */
+  isAdmitted(sessionId: string, parentId: string | undefined): boolean {
+    const session = this.#sessions.get(sessionId);
+    return (session?.home ?? this.#sessions.get(parentId ?? "")?.home) !== undefined;
+  }
+
+  /** True when the session last considered fits in there beside those that are admitted. */
+  hasRoom(replica: number): boolean {
+    const turn = this.#turn;
+    const used = this.usedTokens(replica);
+    // An empty replica takes anybody: whoever is larger than its share must be served too.
+    if (turn === undefined || turn.sessionId === "" || used <= 0) {
+      return true;
+    }
+    const moreTokens = (turn.chunks - this.#depths[replica]!) * turn.chunkTokens;
+    return used + moreTokens <= this.#capacityTokens[replica]! * this.#share.of(replica);
+  }
+
+  /** The turn last considered found no room anywhere and goes on waiting. */
+  noteWaiting(): void {
+    this.#someoneWaits = true;
+  }
+
+  /** The turn goes to the replica, which is its session's home from now on. */
+  admit(turn: SessionTurn, replica: number): AdmittedTurn {
+    if (turn.sessionId === "") {
+      return { session: undefined, replica, chunks: 0, expectedTokens: 0 };
+    }
+    const session = this.#sessions.get(turn.sessionId) ?? newSession();
+    const stays = session.home === replica;
+    const commonChunks = stays ? commonPrefix(session, turn) : 0;
+    const expectedTokens = expectedOf(session, commonChunks, turn.chunkTokens);
+    if (!stays || commonChunks < session.chunks) {
+      this.#release(session);
+    }
+    for (let chunk = session.chunks; chunk < turn.chunks; chunk += 1) {
+      session.uniqueTokens += this.#owned.add(replica, turn.keys[chunk]!, turn.chunkTokens);
+    }
+    session.home = replica;
+    session.keys = turn.keys;
+    session.chunks = turn.chunks;
+    session.running += 1;
+    session.isDisplaced = false;
+    this.#remember(turn.sessionId, session);
+    return { session, replica, chunks: turn.chunks, expectedTokens };
+  }
+
+  /** The turn is over; to be called once. */
+  end(
+    { session, replica, chunks, expectedTokens }: AdmittedTurn,
+    end: TurnEnd,
+    nowMs: number,
+  ): void {
+    if (session === undefined) {
+      return;
+    }
+    session.running -= 1;
+    if (end.promptTokens !== undefined) {
+      session.promptTokens = end.promptTokens;
+      session.promptChunks = chunks;
+    }
+    if (end.cachedTokens !== undefined && expectedTokens > 0) {
+      this.#share.observe(replica, expectedTokens, end.cachedTokens);
+    }
+    if (session.running === 0) {
+      session.resting = { kind: end.rest, sinceMs: nowMs, isGone: false };
+      this.#resting.add(session);
+      this.#discount(session, session.resting, nowMs);
+    }
+  }
+
+  /** The replica lost its cache or is gone: its sessions have no home. */
+  lose(replica: number): void {
+    this.#share.forget(replica);
+    for (const session of this.#sessions.values()) {
+      if (session.home === replica) {
+        this.#release(session);
+        session.isDisplaced = true;
+      }
+    }
+  }
+
+  /** Tokens that admitted sessions are expected to need there. */
+  usedTokens(replica: number): number {
+    return this.#owned.tokens[replica]! - this.#discountTokens[replica]!;
+  }
+
+  /** The share of the replica's cache that sessions may fill now. */
+  shareOf(replica: number): number {
+    return this.#share.of(replica);
+  }
+
+  /** Sessions that are remembered. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  #sweep(nowMs: number): void {
+    if (nowMs < this.#nextSweepMs) {
+      return;
+    }
+    this.#nextSweepMs = nowMs + sweepMs;
+    this.#share.tick(nowMs, this.#someoneWaits);
+    this.#someoneWaits = false;
+    for (const session of this.#resting) {
+      const { resting } = session;
+      if (resting === undefined) {
+        continue;
+      }
+      if (nowMs - resting.sinceMs > this.#options.horizonMs * patienceHorizons) {
+        this.#giveUp(session, resting);
+      } else {
+        this.#discount(session, resting, nowMs);
+      }
+    }
+  }
+
+  #giveUp(session: Session, rest: Rest): void {
+    rest.isGone = true;
+    this.#gaps.gone(rest.kind);
+    this.#resting.delete(session);
+    this.#release(session);
+  }
+
+  #discount(session: Session, { kind, sinceMs }: Rest, nowMs: number): void {
+    const prior = kind === stopRest ? stopReturnChance : toolReturnChance;
+    const { horizonMs } = this.#options;
+    const chance = this.#gaps.returnChance(kind, nowMs - sinceMs, horizonMs, prior);
+    this.#setDiscount(session, (1 - chance) * session.uniqueTokens);
+  }
+
+  #setDiscount(session: Session, tokens: number): void {
+    if (session.home !== undefined) {
+      this.#discountTokens[session.home]! += tokens - session.discountTokens;
+    }
+    session.discountTokens = tokens;
+  }
+
+  #release(session: Session): void {
+    this.#setDiscount(session, 0);
+    const { home, keys, chunks } = session;
+    if (home !== undefined) {
+      for (let chunk = 0; chunk < chunks; chunk += 1) {
+        this.#owned.delete(home, keys[chunk]!);
+      }
+    }
+    session.home = undefined;
+    session.chunks = 0;
+    session.uniqueTokens = 0;
+  }
+
+  #remember(id: string, session: Session): void {
+    // Deleting first moves the entry to the end of the map's order: the first one is the oldest.
+    this.#sessions.delete(id);
+    this.#sessions.set(id, session);
+    if (this.#sessions.size <= this.#options.sessionsMax) {
+      return;
+    }
+    for (const [oldId, old] of this.#sessions) {
+      if (old.running === 0) {
+        this.#resting.delete(old);
+        this.#release(old);
+        this.#sessions.delete(oldId);
+        return;
+      }
+    }
+  }
+}
+
+function newSession(): Session {
+  return {
+    home: undefined,
+    keys: [],
+    chunks: 0,
+    promptTokens: 0,
+    promptChunks: 0,
+    uniqueTokens: 0,
+    running: 0,
+    resting: undefined,
+    isDisplaced: false,
+    discountTokens: 0,
+  };
+}
+
+/**
+ * Tokens that a turn should find where its session's last prompt was answered: in the engine's own
+ * count of that prompt, since what we make of bytes is an estimate.
+ */
+function expectedOf(
+  { promptTokens, promptChunks }: Session,
+  commonChunks: number,
+  chunkTokens: number,
+): number {
+  if (promptChunks === 0) {
+    return 0;
+  }
+  const common = promptTokens * Math.min(1, commonChunks / promptChunks);
+  return Math.max(0, common - chunkTokens - blockTokensMax);
+}
+
+/** Leading chunks that the turn has in common with the session's last. Keys are chained. */
+function commonPrefix({ keys, chunks }: Session, turn: SessionTurn): number {
+  let low = 0;
+  let high = Math.min(chunks, turn.chunks);
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (keys[middle - 1] === turn.keys[middle - 1]) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
