@@ -139,8 +139,8 @@ export function createPlacement(options: {
   };
 
   /**
-   * A newcomer never overtakes those who wait; a retry had its turn already, and an admitted session
-   * its place.
+   * A newcomer never overtakes those who wait; a retry had its turn already, and an admitted
+   * session its place.
    */
   const mayGoFirst = ({ excluded, model, prompt }: PlaceRequest): boolean =>
     excluded.size > 0 || !queue.hasWaiting(model) || placer.isAdmitted(prompt);
