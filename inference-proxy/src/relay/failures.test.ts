@@ -71,6 +71,7 @@ describe("before the first event", () => {
     "a 500": () => Response.json({ error: { message: "boom", code: 500 } }, { status: 500 }),
     "a stream that ends at once": () => streamOf([]),
     "a stream that is given up at once": () => streamOf([chunk({}, "abort"), done]),
+    "a stream of nothing but its usage": () => streamOf([usageChunk(12, 0), done]),
     "a stream of nothing but the end mark": () => streamOf([done]),
     "a connection that breaks after the head": () => streamOf([": hi\n\n"], { breaksAtEnd: true }),
     silence: () => streamOf([], { hangsAtEnd: true }),

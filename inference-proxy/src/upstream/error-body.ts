@@ -111,9 +111,12 @@ const preludes: ReadonlySet<string> = new Set([
 /** An engine that is going away may end a request before it began. */
 const givenUp = /"finish_reason"\s*:\s*"abort"/;
 
+/** A chunk without a choice, such as the usage of a request that was given up unbegun. */
+const choiceless = /"choices"\s*:\s*\[\s*\]/;
+
 /**
  * Looks at one event of a stream that has not been handed on; undefined for a comment, a keep-alive
- * or a prelude.
+ * or a prelude, and for a chunk that has no choice.
  */
 export function readFirstEvent(event: Uint8Array): FirstEvent | undefined {
   const data = dataOf(event);
@@ -127,7 +130,10 @@ export function readFirstEvent(event: Uint8Array): FirstEvent | undefined {
     return { kind: "garbled" };
   }
   const error = data.includes('"error"') ? parseUpstreamError(data) : undefined;
-  return error === undefined ? { kind: "content" } : { kind: "error", error };
+  if (error !== undefined) {
+    return { kind: "error", error };
+  }
+  return choiceless.test(data) ? undefined : { kind: "content" };
 }
 
 function named(message: string): UpstreamError {
