@@ -279,6 +279,22 @@ describe("a messages request as chat", () => {
     );
   });
 
+  test("has engines continue what the client put into the assistant's mouth", () => {
+    const messages = [
+      { role: "user", content: "q" },
+      { role: "assistant", content: "The answer is (" },
+    ];
+    const body = { model: "m", max_tokens: 5, messages };
+    const sent = translateRequest("messages", "chat", body);
+    expect(sent).toMatchObject({ continue_final_message: true, add_generation_prompt: false });
+    expect(translateRequest("chat", "messages", sent)).toEqual(body);
+    for (const hosted of ["chat", "responses", "gemini"] as const) {
+      expect(() => translateRequest("messages", hosted, body, { ignoresUnknown: false })).toThrow(
+        "`messages`",
+      );
+    }
+  });
+
   test("turns a budget of thinking into an effort", () => {
     const thinking = { type: "enabled", budget_tokens: 10_000 };
     const sent = translateRequest("messages", "chat", { max_tokens: 5, messages: [], thinking });

@@ -77,7 +77,11 @@ function conversation(random: Random): JsonObject {
   };
   return {
     model: "m",
-    messages: [...system, ...Array.from({ length: steps }, (_, at) => step(random, at)).flat()],
+    messages: [
+      ...system,
+      ...Array.from({ length: steps }, (_, at) => step(random, at)).flat(),
+      { role: "user", content: text(random) },
+    ],
     tools: [tool],
     ...(isHeads(random) ? { tool_choice: pick(random, ["auto", "none", "required"]) } : {}),
     ...(isHeads(random) ? { parallel_tool_calls: false, tool_choice: "auto" } : {}),

@@ -138,6 +138,8 @@ export interface NeutralRequest {
   readonly model: string | undefined;
   readonly isStream: boolean;
   readonly turns: readonly Turn[];
+  /** True when the last turn is the beginning of the answer, as Anthropic's API lets it be. */
+  readonly continuesLast: boolean;
   readonly tools: readonly ToolDefinition[];
   readonly toolChoice: ToolChoice | undefined;
   readonly allowsParallelCalls: boolean | undefined;

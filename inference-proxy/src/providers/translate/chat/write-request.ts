@@ -37,7 +37,17 @@ export function writeRequest(request: NeutralRequest, target: WriteTarget): Json
   if (request.topK !== undefined && !target.ignoresUnknown) {
     throw untranslatable("top_k", "has no counterpart in OpenAI's API");
   }
+  if (request.continuesLast && !target.ignoresUnknown) {
+    throw untranslatable(
+      "messages",
+      "ends with words of the assistant, which OpenAI does not continue",
+    );
+  }
   return compact({
+    // vLLM's words for it.
+    ...(request.continuesLast
+      ? { continue_final_message: true, add_generation_prompt: false }
+      : undefined),
     ...carryExtra(request.extra, held),
     model: request.model,
     messages: request.turns.flatMap((turn, at) => writeTurn(turn, `messages.${at}`, target)),

@@ -28,6 +28,12 @@ export function writeRequest(request: NeutralRequest): JsonObject {
   if (request.allowsParallelCalls === false && tools.length > 0) {
     throw untranslatable("parallel_tool_calls", "cannot be false: Gemini has no word for it");
   }
+  if (request.continuesLast) {
+    throw untranslatable(
+      "messages",
+      "ends with words of the assistant, which Gemini does not continue",
+    );
+  }
   const system = turns.filter(({ role }) => role === "system").flatMap(({ parts }) => parts);
   const texts = system.flatMap((part) => (part.kind === "text" ? [{ text: part.text }] : []));
   const extra = Object.entries(carryExtra(request.extra, held));

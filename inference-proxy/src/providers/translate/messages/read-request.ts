@@ -42,6 +42,7 @@ const understood: ReadonlySet<string> = new Set([
 export function readRequest(body: JsonObject): NeutralRequest {
   const choice = objectOf(body["tool_choice"]);
   const isSerial = booleanOf(choice["disable_parallel_tool_use"]);
+  const last = objectOf(arrayOf(body["messages"]).at(-1));
   return {
     model: textOf(body["model"]),
     isStream: body["stream"] === true,
@@ -49,6 +50,7 @@ export function readRequest(body: JsonObject): NeutralRequest {
       ...readSystem(body["system"]),
       ...arrayOf(body["messages"]).map((message, at) => readMessage(message, `messages.${at}`)),
     ],
+    continuesLast: last["role"] === "assistant",
     tools: arrayOf(body["tools"]).map((tool, at) => readTool(tool, `tools.${at}`)),
     toolChoice: readToolChoice(choice),
     allowsParallelCalls: isSerial === undefined ? undefined : !isSerial,

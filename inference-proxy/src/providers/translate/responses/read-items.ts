@@ -45,7 +45,7 @@ function readItem(item: JsonObject, field: string): Turn {
             kind: "tool-result",
             callId: textOf(item["call_id"]) ?? "",
             content: readInputs(item["output"], `${field}.output`),
-            isError: item["status"] === "incomplete",
+            isError: false,
           },
         ],
       };

@@ -45,6 +45,7 @@ export function readRequest(body: JsonObject): NeutralRequest {
         ? [{ role: "user", parts: [{ kind: "text", text: input }] } as const]
         : readItems(arrayOf(input), "input")),
     ],
+    continuesLast: false,
     tools: arrayOf(body["tools"]).map((tool, at) => readTool(tool, `tools.${at}`)),
     toolChoice: readToolChoice(body["tool_choice"]),
     allowsParallelCalls: booleanOf(body["parallel_tool_calls"]),

@@ -28,6 +28,12 @@ export function writeRequest(request: NeutralRequest, target: WriteTarget): Json
   if (request.topK !== undefined && !target.ignoresUnknown) {
     throw untranslatable("top_k", "has no counterpart in OpenAI's API");
   }
+  if (request.continuesLast) {
+    throw untranslatable(
+      "messages",
+      "ends with words of the assistant, which OpenAI does not continue",
+    );
+  }
   const { verbosity, ...extra } = request.extra;
   const thinks = reasoning?.isOn === true;
   return compact({
