@@ -10,6 +10,7 @@ import {
   startTestProxy,
   streamOf,
   type TestProxy,
+  usageChunk,
 } from "../testing/index.ts";
 
 /*
