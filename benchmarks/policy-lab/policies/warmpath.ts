@@ -144,6 +144,16 @@ class WarmpathRun implements PolicyRun {
     this.#settleEnded(kind === "human" ? stopRest : (toolName ?? kind));
   }
 
+  /** Tells the gate nothing, as nobody would tell the proxy: only who still waited has gone. */
+  onSessionEnded(sessionId: string): void {
+    for (const [id, call] of this.#calls) {
+      if (call.seat === undefined && call.request.sessionId === sessionId) {
+        call.place?.leave();
+        this.#calls.delete(id);
+      }
+    }
+  }
+
   onCacheEvents(replica: number, events: readonly CacheEvent[]): void {
     if (this.#knowledge === "history") return;
     const { belief } = this.#placer;

@@ -17,6 +17,10 @@ export interface KeyedPrompt {
  * cache in chunks of a kilobyte of text.
  */
 const keysMaxUnknown = 65_536;
+/** What an engine evicts it tells; these bounds are for events that were lost. */
+const toldKeysMaxUnknown = 1_000_000;
+/** No engine shares smaller blocks. */
+const blockTokensMin = 16;
 /**
  * The part of a cache that our own history may claim to be there: what was missed where it was
  * believed lowers it, what was found raises it again.
@@ -45,8 +49,7 @@ export class CacheBelief {
   constructor(replicas: number) {
     const bounds = Array.from({ length: replicas }, () => keysMaxUnknown);
     this.#history = new HistoryIndex(bounds);
-    // The engine's own events bound it: what it evicts it tells.
-    this.#told = new CacheIndex(bounds.map(() => Number.POSITIVE_INFINITY));
+    this.#told = new CacheIndex(bounds.map(() => toldKeysMaxUnknown));
     this.#toldDepths = new Int32Array(replicas);
     this.#isTrusted = bounds.map(() => false);
     this.#capacityTokens = bounds.map(() => undefined);
@@ -56,6 +59,7 @@ export class CacheBelief {
   /** KV tokens of a replica, as its engine says. */
   setCapacity(replica: number, tokens: number): void {
     this.#capacityTokens[replica] = tokens;
+    this.#told.setKeysMax(replica, Math.ceil(tokens / blockTokensMin));
   }
 
   /** Writes how many leading chunks of the prompt each replica is believed to hold. */
