@@ -22,6 +22,8 @@ export interface CallEnd {
   readonly promptUsage?: TokenUsage | undefined;
   /** Events that carried a choice: about the tokens of an answer whose usage was not reported. */
   readonly choiceEvents: number;
+  /** Size of an answer that came whole and without usage; absent for all others. */
+  readonly unreportedBytes?: number;
   readonly replica: string;
   readonly attempts: number;
   readonly startedAtMs: number;
@@ -91,11 +93,17 @@ export function accountCall(means: AccountMeans, request: CallRequest, end: Call
  * prompt; a cut one used its prompt and about a token an event.
  */
 function estimateUsage(ratios: TokenRatios, request: CallRequest, end: CallEnd): TokenUsage {
+  const { choiceEvents, firstEventMs, unreportedBytes = 0 } = end;
   const leftInPrompt = end.outcome === "cancelled" && end.attempts > 0;
-  if (end.choiceEvents === 0 && end.firstEventMs === undefined && !leftInPrompt) {
+  const isNothing =
+    choiceEvents === 0 && firstEventMs === undefined && unreportedBytes === 0 && !leftInPrompt;
+  if (isNothing || request.operation === "count_tokens") {
     return noUsage;
   }
-  const { promptUsage = noUsage, choiceEvents: outputTokens } = end;
+  const { promptUsage = noUsage } = end;
+  const isText = request.operation !== "embeddings";
+  const wholeTokens = isText ? ratios.estimate(request.model, unreportedBytes) : 0;
+  const outputTokens = Math.max(choiceEvents, wholeTokens);
   return promptUsage.inputTokens > 0
     ? { ...promptUsage, outputTokens }
     : { ...noUsage, inputTokens: ratios.estimate(request.model, request.bodyBytes), outputTokens };

@@ -197,6 +197,7 @@ function factsOf(answer: OpenCall["answer"]) {
     return {
       finishReason: undefined,
       choiceEvents: 0,
+      unreportedBytes: usage === undefined ? answer.bytes.length : 0,
       ...readUsage(usage),
     };
   }

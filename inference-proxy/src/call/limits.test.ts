@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "@warmpath/runtime/base";
+import { createMemoryLimitStore } from "../pace/index.ts";
 import {
   chunk,
   done,
@@ -83,6 +85,44 @@ describe("limits of the caller", () => {
     expect(served * 14).toBeLessThanOrEqual(100);
     expect(engines[0]?.seen.length).toBe(served);
     expect(all.filter(({ status }) => status === 429).length).toBe(64 - served);
+  });
+
+  test("64 at once at two proxies that share a limit of 200 tokens go over it by nothing", async () => {
+    const store = createMemoryLimitStore({ clock: systemClock });
+    const engine = Object.assign(startFakeEngine(), { answer: answerWith() });
+    opened.push(engine);
+    const config = { limits: ["tenant=* tokens/day=200"] };
+    const proxies = await Promise.all(
+      [1, 2].map(() => startTestProxy([engine], config, { limitStore: store })),
+    );
+    opened.push(...proxies);
+    const all = await Promise.all(
+      Array.from({ length: 64 }, (_, index) =>
+        proxies[index % 2]?.post("/v1/chat/completions", asked),
+      ),
+    );
+    const served = all.filter((each) => each?.status === 200).length;
+    expect(served).toBeGreaterThan(2);
+    expect(served * 14).toBeLessThanOrEqual(200);
+    expect(engine.seen.length).toBe(served);
+  });
+
+  test("an answer without usage is paid by its size, and counting tokens costs none", async () => {
+    const { ask, proxy } = await setUp({ limits: ["key=* tokens/day=1000"] }, [
+      ({ path }) =>
+        path.endsWith("count_tokens")
+          ? Response.json({ input_tokens: 9 })
+          : Response.json({ choices: [{ message: { content: "x".repeat(2000) } }] }),
+    ]);
+    await ask();
+    const left = async (path: string) =>
+      Number((await proxy.post(path, asked)).headers.get("x-ratelimit-remaining-tokens"));
+    const counting = "/v1/messages/count_tokens";
+    const before = await left(counting);
+    // Some 500 tokens of answer, and the prompt.
+    expect(before).toBeLessThan(500);
+    expect(await left(counting)).toBe(before);
+    expect(await left("/v1/chat/completions")).toBeLessThan(before);
   });
 
   test("a place is free again when its caller leaves", async () => {

@@ -93,6 +93,9 @@ export function estimateOf(
   request: CallRequest,
 ): Estimate {
   const { model, bodyBytes, answerTokensMax = Number.POSITIVE_INFINITY } = request;
+  if (request.operation === "count_tokens") {
+    return nothingExpected;
+  }
   const expected = answers.estimate(answersName(request)) ?? limits.answerTokensExpected;
   const inputTokens = ratios.estimate(model, bodyBytes);
   const outputTokens = request.operation === "embeddings" ? 0 : Math.min(expected, answerTokensMax);

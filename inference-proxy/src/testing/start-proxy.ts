@@ -23,6 +23,7 @@ import {
 import { createTestSigner } from "@warmpath/runtime/testing";
 import { type InferenceProxyConfig, inferenceProxyOptions } from "../config.ts";
 import { type InferenceProxy, startInferenceProxy } from "../main.ts";
+import type { LimitStore } from "../pace/index.ts";
 
 /** A whole proxy over sockets, in front of engines that the test owns. */
 export interface TestProxy {
@@ -57,6 +58,8 @@ export async function startTestProxy(
     readonly tracing?: Tracing;
     /** Environment variables that hold keys of hosted providers. */
     readonly secrets?: Readonly<Record<string, string>>;
+    /** Where it shares its limits with others. */
+    readonly limitStore?: LimitStore;
   } = {},
 ): Promise<TestProxy> {
   const { log = silentLogger, clock = systemClock, tracing = tracingOff } = options;
@@ -93,6 +96,7 @@ export async function startTestProxy(
       },
     },
     fetchLimit: "65336",
+    limitStore: options.limitStore,
   });
   const url = `http://127.0.0.1:${proxy.httpPort}`;
   return {
