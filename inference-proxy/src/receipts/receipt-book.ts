@@ -1,6 +1,7 @@
 import type { Clock } from "@warmpath/runtime/base";
 import type { CallEnd, CallReport } from "../call/account.ts";
 import type { CallRequest } from "../call/types.ts";
+import { cacheBreakText } from "../prompt/index.ts";
 import type { Considered, Decision, Outcome, Receipt, ReceiptLimits } from "./types.ts";
 
 /*
@@ -52,7 +53,7 @@ export function createReceiptBook(options: {
     }
     // Field by field: the request itself would keep its body alive.
     const { requestId, caller, model, operation, lane, bodyBytes, answerTokensMax } = request;
-    const { keys, chunkTokens, promptTokens, session } = request.prompt;
+    const { keys, chunkTokens, promptTokens, session, cacheBreak } = request.prompt;
     return {
       requestId,
       atMs: clock.nowMs(),
@@ -60,6 +61,7 @@ export function createReceiptBook(options: {
       session: session.id,
       sessionStated: request.sessionId,
       sessionKind: session.kind,
+      cacheBreak: cacheBreak === undefined ? undefined : cacheBreakText(cacheBreak),
       model,
       operation,
       lane,

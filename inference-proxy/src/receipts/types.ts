@@ -54,6 +54,8 @@ export interface Receipt {
   readonly sessionStated: string;
   /** How the request continues what its session sent before. */
   readonly sessionKind: string;
+  /** Why and where the prompt stopped beginning as its session's last one; undefined: it did not. */
+  readonly cacheBreak: string | undefined;
   readonly model: string;
   readonly operation: string;
   readonly lane: string;
