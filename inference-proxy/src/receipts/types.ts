@@ -54,7 +54,7 @@ export interface Receipt {
   readonly sessionStated: string;
   /** How the request continues what its session sent before. */
   readonly sessionKind: string;
-  /** Why and where the prompt stopped beginning as its session's last one; undefined: it did not. */
+  /** Why and where the prompt no longer begins as its session did; undefined: it does. */
   readonly cacheBreak: string | undefined;
   readonly model: string;
   readonly operation: string;
