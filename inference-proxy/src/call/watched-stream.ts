@@ -2,6 +2,7 @@ import { WarmpathError } from "@warmpath/runtime/base";
 import type { Reservation } from "../pace/index.ts";
 import { keyBytes, lastValue, searchable } from "../upstream/json-scan.ts";
 import type { OpenStream, StreamSink } from "../upstream/open.ts";
+import { doneData } from "../upstream/sse.ts";
 import type { StreamFacts, StreamTap } from "../upstream/stream-tap.ts";
 import type { AnswerSink, AnswerStream } from "./answer-stream.ts";
 import { createEventPump, type EventFlow } from "./event-pump.ts";
@@ -113,6 +114,10 @@ export class WatchedStream implements AnswerStream, StreamSink {
   }
 
   onFail(error: unknown): void {
+    if (this.#hasSaidEnd()) {
+      this.onEnd();
+      return;
+    }
     const sink = this.#sink;
     this.#sink = undefined;
     sink?.onEnd(asCut(error));
@@ -126,8 +131,21 @@ export class WatchedStream implements AnswerStream, StreamSink {
     try {
       return await this.#stream.next();
     } catch (error) {
+      if (this.#hasSaidEnd()) {
+        return undefined;
+      }
       throw asCut(error);
     }
+  }
+
+  /** True once a finished answer's end mark was handed on: what breaks behind it harms nobody. */
+  #hasSaidEnd(): boolean {
+    const last = this.#last;
+    return (
+      last !== undefined &&
+      this.facts.finishReason !== undefined &&
+      searchable(last.subarray(-endMarkBytes)).includes(doneData)
+    );
   }
 
   #inspect(block: Uint8Array): Uint8Array {
@@ -139,6 +157,9 @@ export class WatchedStream implements AnswerStream, StreamSink {
     return handedOn;
   }
 }
+
+/** "[DONE]" and the longest end of its event. */
+const endMarkBytes = 10;
 
 const sequenceKey = keyBytes("sequence_number");
 

@@ -173,6 +173,14 @@ describe("after the first event", () => {
     });
   }
 
+  test("a connection that breaks behind the end mark is no failure", async () => {
+    const whole = [...helloStream];
+    const { proxy } = await setUp([() => streamOf(whole, { breaksAtEnd: true })]);
+    const text = await (await proxy.post("/v1/chat/completions", ask)).text();
+    expect(text).toBe(whole.filter((event) => !event.includes('"usage"')).join(""));
+    expect(await proxy.metrics.text()).not.toContain('outcome="cut"');
+  });
+
   test("the engine's own error event is handed on as it is, once", async () => {
     const failure =
       'data: {"error":{"message":"engine died","type":"x","param":null,"code":500}}\n\n';
