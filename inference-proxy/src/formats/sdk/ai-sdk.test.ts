@@ -120,14 +120,16 @@ for (const [title, only] of Object.entries(offers)) {
       });
     }
 
-    test.if(only === undefined)("the ai sdk embeds", async () => {
-      const provider = createOpenAICompatible({
-        name: "warmpath",
-        apiKey: testKey,
-        baseURL: `${proxy.url}/v1`,
+    if (only === undefined) {
+      test("the ai sdk embeds", async () => {
+        const provider = createOpenAICompatible({
+          name: "warmpath",
+          apiKey: testKey,
+          baseURL: `${proxy.url}/v1`,
+        });
+        const { embedding } = await embed({ model: provider.embeddingModel("tiny"), value: "hi" });
+        expect(embedding).toEqual([0.25, -0.5]);
       });
-      const { embedding } = await embed({ model: provider.embeddingModel("tiny"), value: "hi" });
-      expect(embedding).toEqual([0.25, -0.5]);
-    });
+    }
   });
 }

@@ -163,16 +163,18 @@ for (const [title, only] of Object.entries(offers)) {
     });
 
     describe("the openai client", () => {
-      test.if(only === undefined)("completes a text, whole and streamed", async () => {
-        const whole = await client.completions.create({ model, prompt: "hi" });
-        expect(whole.choices[0]?.text).toBe(saidText);
-        const stream = await client.completions.create({ model, prompt: "hi", stream: true });
-        let text = "";
-        for await (const chunk of stream) {
-          text += chunk.choices[0]?.text ?? "";
-        }
-        expect(text).toBe(saidText);
-      });
+      if (only === undefined) {
+        test("completes a text, whole and streamed", async () => {
+          const whole = await client.completions.create({ model, prompt: "hi" });
+          expect(whole.choices[0]?.text).toBe(saidText);
+          const stream = await client.completions.create({ model, prompt: "hi", stream: true });
+          let text = "";
+          for await (const chunk of stream) {
+            text += chunk.choices[0]?.text ?? "";
+          }
+          expect(text).toBe(saidText);
+        });
+      }
 
       test("lists models, finds one, and embeds where the engine can", async () => {
         expect((await client.models.list()).data.map(({ id }) => id)).toEqual([model]);
