@@ -9,7 +9,7 @@ import { guardPlacing } from "./call/guard-placing.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
-import { createPlacement } from "./call/placement.ts";
+import { createPlacement, type Placement } from "./call/placement.ts";
 import { parsePrices, typicalPrice } from "./call/prices.ts";
 import { createCallPrompts } from "./call/prompts.ts";
 import { createReplicaGates } from "./call/replica-gate.ts";
@@ -148,7 +148,7 @@ export function createMeans(options: MeansOptions): Means {
         limits: config,
       }),
     },
-    reportLoad: () => reportLoad(proxyMetrics, pool, placer, paces),
+    reportLoad: () => reportLoad(proxyMetrics, { pool, placement, placer, paces }),
     refuseNew: () =>
       placement.close(
         new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
@@ -314,12 +314,26 @@ function modelsOf(config: InferenceProxyConfig, pool: Pool): Models {
   });
 }
 
+function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement: Placement): void {
+  queueEstimateSeconds.reset();
+  for (const { model, lane, estimateMs } of placement.lines()) {
+    if (estimateMs !== undefined) {
+      queueEstimateSeconds.set({ model, lane }, estimateMs / 1000);
+    }
+  }
+}
+
 function reportLoad(
   metrics: InferenceProxyMetrics,
-  pool: Pool,
-  placer: Placer,
-  paces: ReplicaPaces,
+  read: {
+    readonly pool: Pool;
+    readonly placement: Placement;
+    readonly placer: Placer;
+    readonly paces: ReplicaPaces;
+  },
 ): void {
+  const { pool, placement, placer, paces } = read;
+  reportQueue(metrics, placement);
   for (const { name: replica } of pool.endpoints) {
     metrics.inFlight.set({ replica }, placer.inFlight(replica));
     const { firstEventMs } = paces.paceOf(replica);

@@ -34,6 +34,7 @@ export interface InferenceProxyMetrics
   readonly learnedFirstEventSeconds: Gauge<"replica">;
   readonly waiting: Gauge;
   readonly waitingBytes: Gauge;
+  readonly queueEstimateSeconds: Gauge<"model" | "lane">;
   readonly healthy: Gauge<"replica">;
   readonly keyLookUps: Counter<"result">;
   readonly answerCache: AnswerCacheMetrics;
@@ -72,6 +73,11 @@ export function createInferenceProxyMetrics(
       name: "warmpath_inference_proxy_queue_requests",
       help: "Requests that wait for a place at a replica now.",
       collect: () => queue.waiting(),
+    }),
+    queueEstimateSeconds: metrics.gauge({
+      name: "warmpath_inference_proxy_queue_estimate_seconds",
+      help: "What a request that joins the queue now would wait, by the places that came free lately; no series where nobody waits.",
+      labels: ["model", "lane"],
     }),
     waitingBytes: metrics.gauge({
       name: "warmpath_inference_proxy_queue_bytes",

@@ -111,10 +111,10 @@ function account(
   },
 ): CallReport {
   const { call, startedAtMs, error } = ended;
-  const report = accountCall(means, request, {
+  return accountCall(means, request, {
     outcome: error === undefined ? ended.outcome : outcomeOfError(error),
     finishReason: undefined,
-    reported: undefined,
+    reported: noUsage,
     choiceEvents: 0,
     replica: call.replica.address.name,
     attempts: 0,
@@ -123,7 +123,6 @@ function account(
     // Nothing was asked of the replica, so nothing is learned of its pace.
     firstEventMs: undefined,
   });
-  return { ...report, isEstimated: false };
 }
 
 function nothingUsed(attempts: number): CallReport {
