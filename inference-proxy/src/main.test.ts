@@ -12,7 +12,9 @@ describe("startInferenceProxy()", () => {
     engine.answer = () => streamOf(helloStream, { pauseMs: 60 });
     const running = await proxy.post("/v1/chat/completions", ask);
     const waiting = proxy.post("/v1/chat/completions", ask);
-    await Bun.sleep(50);
+    while (!/queue_requests(?:\{.*\})? 1$/m.test(await proxy.metrics.text())) {
+      await Bun.sleep(1);
+    }
     const closed = proxy.proxy.close(2000);
     expect((await waiting).status).toBe(503);
     expect(await running.text()).toEndWith("data: [DONE]\n\n");
