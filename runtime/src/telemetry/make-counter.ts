@@ -2,8 +2,16 @@ import { Counter, type CounterConfiguration } from "prom-client";
 
 /** What was counted for one combination of labels since the last look. */
 interface Cell<L extends string> {
-  readonly labels: Partial<Record<L, string | number>>;
+  readonly labels: Labels<L>;
   pending: number;
+}
+
+type Labels<L extends string> = Partial<Record<L, string | number>>;
+
+/** Cells by the value of one label after the other: no text is made to find one. */
+interface Node<L extends string> {
+  readonly next: Map<string | number | undefined, Node<L>>;
+  cell: Cell<L> | undefined;
 }
 
 /**
@@ -13,27 +21,29 @@ interface Cell<L extends string> {
  */
 export function makeCounter<L extends string>(config: CounterConfiguration<L>): Counter<L> {
   const names = config.labelNames ?? [];
-  const cells = new Map<string, Cell<L>>();
+  const root: Node<L> = { next: new Map(), cell: undefined };
+  const cells: Cell<L>[] = [];
   const counter = new Counter<L>({
     ...config,
     collect: () => {
-      for (const cell of cells.values()) {
+      for (const cell of cells) {
         count(cell.labels, cell.pending);
         cell.pending = 0;
       }
     },
   });
-  const count = counter.inc.bind(counter) as (labels: Cell<L>["labels"], value: number) => void;
+  const count = counter.inc.bind(counter) as (labels: Labels<L>, value: number) => void;
   if (names.length === 0) {
     return counter;
   }
-  const add = (labels: Cell<L>["labels"], value = 1): void => {
-    const key = keyOf(names, labels);
-    let cell = cells.get(key);
+  const add = (labels: Labels<L>, value = 1): void => {
+    const node = nodeOf(root, names, labels);
+    let { cell } = node;
     if (cell === undefined) {
       cell = { labels: { ...labels }, pending: 0 };
       count(cell.labels, 0);
-      cells.set(key, cell);
+      node.cell = cell;
+      cells.push(cell);
     }
     if (!(value >= 0)) {
       throw new RangeError(`a counter cannot go by ${value}`);
@@ -41,7 +51,7 @@ export function makeCounter<L extends string>(config: CounterConfiguration<L>): 
     cell.pending += value;
   };
   // One function for both overloads of the library.
-  counter.inc = ((labels?: Cell<L>["labels"] | number, value?: number) => {
+  counter.inc = ((labels?: Labels<L> | number, value?: number) => {
     if (typeof labels === "object") {
       add(labels, value);
     } else {
@@ -51,14 +61,16 @@ export function makeCounter<L extends string>(config: CounterConfiguration<L>): 
   return counter;
 }
 
-/** No label's value has a line feed: they are names of ours, of models and of hosts. */
-function keyOf<L extends string>(
-  names: readonly L[],
-  labels: Partial<Record<L, string | number>>,
-): string {
-  let key = "";
+function nodeOf<L extends string>(root: Node<L>, names: readonly L[], labels: Labels<L>): Node<L> {
+  let node = root;
   for (const name of names) {
-    key += `${labels[name] ?? ""}\n`;
+    const value = labels[name];
+    let next = node.next.get(value);
+    if (next === undefined) {
+      next = { next: new Map(), cell: undefined };
+      node.next.set(value, next);
+    }
+    node = next;
   }
-  return key;
+  return node;
 }
