@@ -46,6 +46,13 @@ export function createResilience(options: {
 }): Resilience {
   const { config, pool, clock, random, log } = options;
   const breakers = createBreakers({ limits: breakerLimitsOf(config), clock, random });
+  const liveness = createLiveness({
+    limits: config,
+    clock,
+    sightOf: (replica) => sightOf(pool, replica),
+    onSilent: (replica, silentMs) =>
+      breakers.trip(replica, `it gave no sign of life for ${silentMs} ms`),
+  });
   let close = () => {};
   return {
     breakers,
@@ -57,18 +64,20 @@ export function createResilience(options: {
         perSecond: retriesPerSecond,
       },
     }),
-    liveness: createLiveness({
-      limits: config,
-      clock,
-      sightOf: (replica) => sightOf(pool, replica),
-      onSilent: (replica, silentMs) =>
-        breakers.trip(replica, `it gave no sign of life for ${silentMs} ms`),
-    }),
+    liveness,
     // Somebody who waits for a place may have been kept from this one.
     quarantine: createQuarantine({ onLeave: (replica) => pool.hold(replica, {}) }),
     poison: createPoisonMemory({ limits: { ...poisonBounds, ttlMs: config.poisonTtlMs }, clock }),
     start: ({ metrics }) => {
-      const recovery = startRecovery({ pool, breakers, limits: config, clock, log, metrics });
+      const recovery = startRecovery({
+        pool,
+        breakers,
+        limits: config,
+        clock,
+        log,
+        metrics,
+        onTrial: liveness.pardon,
+      });
       close = () => recovery.close();
     },
     close: () => close(),

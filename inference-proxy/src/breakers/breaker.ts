@@ -31,6 +31,9 @@ export interface Breaker {
   slowestMs(nowMs: number): number | undefined;
 }
 
+/** First events in the window below which a p99 is an accident. */
+const slowSamplesMin = 20;
+
 /** What a breaker wants to know of a request. */
 export interface NotedOutcome {
   readonly sentAtMs: number;
@@ -125,7 +128,7 @@ class RollingBreaker implements Breaker {
   }
 
   slowestMs(nowMs: number): number | undefined {
-    return this.#window.firstEventQuantile(nowMs, 0.99, this.#limits.requestsMin);
+    return this.#window.firstEventQuantile(nowMs, 0.99, slowSamplesMin);
   }
 
   #noteClosed(nowMs: number, { isFailure, isBusy, firstEventMs }: NotedOutcome): boolean {

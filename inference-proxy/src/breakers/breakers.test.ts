@@ -191,11 +191,11 @@ describe("createBreakers()", () => {
   test("takes out a replica that is far slower than its peers, and none when all are slow", () => {
     const { breakers, advance, note } = setUp();
     const round = (msOfA: number, msOfOthers: number) => {
-      for (let count = 0; count < 20; count += 1) {
+      for (let count = 0; count < 60; count += 1) {
         note(undefined, msOfOthers, "b");
         note(undefined, msOfOthers, "c");
         note(undefined, msOfA, "a");
-        advance(400);
+        advance(200);
       }
     };
     round(20_000, 15_000);

@@ -36,6 +36,6 @@ export function slowReason(options: {
     return undefined;
   }
   return ownMs > limits.slowMsMin && ownMs > limits.slowFactor * medianMs
-    ? `its p99 of first events is ${Math.round(ownMs)} ms, its peers' ${Math.round(medianMs)} ms`
+    ? `its p99 of first events, prompts made equal, is ${Math.round(ownMs)} ms, its peers' ${Math.round(medianMs)} ms`
     : undefined;
 }

@@ -33,7 +33,10 @@ export interface Outcome {
   readonly sentAtMs: number;
   /** Undefined for a success. */
   readonly failure: Failure | undefined;
-  /** Time to the first event of a stream; undefined where there was none. */
+  /**
+   * Time to the first event of a stream, scaled so that long and short prompts can be compared;
+   * undefined where there was none.
+   */
   readonly firstEventMs: number | undefined;
 }
 

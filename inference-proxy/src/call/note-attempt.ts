@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@warmpath/runtime/base";
 import type { Breakers, Failure } from "../breakers/index.ts";
+import type { TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { AttemptFailure, FailureKind } from "../upstream/failure.ts";
 import type { Attempt } from "../upstream/open.ts";
@@ -13,7 +14,14 @@ export interface NoteMeans {
   readonly metrics: InferenceProxyMetrics;
   readonly pool: Pool;
   readonly breakers: Breakers;
+  readonly ratios: TokenRatios;
 }
+
+/**
+ * First events are compared as if every prompt had as many tokens: else a long prompt would look
+ * like a slow replica.
+ */
+const promptTokensCompared = 1024;
 
 /** What a failed attempt throws a shadow on. */
 const shadows: Readonly<Record<FailureKind, Failure["scope"]>> = {
@@ -37,10 +45,12 @@ export function noteAttempt(
   if (attempt.kind !== "failed") {
     const outcome = attempt.kind === "fault" ? "fault" : "opened";
     means.metrics.attempts.inc({ replica, outcome });
+    const { model, bodyBytes } = request;
+    const scale =
+      promptTokensCompared / (promptTokensCompared + means.ratios.estimate(model, bodyBytes));
     // The first event of a whole answer is its end, and says nothing about the replica's pace.
     const firstEventMs =
-      attempt.kind === "stream" ? means.clock.monotonicMs() - sentAtMs : undefined;
-    const { model } = request;
+      attempt.kind === "stream" ? (means.clock.monotonicMs() - sentAtMs) * scale : undefined;
     means.breakers.note({ replica, model, sentAtMs, failure: undefined, firstEventMs });
     return;
   }

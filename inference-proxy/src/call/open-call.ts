@@ -29,11 +29,13 @@ import type { ReplicaGate, ReplicaGates } from "./replica-gate.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { AnswerReuse } from "./reuse.ts";
 import {
+  absolve,
+  deathsBefore,
   namePoison,
   placeSuspect,
-  refuseKnownPoison,
   type SuspectMeans,
   type SuspectSeat,
+  suspect,
 } from "./suspects.ts";
 import { createTries, type Tries } from "./tries.ts";
 import type { CallRequest } from "./types.ts";
@@ -126,8 +128,7 @@ async function tryReplicas(
   request: CallRequest,
   progress: CallProgress,
 ): Promise<OpenCall | CallFault> {
-  refuseKnownPoison(means, request);
-  const tries = createTries(means, means.limits, request);
+  const tries = createTries(means, means.limits, request, deathsBefore(means, request));
   for (;;) {
     const placed = await placeNext(means, request, tries, progress.gate);
     const { seat } = placed;
@@ -137,7 +138,13 @@ async function tryReplicas(
       tries.begin(seat.endpoint);
       const outcome = await tryReplica(means, request, progress, { ...placed, seat });
       if (outcome.kind === "open" || outcome.kind === "fault") {
+        if (tries.deaths > 0) {
+          absolve(means, request);
+        }
         return outcome;
+      }
+      if (outcome.kind === "died") {
+        suspect(means, request);
       }
       if (tries.mayRetryAfter(outcome)) {
         continue;

@@ -78,15 +78,36 @@ async function waitForTurn(
   signal.throwIfAborted();
 }
 
-/** Throws when this very request is known to end engines. */
-export function refuseKnownPoison(
+/**
+ * Engines that died under this very request before, as far as it is remembered: a caller who tries
+ * again brings the same suspicion back. Throws when it is proven.
+ */
+export function deathsBefore(
   { poison, metrics }: Pick<SuspectMeans, "poison" | "metrics">,
   request: CallRequest,
-): void {
-  if (poison.isInUse && poison.knows(request.caller.tenant, identityOf(request))) {
+): 0 | 1 {
+  const guilt = poison.isInUse
+    ? poison.guiltOf(request.caller.tenant, identityOf(request))
+    : undefined;
+  if (guilt === "proven") {
     metrics.poisonRefused.inc({ reason: "known" });
     throw new WarmpathError("rejected-poison", refusal);
   }
+  return guilt === undefined ? 0 : 1;
+}
+
+/** An engine died under it, perhaps of something else. */
+export function suspect({ poison }: Pick<SuspectMeans, "poison">, request: CallRequest): void {
+  const { tenant } = request.caller;
+  const identity = identityOf(request);
+  if (poison.guiltOf(tenant, identity) !== "proven") {
+    poison.remember(tenant, identity, "suspect");
+  }
+}
+
+/** Another engine has begun to answer it. */
+export function absolve({ poison }: Pick<SuspectMeans, "poison">, request: CallRequest): void {
+  poison.clear(request.caller.tenant, identityOf(request));
 }
 
 /**
@@ -103,7 +124,7 @@ export async function namePoison(
   if (replica === undefined || !(await looksDead(replica, means.clock))) {
     return undefined;
   }
-  means.poison.remember(request.caller.tenant, identityOf(request));
+  means.poison.remember(request.caller.tenant, identityOf(request), "proven");
   means.metrics.poisonRefused.inc({ reason: "named" });
   means.log.error("request ended two engines and is refused from now on", {
     request_id: request.requestId,

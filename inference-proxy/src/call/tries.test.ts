@@ -29,7 +29,7 @@ function setUp(deadlineInMs?: number, firstEventMs = 1000) {
     model: "m",
     ...(deadlineInMs === undefined ? {} : { deadlineAtMs: deadlineInMs }),
   };
-  const tries = createTries(means, { attemptsMax: 3, deathsMax: 2 }, request);
+  const tries = createTries(means, { attemptsMax: 3, deathsMax: 2 }, request, 0);
   const fail = (kind: FailureKind) =>
     tries.mayRetryAfter({ kind, message: "", retryAfterMs: undefined });
   return { tries, fail, retries };

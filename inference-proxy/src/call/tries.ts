@@ -46,16 +46,17 @@ export interface TryMeans {
   readonly paces: ReplicaPaces;
 }
 
-/** Begins with none; a request that is not retried earns others their retries. */
+/** Begins with the deaths of the same request's earlier lives, if it had any; a request that is not retried earns others their retries. */
 export function createTries(
   means: TryMeans,
   limits: TryLimits,
   request: Pick<CallRequest, "model" | "deadlineAtMs">,
+  deathsBefore: number,
 ): Tries {
   const excluded = new Set<string>();
   let costly = 0;
-  let blows = 0;
-  let deaths = 0;
+  let blows = deathsBefore;
+  let deaths = deathsBefore;
   let last: AttemptFailure | undefined;
   means.retries.earn();
   return {

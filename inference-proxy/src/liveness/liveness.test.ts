@@ -29,8 +29,11 @@ function setUp(over: Partial<SilenceLimits> = {}) {
     sightOf: () => sight,
     onSilent: (replica) => silent.push(replica),
   });
-  const begin = (promptTokens = 1000, isStream = true) =>
-    liveness.begin({ replica: "a", isStream, promptTokens });
+  const begin = (promptTokens = 1000, isStream = true) => {
+    const vigil = liveness.begin({ replica: "a", isStream, promptTokens });
+    vigil.check();
+    return vigil;
+  };
   const advance = (ms: number) => {
     nowMs += ms;
   };
@@ -56,7 +59,7 @@ function setUp(over: Partial<SilenceLimits> = {}) {
       vigil.end();
     }
   };
-  return { begin, advance, believedMs, teach, sight, silent, clock };
+  return { begin, advance, believedMs, teach, sight, silent, clock, liveness };
 }
 
 /** What a bucket of a quantile may add. */
@@ -186,6 +189,22 @@ describe("before the first event", () => {
     expect(believedMs(second)).toBeLessThanOrEqual(2000);
     moving.opened();
     expect(believedMs(begin())).toBe(9000);
+  });
+
+  test("who tries a replica again after its silence waits as long as ever", () => {
+    const { begin, believedMs, liveness } = setUp({ firstEventTimeoutMs: 9000 });
+    believedMs(begin());
+    expect(believedMs(begin())).toBe(2000);
+    liveness.pardon("a");
+    expect(believedMs(begin())).toBe(9000);
+  });
+
+  test("one that was never sent holds up nobody", () => {
+    const { begin, believedMs, teach, liveness } = setUp();
+    teach(100, 10);
+    const alone = believedMs(begin());
+    liveness.begin({ replica: "a", isStream: true, promptTokens: 1_000_000 });
+    expect(believedMs(begin())).toBeLessThanOrEqual(alone);
   });
 
   test("with nothing known and nothing wrong, the bound is all there is", () => {

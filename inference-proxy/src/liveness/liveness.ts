@@ -26,11 +26,17 @@ const graceShareOfIll = 0.25;
 /** Replicas come from configuration, so what is kept of each is bounded there. */
 export function createLiveness(options: LivenessOptions): Liveness {
   const pulses = new Map<string, ReplicaPulse>();
+  const pulseOf = (replica: string): ReplicaPulse => {
+    const pulse = pulses.get(replica) ?? createReplicaPulse();
+    pulses.set(replica, pulse);
+    return pulse;
+  };
   return {
-    begin: (request) => {
-      const pulse = pulses.get(request.replica) ?? createReplicaPulse();
-      pulses.set(request.replica, pulse);
-      return new WatchedRequest(options, request, pulse);
+    begin: (request) => new WatchedRequest(options, request, pulseOf(request.replica)),
+    pardon: (replica) => {
+      const pulse = pulseOf(replica);
+      pulse.isSilent = false;
+      pulse.illSinceMs = undefined;
     },
   };
 }
@@ -41,8 +47,8 @@ class WatchedRequest implements Vigil, Overtaken {
   readonly #request: VigilRequest;
   readonly #pulse: ReplicaPulse;
   readonly #sentAtMs: number;
-  readonly #tokensAhead: number;
-  #phase: "waiting" | "open" | "over" = "waiting";
+  #tokensAhead = 0;
+  #phase: "new" | "waiting" | "open" | "over" = "new";
   /** Its own last sign of life; infinite while the client is the one who is waited for. */
   #lastMs: number;
   #longestGapMs = 0;
@@ -54,9 +60,6 @@ class WatchedRequest implements Vigil, Overtaken {
     this.#pulse = pulse;
     this.#sentAtMs = options.clock.monotonicMs();
     this.#lastMs = this.#sentAtMs;
-    pulse.waiting.add(this);
-    pulse.waitingTokens += request.promptTokens;
-    this.#tokensAhead = pulse.waitingTokens;
   }
 
   get silentMs(): number {
@@ -66,6 +69,9 @@ class WatchedRequest implements Vigil, Overtaken {
   check(): number {
     if (this.#phase === "over") {
       return checkEveryMs;
+    }
+    if (this.#phase === "new") {
+      this.#startWaiting();
     }
     const nowMs = this.#options.clock.monotonicMs();
     const leftMs = Math.min(this.#boundMs() - nowMs, this.#explainedUntilMs(nowMs) - nowMs);
@@ -119,6 +125,14 @@ class WatchedRequest implements Vigil, Overtaken {
     this.#lastMs = nowMs;
     this.#pulse.lastEventMs = nowMs;
     this.#pulse.isSilent = false;
+  }
+
+  /** Only with the first look: what was never sent is never ended. */
+  #startWaiting(): void {
+    this.#phase = "waiting";
+    this.#pulse.waiting.add(this);
+    this.#pulse.waitingTokens += this.#request.promptTokens;
+    this.#tokensAhead = this.#pulse.waitingTokens;
   }
 
   #stopWaiting(): void {

@@ -54,4 +54,6 @@ export interface VigilRequest {
 /** Watches over every request that is at a replica. */
 export interface Liveness {
   begin(request: VigilRequest): Vigil;
+  /** A replica that was silent is tried again: those who try it wait as long as ever. */
+  pardon(replica: string): void;
 }

@@ -4,8 +4,19 @@ import type { Clock } from "@warmpath/runtime/base";
 export interface PoisonMemory {
   /** False as long as nothing is remembered: then nobody needs to know what a request is. */
   readonly isInUse: boolean;
-  remember(tenant: string, identity: string): void;
-  knows(tenant: string, identity: string): boolean;
+  remember(tenant: string, identity: string, guilt: Guilt): void;
+  /** Undefined for one that nothing is held against. */
+  guiltOf(tenant: string, identity: string): Guilt | undefined;
+  /** It got its first event: nothing is held against it any more. */
+  clear(tenant: string, identity: string): void;
+}
+
+/** `suspect`: one engine died with it. `proven`: a second one, with no other suspect there. */
+export type Guilt = "suspect" | "proven";
+
+interface Entry {
+  readonly guilt: Guilt;
+  readonly untilMs: number;
 }
 
 /** How much is remembered, and how long. */
@@ -22,31 +33,32 @@ export function createPoisonMemory(options: {
   readonly clock: Clock;
 }): PoisonMemory {
   const { limits, clock } = options;
-  const tenants = new Map<string, Map<string, number>>();
+  const tenants = new Map<string, Map<string, Entry>>();
+  const clear = (tenant: string, identity: string) => {
+    const entries = tenants.get(tenant);
+    if (entries?.delete(identity) === true && entries.size === 0) {
+      tenants.delete(tenant);
+    }
+  };
   return {
     get isInUse() {
       return tenants.size > 0;
     },
-    remember: (tenant, identity) => {
-      const entries = tenants.get(tenant) ?? new Map<string, number>();
+    remember: (tenant, identity, guilt) => {
+      const entries = tenants.get(tenant) ?? new Map<string, Entry>();
+      const untilMs = clock.monotonicMs() + limits.ttlMs;
       putLast(tenants, tenant, entries, limits.tenantsMax);
-      putLast(entries, identity, clock.monotonicMs() + limits.ttlMs, limits.entriesMax);
+      putLast(entries, identity, { guilt, untilMs }, limits.entriesMax);
     },
-    knows: (tenant, identity) => {
-      const entries = tenants.get(tenant);
-      const untilMs = entries?.get(identity);
-      if (entries === undefined || untilMs === undefined) {
-        return false;
+    guiltOf: (tenant, identity) => {
+      const entry = tenants.get(tenant)?.get(identity);
+      if (entry !== undefined && entry.untilMs <= clock.monotonicMs()) {
+        clear(tenant, identity);
+        return undefined;
       }
-      if (untilMs > clock.monotonicMs()) {
-        return true;
-      }
-      entries.delete(identity);
-      if (entries.size === 0) {
-        tenants.delete(tenant);
-      }
-      return false;
+      return entry?.guilt;
     },
+    clear,
   };
 }
 

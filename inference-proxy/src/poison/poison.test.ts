@@ -16,32 +16,33 @@ describe("createPoisonMemory()", () => {
   test("knows what a tenant's request did, for the stated time, and no other tenant's", () => {
     const { memory, advance } = setUp();
     expect(memory.isInUse).toBe(false);
-    memory.remember("a", "x");
-    expect([memory.knows("a", "x"), memory.knows("a", "y"), memory.knows("b", "x")]).toEqual([
-      true,
-      false,
-      false,
+    memory.remember("a", "x", "suspect");
+    expect(memory.guiltOf("a", "x")).toBe("suspect");
+    memory.remember("a", "x", "proven");
+    expect([memory.guiltOf("a", "x"), memory.guiltOf("a", "y"), memory.guiltOf("b", "x")]).toEqual([
+      "proven",
+      undefined,
+      undefined,
     ]);
     advance(1000);
-    expect(memory.knows("a", "x")).toBe(false);
+    expect(memory.guiltOf("a", "x")).toBeUndefined();
+    expect(memory.isInUse).toBe(false);
+    memory.remember("a", "x", "suspect");
+    memory.clear("a", "x");
     expect(memory.isInUse).toBe(false);
   });
 
   test("forgets the oldest of a tenant, and the tenant that had none for longest", () => {
     const { memory } = setUp();
     for (const identity of ["x", "y", "z"]) {
-      memory.remember("a", identity);
+      memory.remember("a", identity, "proven");
     }
-    expect(["x", "y", "z"].map((identity) => memory.knows("a", identity))).toEqual([
-      false,
-      true,
-      true,
-    ]);
-    memory.remember("b", "x");
-    memory.remember("c", "x");
-    expect(
-      ["a", "b", "c"].map((tenant) => memory.knows(tenant, tenant === "a" ? "z" : "x")),
-    ).toEqual([false, true, true]);
+    const known = (tenant: string, identity: string) =>
+      memory.guiltOf(tenant, identity) !== undefined;
+    expect([known("a", "x"), known("a", "y"), known("a", "z")]).toEqual([false, true, true]);
+    memory.remember("b", "x", "proven");
+    memory.remember("c", "x", "proven");
+    expect([known("a", "z"), known("b", "x"), known("c", "x")]).toEqual([false, true, true]);
   });
 });
 

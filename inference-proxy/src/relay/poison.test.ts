@@ -92,6 +92,37 @@ describe("a request that kills each engine it reaches", () => {
   });
 });
 
+test("where there is one engine, a caller who tries again ends it once more and never again", async () => {
+  const { engines, proxy, ask } = await setUp(1);
+  const [first] = engines;
+  expect((await ask(`${poisonous} 1`)).status).toBe(503);
+  const revive = async () => {
+    const engine = startFakeEngine({ port: Number(first?.name.split(":")[1]) });
+    engine.answer = first?.answer ?? engine.answer;
+    opened.push(engine);
+    while ((await ask("hello")).status !== 200) {
+      await Bun.sleep(10);
+    }
+    return engine;
+  };
+  const second = await revive();
+  // What ends the first engine would not end its successor.
+  second.answer = async ({ body }) => {
+    if (body.includes(poisonous)) {
+      await second.stop();
+    }
+    return streamOf(helloStream);
+  };
+  expect((await ask(`${poisonous} 1`)).status).toBe(400);
+  expect(await isAlive(second)).toBe(false);
+  const third = await revive();
+  third.answer = () => streamOf(helloStream);
+  expect((await ask(`${poisonous} 1`)).status).toBe(400);
+  expect(poisonsSeen([third])).toBe(0);
+  expect(await isAlive(third)).toBe(true);
+  expect(await proxy.metrics.text()).toContain("poison_refused_total");
+});
+
 test("requests that lose two connections to living replicas are refused and not remembered", async () => {
   const { engines, ask } = await setUp(2);
   for (const engine of engines) {

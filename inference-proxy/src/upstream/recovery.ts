@@ -21,6 +21,8 @@ export function startRecovery(options: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: BreakerMetrics;
+  /** A replica is about to be tried by requests. */
+  readonly onTrial: (replica: string) => void;
 }): Recovery {
   const { pool, breakers, limits, clock } = options;
   const closed = new AbortController();
@@ -41,6 +43,7 @@ export function startRecovery(options: {
         replica.facts.kind !== "vllm" ||
         (await sendCanary(replica, limits, { clock, signal: closed.signal }));
       if (isWell) {
+        options.onTrial(name);
         breakers.halfOpen(name);
       } else {
         breakers.reopen(name);
