@@ -135,6 +135,8 @@ export interface CellResult {
   readonly aborts: number;
   /** Turns that were told to come again later, once for each time. */
   readonly refusals: number;
+  /** Longest that a request was held before it was placed or refused. */
+  readonly longestWaitMs: number;
   readonly held: { readonly turns: number; readonly heldMs: Histogram };
   /** Turns sent, ended, and under way or held when the run stopped; the whole run. */
   readonly conservation: {

@@ -26,6 +26,7 @@ export type Recorded = Pick<
   | "retries"
   | "aborts"
   | "refusals"
+  | "longestWaitMs"
   | "held"
 >;
 
@@ -58,6 +59,7 @@ export class Recorder {
   #retries = 0;
   #aborts = 0;
   #refusals = 0;
+  #longestWaitMs = 0;
   #heldTurns = 0;
   /** Over the whole run. */
   steps = 0;
@@ -142,6 +144,11 @@ export class Recorder {
     if (this.isMeasured(nowMs)) this.#retries += 1;
   }
 
+  /** A held request was placed or refused. */
+  waited(waitMs: number, nowMs: number): void {
+    if (this.isMeasured(nowMs)) this.#longestWaitMs = Math.max(this.#longestWaitMs, waitMs);
+  }
+
   refused(nowMs: number): void {
     if (this.isMeasured(nowMs)) this.#refusals += 1;
   }
@@ -168,6 +175,7 @@ export class Recorder {
       retries: this.#retries,
       aborts: this.#aborts,
       refusals: this.#refusals,
+      longestWaitMs: this.#longestWaitMs,
       held: { turns: this.#heldTurns, heldMs: this.#heldMs.build() },
     };
   }

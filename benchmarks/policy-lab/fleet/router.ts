@@ -201,6 +201,7 @@ export class Router {
     cacheEvents.deliver(nowMs);
     const chosen = run.place(request, this.#views, nowMs);
     if (chosen === "hold") return false;
+    recorder.waited(nowMs - sinceMs, nowMs);
     if (typeof chosen === "object") {
       turn.heldMs += nowMs - sinceMs;
       recorder.refused(nowMs);

@@ -13,7 +13,7 @@ import { roundRobin } from "./round-robin.ts";
 import { sessionHash } from "./session-hash.ts";
 import { thunderAgent } from "./thunder-agent.ts";
 import { vllmBalancer } from "./vllm-balancer.ts";
-import { warmpath, warmpathHistory } from "./warmpath.ts";
+import { warmpath, warmpathHistory, warmpathMisstated } from "./warmpath.ts";
 
 /** What a grid compares unless it is told otherwise, simplest first, the bound last. */
 export const defaultPolicies: readonly Policy[] = [
@@ -34,7 +34,13 @@ export const defaultPolicies: readonly Policy[] = [
 ];
 
 /** Every policy the lab knows: the default ones, and those that published comparisons need. */
-export const allPolicies: readonly Policy[] = [...defaultPolicies, llmDPrecise, vllmBalancer];
+export const allPolicies: readonly Policy[] = [
+  ...defaultPolicies,
+  llmDPrecise,
+  vllmBalancer,
+  warmpathMisstated(90),
+  warmpathMisstated(110),
+];
 
 /** The policy of that name; throws with a suggestion when there is none. */
 export function policyNamed(name: string): Policy {

@@ -69,6 +69,16 @@ export const warmpathHistory: Policy = {
   start: (context) => new WarmpathRun(context, "history"),
 };
 
+/** The same told a wrong capacity: `percent` of what each replica has. */
+export function warmpathMisstated(percent: number): Policy {
+  return {
+    name: `warmpath-capacity-${percent}`,
+    source: warmpath.source,
+    about: `Our proxy before engines that state ${percent} % of the capacity that they have.`,
+    start: (context) => new WarmpathRun(context, "events", percent / 100),
+  };
+}
+
 /** One call of the proxy, as far as placement goes. */
 interface Call {
   readonly request: RoutedRequest;
@@ -86,16 +96,18 @@ class WarmpathRun implements PolicyRun {
     passedOverMax: lanePassedOverMax,
   });
   readonly #knowledge: Knowledge;
+  readonly #capacityFactor: number;
   readonly #calls = new Map<number, Call>();
   /** Ended turns whose session's rest is told right after them. */
   #ended: { call: Call; usage: RoutedUsage | undefined } | undefined;
   #endpoints: readonly Endpoint[] = [];
   #nowMs = 0;
 
-  constructor({ replicas, random }: PolicyContext, knowledge: Knowledge) {
+  constructor({ replicas, random }: PolicyContext, knowledge: Knowledge, capacityFactor = 1) {
     const names = Array.from({ length: replicas }, (_, replica) => String(replica));
     this.#placer = new Placer({ names, random });
     this.#knowledge = knowledge;
+    this.#capacityFactor = capacityFactor;
     for (let replica = 0; replica < replicas; replica += 1) {
       this.#placer.belief.trusted(replica, knowledge === "events");
     }
@@ -108,7 +120,7 @@ class WarmpathRun implements PolicyRun {
   ): number | "hold" | { readonly refuse: number } {
     this.#settleEnded();
     this.#nowMs = nowMs;
-    this.#endpoints = replicas.map(endpointOf);
+    this.#endpoints = replicas.map((view) => endpointOf(view, this.#capacityFactor));
     const call = this.#calls.get(request.id) ?? this.#open(request, nowMs);
     // Its turn came while another was asked for, and the replica died before it left.
     if (call.seat !== undefined && replicas[Number(call.seat.booking.endpoint)]?.healthy !== true) {
@@ -225,7 +237,10 @@ function claimOf({ sloClass, tenant }: RoutedRequest): Claim {
   return { lane: laneOf[sloClass], group: model, tenant };
 }
 
-function endpointOf({ index, healthy, blocks, blockTokens }: ReplicaView): Endpoint {
+function endpointOf(
+  { index, healthy, blocks, blockTokens }: ReplicaView,
+  capacityFactor: number,
+): Endpoint {
   return {
     name: String(index),
     healthy,
@@ -235,7 +250,7 @@ function endpointOf({ index, healthy, blocks, blockTokens }: ReplicaView): Endpo
     // One router, which counts for itself: it has nothing to learn from a scrape.
     engineRunning: undefined,
     engineWaiting: undefined,
-    kvTokens: blocks * blockTokens,
+    kvTokens: Math.round(blocks * blockTokens * capacityFactor),
   };
 }
 

@@ -114,6 +114,7 @@ function cellOf(spec: CellSpec, skill: number): CellResult {
     sessionsLeftOut: 0,
     aborts: 12,
     refusals: 0,
+    longestWaitMs: 0,
     held: { turns: 0, heldMs: createHistogram().build() },
     conservation: { sent: 1200, ended: 1100, underWay: 100 },
     ...(spec.seed === 1 && { timeline: timelineOf(spec.replicas, pressure, random.next) }),
