@@ -104,7 +104,7 @@ function benchPrompts(): Prompts {
     keySeed: 2n,
     nowMs: () => performance.now(),
     tokensOf: (_model, bytes) => Math.ceil(bytes / 4),
-    blockTokens: 16,
+    blockTokensOf: () => 16,
     memoBytesMax: 16 * 2 ** 20,
     sessions: {
       sessionsMax: 16_384,

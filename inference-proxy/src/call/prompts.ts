@@ -20,9 +20,7 @@ export function createCallPrompts(
     nowMs: () => clock.monotonicMs(),
     tokensOf: ratios.estimate,
     // What an engine says of itself goes before what was configured.
-    get blockTokens() {
-      return engines.blockTokens ?? config.blockTokens;
-    },
+    blockTokensOf: () => engines.blockTokens ?? config.blockTokens,
     memoBytesMax: config.promptMemoBytesMax,
     sessions: {
       sessionsMax: config.sessionsMax,

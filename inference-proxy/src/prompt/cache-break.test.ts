@@ -16,7 +16,7 @@ function second(
     keySeed: 3n,
     nowMs: () => 0,
     tokensOf: (_model, bytes) => bytes,
-    blockTokens: 16,
+    blockTokensOf: () => 16,
     memoBytesMax: 1e6,
     sessions: { sessionsMax: 10, marksMax: 1000, bodyBytesMax, ttlMs: 1000 },
   });

@@ -17,7 +17,7 @@ const fresh = (): Prompts =>
     keySeed: 2n,
     nowMs: () => 0,
     tokensOf: (_model, bytes) => bytes,
-    blockTokens: 16,
+    blockTokensOf: () => 16,
     memoBytesMax: 200_000,
     sessions: { sessionsMax: 20, marksMax: 5000, bodyBytesMax: 300_000, ttlMs: 1000 },
   });

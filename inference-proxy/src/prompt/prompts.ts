@@ -45,8 +45,8 @@ export interface PromptsOptions {
   readonly nowMs: () => number;
   /** Tokens that so many bytes of a request probably have. */
   readonly tokensOf: (model: string, bytes: number) => number;
-  /** Tokens of one block of the engines' prefix caches. */
-  readonly blockTokens: number;
+  /** Tokens of one block of the engines' prefix caches, as far as is known by now. */
+  readonly blockTokensOf: () => number;
   readonly memoBytesMax: number;
   readonly sessions: SessionLimits;
 }
@@ -73,7 +73,7 @@ export const noPrompt: ReadPrompt = {
 
 /** Joins scanner, keys and sessions. */
 export function createPrompts(options: PromptsOptions): Prompts {
-  const { hash, tokensOf, blockTokens } = options;
+  const { hash, tokensOf } = options;
   const names = createNameKeys(hash);
   const memo = createHistoryMemo({ bytesMax: options.memoBytesMax });
   const reader = createHistoryReader({ ...options, memo });
@@ -95,6 +95,7 @@ export function createPrompts(options: PromptsOptions): Prompts {
     identify: (scan, owner) => {
       const { history, tokens } = scan;
       if (history === undefined && tokens === undefined) return noPrompt;
+      const blockTokens = options.blockTokensOf();
       const trace = tracePrompt(scan, owner, { hash, names, blockTokens });
       const found = linkSession(store, trace);
       const isExact = tokens !== undefined;

@@ -11,7 +11,7 @@ function setUp(limits: Partial<SessionLimits> = {}): Prompts & { nowMs: number }
     keySeed: 3n,
     nowMs: () => own.nowMs,
     tokensOf: (_model, bytes) => Math.ceil(bytes / 4),
-    blockTokens: 16,
+    blockTokensOf: () => 16,
     memoBytesMax: 1e6,
     sessions: { sessionsMax: 100, marksMax: 10_000, bodyBytesMax: 1e6, ttlMs: 1000, ...limits },
   });

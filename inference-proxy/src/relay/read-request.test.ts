@@ -9,7 +9,7 @@ const prompts = createPrompts({
   keySeed: 2n,
   nowMs: () => 0,
   tokensOf: (_model, bytes) => bytes,
-  blockTokens: 16,
+  blockTokensOf: () => 16,
   memoBytesMax: 1e6,
   sessions: { sessionsMax: 10, marksMax: 1000, bodyBytesMax: 0, ttlMs: 1000 },
 });
