@@ -132,6 +132,17 @@ describe("createLimiter() in one process", () => {
     expect(made.replicaWaitMs("a", subject, estimate)).toBe(0);
   });
 
+  test("forgets idle buckets before those that somebody is in", () => {
+    const { reserve } = limiter("user=* concurrency=1");
+    const held = reserve(0, { user: "holder" }).reservation;
+    for (let count = 0; count < 1000; count += 1) {
+      reserve(0, { user: `u${count}` }).reservation?.settle(used(0));
+    }
+    expect(isTaken(reserve(0, { user: "holder" }))).toBe(false);
+    held?.settle(used(0));
+    expect(isTaken(reserve(0, { user: "holder" }))).toBe(true);
+  });
+
   test("tells callers what is left of their own limits, and nothing of shared ones", () => {
     const { reserve } = limiter("key=* tokens/min=600", "tenant=* tokens/min=6000", "requests/s=9");
     expect(reserve(100).reservation?.headers()).toEqual({
