@@ -1,8 +1,8 @@
 import { compareMessages } from "./compare-messages.ts";
-import type { Found, PromptTrace } from "./link-session.ts";
+import { type Found, isOnlyMarked, type PromptTrace } from "./link-session.ts";
 import { isSystemRole, roleOf } from "./message.ts";
 import { type BodyScan, findMember } from "./scan-body.ts";
-import { commonLength, type Strand } from "./session-store.ts";
+import { commonLength, messageAt, type Strand } from "./session-store.ts";
 import type { CacheBreak, CacheBreakCause } from "./types.ts";
 
 /**
@@ -41,15 +41,18 @@ function headBreak(body: BodyScan, trace: PromptTrace, origin: Strand): CacheBre
 }
 
 function messageBreak(
-  { marks, bytes, history }: PromptTrace,
+  trace: PromptTrace,
   origin: Strand,
   isCompacted: boolean,
 ): CacheBreak | undefined {
+  const { marks, bytes, history } = trace;
   const { from, starts, ends } = history;
   const message = commonLength(origin.marks, marks);
   if (ends.length === 0 || message === Math.min(ends.length, origin.marks.length)) {
     return undefined;
   }
+  const old = Math.min(ends.length, origin.marks.length);
+  if (isOnlyMarked(origin, trace, message, old)) return undefined;
   const start = from + starts[message]!;
   const end = from + ends[message]!;
   const role = roleOf(bytes, start, end);
@@ -64,12 +67,4 @@ function messageBreak(
   if (isCompacted) return { cause: "compacted", message, role, byteOffset };
   const changed = isSystemRole(role) ? "system-changed" : "message-edited";
   return { cause: compared?.cause ?? changed, message, role, byteOffset };
-}
-
-/** The bytes of a message of the last prompt; undefined where they were not kept. */
-function messageAt({ text }: Strand, index: number): Uint8Array | undefined {
-  const end = text?.ends[index];
-  return text === undefined || end === undefined
-    ? undefined
-    : text.body.subarray(text.from + text.starts[index]!, text.from + end);
 }

@@ -21,6 +21,21 @@ export function compareMessages(before: Uint8Array, now: Uint8Array, role: strin
   return { cause: causeOf(before, now, role, firstDifference), firstDifference };
 }
 
+/**
+ * True when two versions of a message say the same to a model: only marks for a cache differ, which
+ * clients move along from turn to turn, and what they are hung on.
+ */
+export function isSameButMarks(before: Uint8Array, now: Uint8Array): boolean {
+  if (before.length > parsedBytesMax || now.length > parsedBytesMax) return false;
+  const old = parse(before);
+  const current = parse(now);
+  return (
+    old !== undefined &&
+    current !== undefined &&
+    JSON.stringify(withoutMarks(old)) === JSON.stringify(withoutMarks(current))
+  );
+}
+
 function causeOf(
   before: Uint8Array,
   now: Uint8Array,
@@ -82,6 +97,20 @@ function withoutThinking(message: unknown): unknown {
   if (!Array.isArray(content)) return { ...rest, content };
   const parts = content.filter((part) => !isRecord(part) || !thinkingParts.has(part["type"]));
   return { ...rest, content: parts };
+}
+
+function withoutMarks(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutMarks);
+  if (!isRecord(value)) return value;
+  const kept: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (name !== "cache_control") kept[name] = withoutMarks(member);
+  }
+  // A text that gets a mark becomes a list of one part.
+  const { content } = kept;
+  return typeof content === "string"
+    ? { ...kept, content: [{ type: "text", text: content }] }
+    : kept;
 }
 
 function canonical(value: unknown): string {

@@ -1,7 +1,9 @@
+import { isSameButMarks } from "./compare-messages.ts";
 import type { History } from "./history.ts";
 import { isSystemRole, roleOf } from "./message.ts";
 import {
   commonLength,
+  messageAt,
   type PromptHeads,
   type RecentMessage,
   type SessionStore,
@@ -48,6 +50,11 @@ export function linkSession(store: SessionStore, trace: PromptTrace): Found {
   if (deepest !== undefined && isEnd(deepest, trace) && isSameKind(deepest, trace)) {
     return going("continuation", deepest.strand, trace);
   }
+  if (deepest !== undefined && isRetouched(deepest, trace)) {
+    const { strand, index } = deepest;
+    const isSame = isOnlyMarked(strand, trace, index + 1, strand.marks.length);
+    return going(isSame ? "continuation" : "rewrite", strand, trace);
+  }
   const kept = keptMessage(store, trace, deepest?.index ?? -1);
   if (kept !== undefined) {
     return going(kept.hasMoved ? "compaction" : "rewrite", kept.strand, trace);
@@ -89,6 +96,44 @@ function isSameKind({ strand, index }: Mark, trace: PromptTrace): boolean {
     (tools === trace.heads.tools && system === trace.heads.system) ||
     hasAnswer(trace, index)
   );
+}
+
+/** Last messages of a prompt that may be written otherwise in the next one. */
+const retouchedMax = 4;
+
+/**
+ * True when the prompt has as many messages as the strand's last one and an answer after them, and
+ * only some of the last ones differ: clients of Anthropic's API move their marks for its cache.
+ */
+function isRetouched({ strand, index }: Mark, { marks, history, bytes }: PromptTrace): boolean {
+  const count = strand.marks.length;
+  const { from, starts, ends } = history;
+  return (
+    ends.length > 0 &&
+    marks.length > count &&
+    count - 1 - index <= retouchedMax &&
+    roleOf(bytes, from + starts[count]!, from + ends[count]!) === "assistant"
+  );
+}
+
+/**
+ * True when the messages from `first` to before `end` differ from the strand's in nothing that a
+ * model sees.
+ */
+export function isOnlyMarked(
+  strand: Strand,
+  { bytes, history }: PromptTrace,
+  first: number,
+  end: number,
+): boolean {
+  if (strand.text === undefined) return false;
+  const { from, starts, ends } = history;
+  for (let index = first; index < end; index += 1) {
+    const before = messageAt(strand, index);
+    const now = bytes.subarray(from + starts[index]!, from + ends[index]!);
+    if (before === undefined || !isSameButMarks(before, now)) return false;
+  }
+  return true;
 }
 
 /** Telling messages that are looked up: a turn may bring many results of tools. */

@@ -165,6 +165,14 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
   };
 }
 
+/** The bytes of a message of the last prompt; undefined where they were not kept. */
+export function messageAt({ text }: Strand, index: number): Uint8Array | undefined {
+  const end = text?.ends[index];
+  return text === undefined || end === undefined
+    ? undefined
+    : text.body.subarray(text.from + text.starts[index]!, text.from + end);
+}
+
 /** Keeps the texts of the strands that were used last, as far as there is room. */
 function createTextBudget(bytesMax: number) {
   /** The oldest text first. */

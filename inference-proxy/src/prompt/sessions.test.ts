@@ -180,6 +180,35 @@ describe("a session found in the prompt", () => {
     expect(ask(prompts, [...before, assistant("never mind")]).session.id).not.toBe("");
   });
 
+  test("goes on when a client moves its marks for a cache along", () => {
+    const prompts = setUp();
+    const mark = { cache_control: { type: "ephemeral" } };
+    const marked = (text: string) => ({
+      role: "user",
+      content: [{ type: "text", text, ...mark }],
+    });
+    const history: unknown[] = [system];
+    const ids = new Set<string>();
+    for (let turn = 0; turn < 6; turn += 1) {
+      const text = `Turn ${turn}. ${"Read on. ".repeat(40)}`;
+      const next = ask(prompts, [...history, marked(text)], { replica: "b" });
+      expect(next.session.kind).toBe(turn === 0 ? "new" : "continuation");
+      expect(next.cacheBreak).toBeUndefined();
+      ids.add(next.session.id);
+      history.push(user(text), assistant(`answer ${turn}`));
+    }
+    expect(ids.size).toBe(1);
+    expect(ask(prompts, [...history, user("!")]).home).toBe("b");
+  });
+
+  test("stays when its last message was edited before it was answered", () => {
+    const prompts = setUp();
+    const first = ask(prompts, [...turns("x", 2), user("Go on.")]);
+    const next = ask(prompts, [...turns("x", 2), user("Go on!"), assistant("well"), user("?")]);
+    expect(next.session).toMatchObject({ id: first.session.id, kind: "rewrite" });
+    expect(next.cacheBreak).toMatchObject({ cause: "message-edited", message: 6, role: "user" });
+  });
+
   test("is another one for the same question with other tools, but not after an answer", () => {
     const prompts = setUp();
     const tools = [{ type: "function", function: { name: "f" } }];
