@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { decodeKvMessage } from "@warmpath/inference-proxy/kv-events";
 import { startTestProxy, type TestProxy } from "@warmpath/inference-proxy/testing";
 import { seededRandom } from "@warmpath/runtime/base";
-import { freePort, testPrincipal } from "@warmpath/runtime/testing";
+import { testPrincipal } from "@warmpath/runtime/testing";
 import { createSubscriber } from "@warmpath/runtime/zmtp";
+import { freePort } from "../../system/free-port.ts";
 import type { ReplicaConfig } from "../config.ts";
 import { createReplica, type Replica } from "../replica.ts";
 
@@ -89,6 +90,7 @@ describe("what a proxy believes of its engines' caches", () => {
     expect(await predictions(proxy)).toEqual({ equal: 2, over: 0, under: 0 });
   });
 
+  // An engine that finds nobody tries again after up to 5 s.
   test("is told by an engine that connects: then the proxy has bound", async () => {
     const port = await freePort();
     const { proxy } = await start(1, { kvEventsEndpoint: `tcp://127.0.0.1:${port}` });
@@ -96,7 +98,7 @@ describe("what a proxy believes of its engines' caches", () => {
     await complete(proxy.url, prompt, "wp-test-key");
     await complete(proxy.url, prompt, "wp-test-key");
     expect(await predictions(proxy)).toEqual({ equal: 2, over: 0, under: 0 });
-  });
+  }, 20_000);
 
   test("is not believed while requests finish and no event comes, and is again after", async () => {
     const { proxy, replicas } = await start(1, {}, undefined, { kvEventsStallMs: 100 });
