@@ -35,7 +35,7 @@ export function candidateText({ replica, cost, terms, excludedReason }: RouteCan
     return `${replica}  ${excludedReason}`;
   }
   const parts = Object.entries(terms).map(([name, value]) => `${name} ${short(value)}`);
-  return `${replica}  cost ${short(cost)}${parts.length === 0 ? "" : ` (${parts.join(", ")})`}`;
+  return `${replica}  ${short(cost)} s${parts.length === 0 ? "" : ` (${parts.join(", ")})`}`;
 }
 
 function outcomeText({ outcome }: Receipt): string {

@@ -210,8 +210,8 @@ async function placeCall(
   const waitedMs = means.clock.monotonicMs() - fromMs;
   means.metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
   if (seat !== undefined) {
-    const { endpoint: replica, consider } = seat;
-    means.receipts.decided(request, { replica, waitedMs, consider });
+    const { endpoint: replica, consider, cachedTokensExpected } = seat;
+    means.receipts.decided(request, { replica, waitedMs, consider, cachedTokensExpected });
   }
   return seat;
 }

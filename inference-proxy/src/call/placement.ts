@@ -42,6 +42,8 @@ export interface Seat {
   readonly endpoint: string;
   /** What it was chosen from, for receipts; undefined where that was not kept. */
   readonly consider: (() => readonly Candidate[]) | undefined;
+  /** Tokens of the prompt that were believed to be cached there. */
+  readonly cachedTokensExpected: number;
   /** Where it stood in the queue when it joined; undefined for one that did not wait. */
   readonly queued: QueuePlace | undefined;
   /** The first event came. */
@@ -288,6 +290,7 @@ function createSeat(
   return {
     endpoint: booking.endpoint,
     consider,
+    cachedTokensExpected: booking.cachedTokensExpected,
     queued,
     firstEvent: () => booking.firstEvent(clock.monotonicMs()),
     release: (end) => {

@@ -84,7 +84,7 @@ export function createReceiptBook(options: {
     ended: (request, end, report) => {
       const draft = draftOf(request);
       open.delete(request.requestId);
-      draft.outcome = outcomeOf(end, report, clock.monotonicMs());
+      draft.outcome = outcomeOf(draft, end, report, clock.monotonicMs());
       ring[next] = draft;
       next = (next + 1) % size;
       onEnded?.(draft);
@@ -112,7 +112,12 @@ export function createReceiptBook(options: {
   };
 }
 
-function outcomeOf(end: CallEnd, report: CallReport, nowMs: number): Outcome {
+function outcomeOf(
+  { decisions }: Receipt,
+  end: CallEnd,
+  report: CallReport,
+  nowMs: number,
+): Outcome {
   const { usage } = report;
   return {
     outcome: end.outcome,
@@ -121,7 +126,7 @@ function outcomeOf(end: CallEnd, report: CallReport, nowMs: number): Outcome {
     interTokenMs: report.interTokenMs,
     inputTokens: usage.inputTokens,
     cachedTokens: usage.cachedInputTokens,
-    cachedTokensPredicted: end.foresight?.cachedTokens,
+    cachedTokensPredicted: end.foresight?.cachedTokens ?? decisions.at(-1)?.cachedTokensExpected,
     outputTokens: usage.outputTokens,
     isEstimated: report.isEstimated,
   };
@@ -157,5 +162,5 @@ export function reasonOf({ replica, consider }: Decision): string {
   }
   return name === ""
     ? `As good as ${second.endpoint}.`
-    : `Less ${name} than at ${second.endpoint}, by ${Number(gain.toPrecision(3))}.`;
+    : `Less ${name} than at ${second.endpoint}, by ${Number(gain.toPrecision(3))} s.`;
 }

@@ -33,12 +33,13 @@ export function receiptLine(receipt: Receipt): string {
 }
 
 function decisionOf(decision: Decision): Record<string, unknown> {
-  const { atMs, replica, waitedMs, consider } = decision;
+  const { atMs, replica, waitedMs, cachedTokensExpected, consider } = decision;
   const candidates = consider?.() ?? [];
   return {
     atMs,
     replica,
     waitedMs: Math.round(waitedMs * 10) / 10,
+    cachedTokensExpected,
     secondBest: secondBest(replica, candidates)?.endpoint,
     reason: reasonOf(decision),
     candidates,

@@ -71,14 +71,29 @@ describe("createReceiptBook()", () => {
   test("tells every choice of a request and what became of it", () => {
     const book = bookOf(10);
     const request = requestOf("r1", "s1");
-    book.decided(request, { replica: "b", waitedMs: 0, consider: undefined });
-    book.decided(request, { replica: "a", waitedMs: 7, consider: () => considered });
+    book.decided(request, {
+      replica: "b",
+      waitedMs: 0,
+      cachedTokensExpected: 0,
+      consider: undefined,
+    });
+    book.decided(request, {
+      replica: "a",
+      waitedMs: 7,
+      cachedTokensExpected: 14,
+      consider: () => considered,
+    });
     expect([book.open, book.find("acme", "r1")[0]?.outcome]).toEqual([1, undefined]);
     book.ended(request, end, report);
     expect(book.open).toBe(0);
     const [receipt] = book.find("acme", "s1");
     expect(receipt?.decisions.map(({ replica }) => replica)).toEqual(["b", "a"]);
-    expect(receipt?.outcome).toMatchObject({ outcome: "done", cachedTokens: 16, firstEventMs: 5 });
+    expect(receipt?.outcome).toMatchObject({
+      outcome: "done",
+      cachedTokens: 16,
+      cachedTokensPredicted: 14,
+      firstEventMs: 5,
+    });
   });
 
   test("remembers the last ones, and finds a session's newest first", () => {
@@ -97,9 +112,9 @@ describe("createReceiptBook()", () => {
   });
 
   test("names the term that set the chosen one apart", () => {
-    const decision = { atMs: 0, waitedMs: 0, replica: "a" };
+    const decision = { atMs: 0, waitedMs: 0, replica: "a", cachedTokensExpected: 0 };
     expect(reasonOf({ ...decision, consider: () => considered })).toBe(
-      "Less prefill than at b, by 0.8.",
+      "Less prefill than at b, by 0.8 s.",
     );
     expect(reasonOf({ ...decision, consider: () => considered.slice(0, 1) })).toBe(
       "No other replica was eligible.",
@@ -120,7 +135,12 @@ describe("createReceiptFile()", () => {
   function receiptOf(requestId: string): Receipt {
     const book = createReceiptBook({ clock: createManualClock(), limits: { receiptsKept: 9 } });
     const request = requestOf(requestId, "my session");
-    book.decided(request, { replica: "a", waitedMs: 1.25, consider: () => considered });
+    book.decided(request, {
+      replica: "a",
+      waitedMs: 1.25,
+      cachedTokensExpected: 14,
+      consider: () => considered,
+    });
     book.ended(request, end, report);
     const [receipt] = book.find("acme", requestId);
     if (receipt === undefined) {
@@ -169,7 +189,7 @@ describe("createReceiptFile()", () => {
       v: 1,
       requestId: "r599",
       promptKeys: [11, 12],
-      decisions: [{ replica: "a", secondBest: "b", reason: "Less prefill than at b, by 0.8." }],
+      decisions: [{ replica: "a", secondBest: "b", reason: "Less prefill than at b, by 0.8 s." }],
       outcome: "done",
       cachedTokens: 16,
     });

@@ -1,9 +1,9 @@
 /** One replica as a decision saw it. */
 export interface Considered {
   readonly endpoint: string;
-  /** What choosing it would have cost; lower is better. */
+  /** What choosing it would have cost, in seconds; lower is better. */
   readonly cost: number;
-  /** The parts of the cost by name, as the policy calls them. */
+  /** The parts of the cost by name, as the policy calls them; in seconds. */
   readonly terms: Readonly<Record<string, number>>;
   /** Why it was out; undefined while it was eligible. */
   readonly excluded: string | undefined;
@@ -16,6 +16,8 @@ export interface Decision {
   readonly replica: string;
   /** Time in the proxy's queue before it, in ms. */
   readonly waitedMs: number;
+  /** Prompt tokens that were believed to be cached there. */
+  readonly cachedTokensExpected: number;
   /** Best first; worked out when somebody reads it, since most are never read. */
   readonly consider: (() => readonly Considered[]) | undefined;
 }
@@ -32,7 +34,7 @@ export interface Outcome {
   readonly inputTokens: number;
   /** Prompt tokens that the engine reported as cached. */
   readonly cachedTokens: number;
-  /** Those that were foretold; undefined where nobody could say. */
+  /** Those that the engine's events foretold, or that were believed; undefined without a choice. */
   readonly cachedTokensPredicted: number | undefined;
   readonly outputTokens: number;
   readonly isEstimated: boolean;

@@ -906,7 +906,7 @@ export type RouteCandidate = Message<"warmpath.inference.v1.RouteCandidate"> & {
   replica: string;
 
   /**
-   * What choosing it would cost; lower is better. In requests in flight.
+   * What choosing it would cost, in seconds; lower is better.
    *
    * @generated from field: double cost = 2;
    */
@@ -920,7 +920,7 @@ export type RouteCandidate = Message<"warmpath.inference.v1.RouteCandidate"> & {
   excludedReason: string;
 
   /**
-   * The parts of the cost, as the policy calls them.
+   * The parts of the cost in seconds, as the policy calls them.
    *
    * @generated from field: map<string, double> terms = 4;
    */
@@ -1151,7 +1151,7 @@ export type ReceiptOutcome = Message<"warmpath.inference.v1.ReceiptOutcome"> & {
   cachedInputTokens: bigint;
 
   /**
-   * Prompt tokens that were foretold to be cached; unset where nobody could say.
+   * Prompt tokens that were expected to be cached; unset where no replica was chosen.
    *
    * @generated from field: optional uint64 predicted_cached_input_tokens = 6;
    */
