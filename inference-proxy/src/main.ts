@@ -132,14 +132,13 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       modelsMax: config.modelsMax,
     },
   });
-  const handle = async (request: HttpRequest): Promise<HttpAnswer | Response> => {
-    if (isApiPath(request)) {
-      return await answerApi(request);
-    }
+  const answerOther = async (request: HttpRequest): Promise<HttpAnswer | Response> => {
     means.reportLoad();
     const asked = request.toFetch();
     return (await answerOps(asked)) ?? (await rpc.fetch(asked)) ?? (await answerApi(request));
   };
+  const handle = (request: HttpRequest): Promise<HttpAnswer | Response> =>
+    isApiPath(request) ? answerApi(request) : answerOther(request);
   const http = listenHttp1({ ...deps.http, log, clock, handle });
   const grpc = await listenGrpc({ ...deps.grpc, servers: rpc, log });
   await monitor.firstRound;
