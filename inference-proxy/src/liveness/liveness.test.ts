@@ -88,6 +88,17 @@ describe("between two events", () => {
     expect(believedMs(ofProvider)).toBe(30_000);
   });
 
+  test("an illness that shows late adds nothing to the patience", () => {
+    const { begin, believedMs, sight } = setUp();
+    const vigil = begin();
+    vigil.opened();
+    const ms = believedMs(vigil, () => {
+      // Probes take about as long to find a stopped engine as its streams do.
+      sight.isHealthy = false;
+    });
+    expect(ms).toBeLessThanOrEqual(8000);
+  });
+
   test("the bound holds whatever the pace explains", () => {
     const { begin, believedMs, teach } = setUp({ idleTimeoutMs: 150 });
     teach(100, 1000);

@@ -158,10 +158,14 @@ class WatchedRequest implements Vigil, Overtaken {
     const { silenceGraceMs } = this.#options.limits;
     const sinceMs = this.#silentSinceMs();
     const illSinceMs = this.#illSinceMs(sight, nowMs);
-    if (illSinceMs !== undefined) {
-      return Math.max(sinceMs, illSinceMs) + silenceGraceMs * graceShareOfIll;
-    }
-    return sinceMs + this.#explainedMs(sight, sinceMs) + silenceGraceMs;
+    const explainedUntilMs = sinceMs + this.#explainedMs(sight, sinceMs) + silenceGraceMs;
+    // Illness shortens the patience: one that shows late must not add to it.
+    return illSinceMs === undefined
+      ? explainedUntilMs
+      : Math.min(
+          explainedUntilMs,
+          Math.max(sinceMs, illSinceMs) + silenceGraceMs * graceShareOfIll,
+        );
   }
 
   /** Since when it is ill by other signs than this request's silence; undefined when it is not. */
