@@ -128,7 +128,7 @@ export const resilienceSettings = {
   }),
   operatorTenants: option.list({
     env: "WARMPATH_PROXY_OPERATOR_TENANTS",
-    default: ["default"],
+    default: ["dev"],
     doc: "Tenants whose keys may drain and resume replicas.",
     why: "the tenant of the development key; others are guests on the same replicas",
   }),
