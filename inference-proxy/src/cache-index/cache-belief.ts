@@ -32,6 +32,9 @@ const survival = { start: 1, least: 0.2, miss: 0.97, hit: 1.002 } as const;
  */
 const slack = { tokens: 256, share: 0.1 } as const;
 
+/** Of a jump search: what is forgotten is forgotten from the end, so nothing is missed. */
+const jumpChunks = 16;
+
 /**
  * What each replica is believed to have cached: by its engine's events where it sends them and the
  * prompt's keys are its blocks, by our own history everywhere else. The cached tokens of each
@@ -66,7 +69,7 @@ export class CacheBelief {
   writeDepths(prompt: KeyedPrompt, depths: Int32Array): void {
     const { keys, chunks, isExact } = prompt;
     const keyAt = (chunk: number) => keys[chunk]!;
-    this.#history.writeDepths(keyAt, chunks, depths);
+    this.#history.writeDepths(keyAt, chunks, jumpChunks, depths);
     if (!isExact || this.#trusted === 0) {
       return;
     }
@@ -85,7 +88,7 @@ export class CacheBelief {
       const keysMax = Math.floor((capacity / chunkTokens) * this.#survival[replica]!);
       this.#history.setKeysMax(replica, keysMax);
     }
-    this.#history.record(replica, (chunk) => keys[chunk]!, chunks, nowMs);
+    this.#history.record(replica, (chunk) => keys[chunk]!, chunks, nowMs, true);
   }
 
   /**

@@ -29,21 +29,33 @@ export class HistoryIndex {
     this.#shrink(replica);
   }
 
-  /** Writes how many leading keys of a prompt each replica was sent before. */
-  writeDepths(keyAt: (chunk: number) => PrefixKey, chunks: number, depths: Int32Array): void {
-    this.#sets.writeDepths(keyAt, chunks, 1, depths);
+  /**
+   * Writes how many leading keys of a prompt each replica was sent before. `stride` as in
+   * {@link ReplicaSets.writeDepths}.
+   */
+  writeDepths(
+    keyAt: (chunk: number) => PrefixKey,
+    chunks: number,
+    stride: number,
+    depths: Int32Array,
+  ): void {
+    this.#sets.writeDepths(keyAt, chunks, stride, depths);
   }
 
-  /** Remembers that a prompt was sent to the replica. */
+  /**
+   * Remembers that a prompt was sent to the replica. With `endsFirst` the end of a prompt is
+   * forgotten before its beginning, as engines evict; otherwise its beginning goes first.
+   */
   record(
     replica: number,
     keyAt: (chunk: number) => PrefixKey,
     chunks: number,
     nowMs: number,
+    endsFirst: boolean,
   ): void {
     const recent = this.#recent[replica]!;
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const key = keyAt(chunk);
+    for (let step = 0; step < chunks; step++) {
+      const key = keyAt(endsFirst ? chunks - 1 - step : step);
       if (recent.touch(key, nowMs)) this.#sets.add(key, replica);
     }
     this.#shrink(replica);

@@ -35,7 +35,8 @@ export class PrefillRates {
 
   learn(replica: number, sample: PrefillSample): void {
     const { promptTokens, uncachedTokens, firstEventSeconds } = sample;
-    const features = [1, ...featuresOf(uncachedTokens, promptTokens)];
+    const thousands = uncachedTokens / thousand;
+    const features = [1, thousands, thousands * thousandsBefore(uncachedTokens, promptTokens)];
     this.#own[replica]!.add(features, firstEventSeconds);
     this.#fleet.add(features, firstEventSeconds);
   }
@@ -44,8 +45,10 @@ export class PrefillRates {
   seconds(replica: number, uncachedTokens: number, promptTokens: number): number {
     const own = this.#own[replica]!;
     const { weights } = own.samples < samplesMin ? this.#fleet : own;
-    const [tokens, pairs] = featuresOf(uncachedTokens, promptTokens);
-    const learned = Math.max(0, weights[1]!) * tokens + Math.max(0, weights[2]!) * pairs;
+    const each =
+      Math.max(0, weights[1]!) +
+      Math.max(0, weights[2]!) * thousandsBefore(uncachedTokens, promptTokens);
+    const learned = (uncachedTokens / thousand) * each;
     return Math.max(learned, uncachedTokens * secondsPerTokenMin);
   }
 }
@@ -54,8 +57,7 @@ function newModel(): LeastSquares {
   return new LeastSquares([0, secondsPerTokenAtFirst * thousand, 0], memory, doubt);
 }
 
-/** Tokens, and pairs of a token with one before it: those of the cached part included. */
-function featuresOf(uncachedTokens: number, promptTokens: number): [number, number] {
-  const meanBefore = promptTokens - uncachedTokens / 2;
-  return [uncachedTokens / thousand, (uncachedTokens / thousand) * (meanBefore / thousand)];
+/** Tokens before the mean one of those that are computed: those of the cached part included. */
+function thousandsBefore(uncachedTokens: number, promptTokens: number): number {
+  return (promptTokens - uncachedTokens / 2) / thousand;
 }

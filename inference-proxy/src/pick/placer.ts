@@ -7,14 +7,14 @@ import {
   SessionGate,
   type Standing,
 } from "../sessions/index.ts";
-import { costOf, secondsOf } from "./cost.ts";
+import { costOf } from "./cost.ts";
 import { furtherOf, refusalOf } from "./eligible.ts";
 import { type BookedLoad, Load } from "./load.ts";
+import { Snapshot } from "./snapshot.ts";
 import type {
   Booking,
   BookingEnd,
   Candidate,
-  CostTerms,
   Endpoint,
   NoEndpoint,
   Placed,
@@ -107,20 +107,24 @@ export class Placer implements Placing {
   /** Chooses and books, or says why nobody can take the request now. */
   place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed {
     const considered = this.#consider(endpoints, request, nowMs);
+    const count = endpoints.length;
+    const kept = count <= keptEndpointsMax ? new Snapshot(endpoints) : undefined;
     let best = -1;
     let bestSeconds = Number.POSITIVE_INFINITY;
     let reason: NoEndpoint = "unknown-model";
     // Equals are taken in random turn, so that several proxies do not agree on one.
-    const start = Math.floor(this.#random.next() * endpoints.length);
-    for (let step = 0; step < endpoints.length; step += 1) {
-      const replica = (start + step) % endpoints.length;
+    const start = Math.floor(this.#random.next() * count);
+    for (let step = 0; step < count; step += 1) {
+      const replica = start + step < count ? start + step : start + step - count;
       const refusal = this.#refusal(endpoints, considered, replica);
+      const seconds =
+        refusal === undefined || kept !== undefined
+          ? this.#seconds(considered, replica, kept)
+          : Number.POSITIVE_INFINITY;
       if (refusal !== undefined) {
+        kept?.refuse(replica, refusal);
         reason = furtherOf(reason, refusal);
-        continue;
-      }
-      const seconds = secondsOf(this.#terms(considered, replica));
-      if (
+      } else if (
         best < 0 ||
         seconds < bestSeconds ||
         (seconds === bestSeconds && this.#isIdler(replica, best))
@@ -135,22 +139,26 @@ export class Placer implements Placing {
       }
       return { reason };
     }
-    // Before the booking, which is no part of what it was decided by.
-    const consider = this.#considerLater(endpoints, considered);
+    const consider = kept && (() => kept.candidates());
     return { booking: this.#book(request.prompt, best, nowMs), consider };
   }
 
   /** What `place` would compare now, best first, the refused ones last. Books nothing. */
-  explain(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Candidate[] {
+  explain(
+    endpoints: readonly Endpoint[],
+    request: RequestSummary,
+    nowMs: number,
+  ): readonly Candidate[] {
     const considered = this.#consider(endpoints, request, nowMs);
-    const candidates = endpoints.map(({ name }, replica) =>
-      candidateOf(
-        name,
-        this.#terms(considered, replica),
-        this.#refusal(endpoints, considered, replica),
-      ),
-    );
-    return candidates.sort(bestFirst);
+    const kept = new Snapshot(endpoints);
+    for (let replica = 0; replica < endpoints.length; replica += 1) {
+      this.#seconds(considered, replica, kept);
+      const refusal = this.#refusal(endpoints, considered, replica);
+      if (refusal !== undefined) {
+        kept.refuse(replica, refusal);
+      }
+    }
+    return kept.candidates();
   }
 
   /** The replica lost what it had cached, or died. */
@@ -193,38 +201,22 @@ export class Placer implements Placing {
     return isFree || this.gate.hasRoom(replica) ? undefined : "no-room";
   }
 
-  #terms({ request, standing }: Considered, replica: number): CostTerms {
+  /** What choosing the replica would cost; notes in `kept` what it is made of. */
+  #seconds({ request, standing }: Considered, replica: number, kept: Snapshot | undefined): number {
     const { prompt } = request;
     const { promptTokens } = prompt;
     const { home, isFirm } = standing;
     const cached = this.#cachedTokens(prompt, replica);
-    const left =
-      home === undefined || home === replica || !isFirm
-        ? 0
-        : Math.max(0, this.#cachedTokens(prompt, home) - cached);
-    return costOf({
-      aheadSeconds: this.#load.aheadSeconds[replica]!,
-      ownSeconds: this.#rates.seconds(replica, promptTokens - cached, promptTokens),
-      inFlight: this.#load.requests[replica]!,
-      leftSeconds: left === 0 ? 0 : this.#rates.seconds(replica, left, promptTokens),
-    });
-  }
-
-  /** A snapshot of what is compared, four numbers for each endpoint; read when somebody asks. */
-  #considerLater(
-    endpoints: readonly Endpoint[],
-    considered: Considered,
-  ): (() => readonly Candidate[]) | undefined {
-    if (endpoints.length > keptEndpointsMax) {
-      return undefined;
+    const ahead = this.#load.aheadSeconds[replica]!;
+    const own = this.#rates.seconds(replica, promptTokens - cached, promptTokens);
+    const inFlight = this.#load.requests[replica]!;
+    let left = 0;
+    if (home !== undefined && home !== replica && isFirm) {
+      const leftTokens = this.#cachedTokens(prompt, home) - cached;
+      left = leftTokens > 0 ? this.#rates.seconds(replica, leftTokens, promptTokens) : 0;
     }
-    const kept = endpoints.map(({ name }, replica) => ({
-      name,
-      terms: this.#terms(considered, replica),
-      refusal: this.#refusal(endpoints, considered, replica),
-    }));
-    return () =>
-      kept.map(({ name, terms, refusal }) => candidateOf(name, terms, refusal)).sort(bestFirst);
+    kept?.keep(replica, ahead, own, inFlight, left);
+    return costOf(ahead, own, inFlight, left);
   }
 
   /** An engine computes at least the last token, whatever it holds. */
@@ -285,19 +277,6 @@ export class Placer implements Placing {
       this.#rates.learn(replica, { firstEventSeconds, promptTokens, uncachedTokens });
     }
   }
-}
-
-function candidateOf(
-  endpoint: string,
-  terms: CostTerms,
-  excluded: NoEndpoint | undefined,
-): Candidate {
-  return { endpoint, cost: secondsOf(terms), terms, excluded };
-}
-
-function bestFirst(a: Candidate, b: Candidate): number {
-  const refusedDifference = Number(a.excluded !== undefined) - Number(b.excluded !== undefined);
-  return refusedDifference === 0 ? a.cost - b.cost : refusedDifference;
 }
 
 function turnOf({ keys, chunks, chunkTokens, sessionId, parentId }: PromptSummary) {

@@ -132,9 +132,7 @@ export class SessionGate {
       this.#setDiscount(session, 0);
     }
     const home = session?.home ?? this.#sessions.get(turn.parentId ?? "")?.home;
-    if (home === undefined) {
-      this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
-    }
+    this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
     return { home, isFirm, isDisplaced: session?.isDisplaced ?? false };
   }
 

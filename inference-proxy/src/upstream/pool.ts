@@ -49,10 +49,13 @@ export function createPool(options: {
   let endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
 
   const replace = (name: string, change: (replica: Replica) => Replica) => {
-    replicas = replicas.map((replica) =>
-      replica.address.name === name ? change(replica) : replica,
-    );
-    endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
+    const at = replicas.findIndex(({ address }) => address.name === name);
+    const before = replicas[at];
+    if (before !== undefined) {
+      const replica = change(before);
+      replicas = replicas.with(at, replica);
+      endpoints = endpoints.with(at, endpointOf(replica, options.inFlightMax));
+    }
   };
   const tell = () => {
     for (const listener of listeners) {

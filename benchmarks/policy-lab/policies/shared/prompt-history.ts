@@ -42,12 +42,12 @@ export class PromptHistory {
   writeDepths(request: RoutedRequest, nowMs: number, depths: Int32Array): void {
     const { ttlMs } = this.#options;
     if (ttlMs !== undefined) this.#index.expire(nowMs - ttlMs);
-    this.#index.writeDepths(this.#keyAt(request), this.chunksOf(request), depths);
+    this.#index.writeDepths(this.#keyAt(request), this.chunksOf(request), 1, depths);
   }
 
   /** Remembers that the prompt was sent to the replica. */
   record(request: RoutedRequest, replica: number, nowMs: number): void {
-    this.#index.record(replica, this.#keyAt(request), this.chunksOf(request), nowMs);
+    this.#index.record(replica, this.#keyAt(request), this.chunksOf(request), nowMs, false);
   }
 
   clear(replica: number): void {
