@@ -46,7 +46,10 @@ export interface TryMeans {
   readonly paces: ReplicaPaces;
 }
 
-/** Begins with the deaths of the same request's earlier lives, if it had any; a request that is not retried earns others their retries. */
+/**
+ * Begins with the deaths of the same request's earlier lives, if it had any. Each request earns a
+ * share of a retry, its own or another's.
+ */
 export function createTries(
   means: TryMeans,
   limits: TryLimits,
