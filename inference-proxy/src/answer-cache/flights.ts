@@ -30,8 +30,8 @@ export interface Flights {
 const leadersMax = 2;
 
 /**
- * Bytes that a call is held for those who may still come: about a hundred tokens. A thousand streams
- * that nobody joins must not fill the memory.
+ * Bytes of a call that are held for those who may still come: about a hundred tokens. A thousand
+ * streams that nobody joins must not fill the memory.
  */
 const aloneBytesMax = 32_768;
 

@@ -210,8 +210,13 @@ async function placeCall(
   const waitedMs = means.clock.monotonicMs() - fromMs;
   means.metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
   if (seat !== undefined) {
-    const { endpoint: replica, consider, cachedTokensExpected } = seat;
-    means.receipts.decided(request, { replica, waitedMs, consider, cachedTokensExpected });
+    const { endpoint: replica, consider, cachedTokensExpected, queued } = seat;
+    means.receipts.decided(request, {
+      replica,
+      waitedMs: queued === undefined ? 0 : waitedMs,
+      consider,
+      cachedTokensExpected,
+    });
   }
   return seat;
 }
