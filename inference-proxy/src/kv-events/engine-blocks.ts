@@ -153,6 +153,8 @@ class FollowedBlocks implements EngineBlocks {
     let block = tip === undefined ? undefined : this.#held.get(tip);
     const gained: number[] = [];
     for (let index = keys.length - 1; index >= 0; index--) {
+      // Keys are chained: what is before a known one was found with an earlier turn.
+      if (this.#aliased.has(keys[index]!)) break;
       const depth = blockOf(index);
       while (block !== undefined && block.depth > depth) block = this.#before(block);
       if (block === undefined) break;
