@@ -334,7 +334,11 @@ function reportLoad(
 ): void {
   const { pool, placement, placer, paces } = read;
   reportQueue(metrics, placement);
-  for (const { name: replica } of pool.endpoints) {
+  const { gate } = placer;
+  metrics.sessions.remembered.set(gate.size);
+  for (const [index, { name: replica }] of pool.endpoints.entries()) {
+    metrics.sessions.neededTokens.set({ replica }, gate.usedTokens(index));
+    metrics.sessions.share.set({ replica }, gate.shareOf(index));
     metrics.inFlight.set({ replica }, placer.inFlight(replica));
     const { firstEventMs } = paces.paceOf(replica);
     if (firstEventMs !== undefined) {

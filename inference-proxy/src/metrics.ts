@@ -12,6 +12,7 @@ import { type PromptMetrics, promptMetrics } from "./call/prompt-metrics.ts";
 import { createKvEventsMetrics, type KvEventsMetrics } from "./kv-events/index.ts";
 import { type RouteMetrics, routeMetrics } from "./providers/route/index.ts";
 import { type ReceiptMetrics, receiptMetrics } from "./receipts/metrics.ts";
+import { createSessionMetrics, type SessionMetrics } from "./sessions/metrics.ts";
 
 /** Everything the proxy counts. */
 export interface InferenceProxyMetrics
@@ -39,6 +40,7 @@ export interface InferenceProxyMetrics
   readonly keyLookUps: Counter<"result">;
   readonly answerCache: AnswerCacheMetrics;
   readonly kvEvents: KvEventsMetrics;
+  readonly sessions: SessionMetrics;
 }
 
 /**
@@ -59,6 +61,7 @@ export function createInferenceProxyMetrics(
     ...receiptMetrics(metrics),
     ...breakerMetrics(metrics),
     kvEvents: createKvEventsMetrics(metrics),
+    sessions: createSessionMetrics(metrics),
     inFlight: metrics.gauge({
       name: "warmpath_inference_proxy_replica_in_flight",
       help: "Requests of this proxy at a replica now.",

@@ -3,7 +3,6 @@ import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Foresight } from "../kv-events/index.ts";
 import { noReservation, type Reservation } from "../pace/index.ts";
-import { stopRest, toolRest } from "../sessions/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
@@ -15,6 +14,7 @@ import type { Seat } from "./placement.ts";
 import type { QueuePlace } from "./queue-view.ts";
 import type { ReplicaGate } from "./replica-gate.ts";
 import { answersName, type ReserveMeans } from "./reserve-limits.ts";
+import { restOf } from "./rest-of.ts";
 import type { Reused } from "./reuse.ts";
 import type { CallRequest } from "./types.ts";
 
@@ -127,7 +127,7 @@ export function createOpenCall(
           cachedTokens: facts.tellsCached ? cachedInputTokens : undefined,
         },
       }),
-      rest: facts.finishReason === "tool_calls" ? toolRest : stopRest,
+      rest: restOf(answer),
     });
     return report;
   };
