@@ -93,6 +93,7 @@ function sightOf(pool: Pool, name: string): ReplicaSight {
     isHealthy: facts?.healthy ?? false,
     isSteady: facts?.kind === "vllm",
     idleAtMs: isIdle ? facts?.metricsAtMs : undefined,
+    engineWaiting: metrics?.waiting ?? 0,
   };
 }
 

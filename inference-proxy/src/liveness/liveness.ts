@@ -74,11 +74,12 @@ class WatchedRequest implements Vigil, Overtaken {
       this.#startWaiting();
     }
     const nowMs = this.#options.clock.monotonicMs();
-    const leftMs = Math.min(this.#boundMs() - nowMs, this.#explainedUntilMs(nowMs) - nowMs);
+    const explainedMs = this.#explainedUntilMs(nowMs) - nowMs;
+    const leftMs = Math.min(this.#boundMs() - nowMs, explainedMs);
     if (leftMs > 0) {
       return Math.min(leftMs, checkEveryMs);
     }
-    this.#giveUp(nowMs);
+    this.#giveUp(nowMs, explainedMs > 0);
     return 0;
   }
 
@@ -132,6 +133,7 @@ class WatchedRequest implements Vigil, Overtaken {
     this.#phase = "waiting";
     this.#pulse.waiting.add(this);
     this.#pulse.waitingTokens += this.#request.promptTokens;
+    this.#pulse.wholes += this.#request.isStream ? 0 : 1;
     this.#tokensAhead = this.#pulse.waitingTokens;
   }
 
@@ -141,6 +143,7 @@ class WatchedRequest implements Vigil, Overtaken {
       return;
     }
     this.#pulse.waitingTokens -= this.#request.promptTokens;
+    this.#pulse.wholes -= this.#request.isStream ? 0 : 1;
   }
 
   /** When patience ends, whatever explains the silence. */
@@ -176,7 +179,7 @@ class WatchedRequest implements Vigil, Overtaken {
     return pulse.illSinceMs;
   }
 
-  #explainedMs({ isSteady, idleAtMs }: ReplicaSight, sinceMs: number): number {
+  #explainedMs({ isSteady, idleAtMs, engineWaiting }: ReplicaSight, sinceMs: number): number {
     if (this.#phase === "open") {
       return this.#pulse.gapMs ?? (isSteady ? 0 : Number.POSITIVE_INFINITY);
     }
@@ -184,8 +187,12 @@ class WatchedRequest implements Vigil, Overtaken {
       ? this.#pulse.firstEventMs(this.#tokensAhead)
       : undefined;
     // An engine that says that it has nothing to do does not work on this.
-    const isIdle = idleAtMs !== undefined && idleAtMs > sinceMs;
-    return learnedMs ?? (isIdle ? 0 : Number.POSITIVE_INFINITY);
+    if (idleAtMs !== undefined && idleAtMs > sinceMs) {
+      return learnedMs ?? 0;
+    }
+    // Whole answers, and the requests of other proxies, keep an engine busy without a sign to us.
+    const isHiddenWork = this.#pulse.wholes > 0 || engineWaiting > this.#pulse.waiting.size;
+    return isHiddenWork ? Number.POSITIVE_INFINITY : (learnedMs ?? Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -198,11 +205,11 @@ class WatchedRequest implements Vigil, Overtaken {
       : Math.max(this.#sentAtMs, this.#pulse.lastEventMs);
   }
 
-  #giveUp(nowMs: number): void {
+  #giveUp(nowMs: number, isExplained: boolean): void {
     this.#isGivenUp = true;
     const { lastEventMs } = this.#pulse;
-    // Where others move, only this one is lost; else it is the replica that is.
-    if (lastEventMs <= this.#lastMs) {
+    // Where others move, or something else explains it, only this one is lost; else the replica is.
+    if (!isExplained && lastEventMs <= this.#lastMs) {
       this.#pulse.isSilent = true;
       this.#options.onSilent(this.#request.replica, Math.round(nowMs - this.#lastMs));
     }

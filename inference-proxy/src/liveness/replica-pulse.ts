@@ -11,6 +11,8 @@ export interface ReplicaPulse {
   /** Prompt tokens of the requests that wait for their first event, oldest first. */
   readonly waiting: Set<Overtaken>;
   waitingTokens: number;
+  /** Of them, those whose answer comes whole: nothing is seen of their progress. */
+  wholes: number;
   learnFirstEvent(waitedMs: number, tokensAhead: number): void;
   learnGap(longestMs: number): void;
   /** The wait that its pace explains with so many tokens to prefill; undefined while unknown. */
@@ -43,6 +45,7 @@ export function createReplicaPulse(): ReplicaPulse {
     illSinceMs: undefined,
     waiting: new Set(),
     waitingTokens: 0,
+    wholes: 0,
     learnFirstEvent: (waitedMs, tokensAhead) => {
       msPerToken.add(waitedMs / (tokensAhead + baseTokens));
     },

@@ -21,6 +21,8 @@ export interface ReplicaSight {
   readonly isSteady: boolean;
   /** When the engine last said that it had nothing to do, on the monotonic clock. */
   readonly idleAtMs: number | undefined;
+  /** Requests that wait inside it by its own last word, whoever sent them; 0 when it says nothing. */
+  readonly engineWaiting: number;
 }
 
 /** One request at one replica, as far as its signs of life go. */
