@@ -290,6 +290,7 @@ function newsFor({ belief }: Placer, names: readonly string[]): CacheNews {
     stored: (name, keys) => told((replica) => belief.stored(replica, keys))(name),
     removed: (name, keys) => told((replica) => belief.removed(replica, keys))(name),
     cleared: told((replica) => belief.cleared(replica)),
+    forgotten: told((replica) => belief.forgotten(replica)),
     trusted: (name, isTrusted) => told((replica) => belief.trusted(replica, isTrusted))(name),
   };
 }

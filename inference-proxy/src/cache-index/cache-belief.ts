@@ -120,6 +120,11 @@ export class CacheBelief {
     this.#history.clear(replica);
   }
 
+  /** Its events have a hole: what they told is worth nothing, our own history is what it was. */
+  forgotten(replica: number): void {
+    this.#told.clear(replica);
+  }
+
   trusted(replica: number, isTrusted: boolean): void {
     if (this.#isTrusted[replica] === isTrusted) {
       return;

@@ -213,6 +213,7 @@ function follow(blocksMax = 10_000) {
         for (const key of keys) expect(told.delete(key)).toBe(true);
       },
       cleared: () => told.clear(),
+      forgotten: () => told.clear(),
     },
     blocksMax,
   );

@@ -6,6 +6,8 @@ export interface BlockNews {
   stored(keys: readonly number[]): void;
   removed(keys: readonly number[]): void;
   cleared(): void;
+  /** What it holds is not known any more. */
+  forgotten(): void;
 }
 
 /**
@@ -19,8 +21,8 @@ export interface BlockNews {
 export interface EngineBlocks {
   /** Takes in what one engine step changed, in its order. */
   apply(batch: KvBatch): void;
-  /** Forgets everything and says so. */
-  clear(): void;
+  /** Forgets everything and says so: the engine has nothing any more, or nobody knows what. */
+  clear(why: "empty" | "unknown"): void;
   /** Tells all keys again, to a listener that was made to forget them. */
   tellAll(): void;
   /**
@@ -111,7 +113,7 @@ class FollowedBlocks implements EngineBlocks {
   apply({ events }: KvBatch): void {
     for (const event of events) {
       if (event.type === "cleared") {
-        this.clear();
+        this.clear("empty");
       } else if (event.type === "removed") {
         const isCounted = event.group === undefined || event.group === this.#countedGroup;
         if (isCounted && isGpu(event.medium)) this.#remove(event.hashes);
@@ -123,13 +125,14 @@ class FollowedBlocks implements EngineBlocks {
     }
   }
 
-  clear(): void {
+  clear(why: "empty" | "unknown"): void {
     if (this.#held.size === 0) return;
     this.#held.clear();
     this.#keys.clear();
     this.#aliased.clear();
     this.orphans = 0;
-    this.#news.cleared();
+    if (why === "empty") this.#news.cleared();
+    else this.#news.forgotten();
   }
 
   tellAll(): void {

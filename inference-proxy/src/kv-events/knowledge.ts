@@ -63,6 +63,7 @@ const nobody: CacheNews = {
   stored: () => undefined,
   removed: () => undefined,
   cleared: () => undefined,
+  forgotten: () => undefined,
   trusted: () => undefined,
 };
 

@@ -194,6 +194,7 @@ async function follow(sources: readonly KvSource[]) {
         for (const key of keys) told.delete(key);
       },
       cleared: () => told.clear(),
+      forgotten: () => told.clear(),
       trusted: () => undefined,
     },
   });

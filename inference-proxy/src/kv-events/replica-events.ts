@@ -194,6 +194,7 @@ class FollowedReplica implements ReplicaEvents {
   down(): void {
     this.trust.set("down", true);
     for (const { stream } of this.#ranks) stream.follower.restart(this.#means.clock.monotonicMs());
+    this.#means.news.cleared(this.#replica);
   }
 
   up(): void {
@@ -215,7 +216,7 @@ class FollowedReplica implements ReplicaEvents {
 
   drop(): void {
     this.trust.set("stream", true);
-    this.#means.news.cleared(this.#replica);
+    this.#means.news.forgotten(this.#replica);
   }
 
   async close(): Promise<void> {
@@ -255,7 +256,8 @@ class FollowedReplica implements ReplicaEvents {
       {
         stored: (keys) => news.stored(replica, keys),
         removed: (keys) => news.removed(replica, keys),
-        cleared: () => this.#onCleared(),
+        cleared: () => this.#onGone(() => news.cleared(replica)),
+        forgotten: () => this.#onGone(() => news.forgotten(replica)),
       },
       limits.blocksMax,
     );
@@ -269,7 +271,7 @@ class FollowedReplica implements ReplicaEvents {
       onForgotten: (why) => {
         metrics.forgotten.inc({ replica, reason: why });
         rank.isCleared = false;
-        blocks.clear();
+        blocks.clear(why === "restart" ? "empty" : "unknown");
       },
       onComplete: () => this.#review(),
       onAsk: () => metrics.replays.inc({ replica }),
@@ -305,8 +307,8 @@ class FollowedReplica implements ReplicaEvents {
   }
 
   /** Other ranks still hold what they held: their keys are told again. */
-  #onCleared(): void {
-    this.#means.news.cleared(this.#replica);
+  #onGone(tell: () => void): void {
+    tell();
     for (const { blocks } of this.#ranks) blocks.tellAll();
   }
 

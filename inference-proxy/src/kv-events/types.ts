@@ -69,8 +69,10 @@ export interface CacheNews {
   stored(replica: string, keys: readonly number[]): void;
   /** The last copy of these keys is gone. */
   removed(replica: string, keys: readonly number[]): void;
-  /** The replica holds nothing any more, or nobody knows what. */
+  /** The replica holds nothing any more. */
   cleared(replica: string): void;
+  /** What it holds is not known any more: nothing of what was told counts. */
+  forgotten(replica: string): void;
   /**
    * False: the stream stalled, has a gap, or was found wrong; the approximate index takes over by
    * itself.
