@@ -21,7 +21,7 @@ export interface ReplicaSight {
   readonly isSteady: boolean;
   /** When the engine last said that it had nothing to do, on the monotonic clock. */
   readonly idleAtMs: number | undefined;
-  /** Requests that wait inside it by its own last word, whoever sent them; 0 when it says nothing. */
+  /** Requests that wait inside it by its own last word, whoever sent them; 0 if it says nothing. */
   readonly engineWaiting: number;
 }
 
