@@ -48,13 +48,16 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
   const nowMs = () => clock.monotonicMs();
   const pools = new Map<string, ConnectionPool>();
   // Origins come from configuration, so their number is bounded there.
+  const poolByOrigin = new WeakMap<Origin, ConnectionPool>();
   const poolOf = (origin: Origin): ConnectionPool => {
-    const key = `${origin.host}:${origin.port}`;
-    let pool = pools.get(key);
-    if (pool === undefined) {
-      pool = new ConnectionPool(origin, limits, nowMs);
-      pools.set(key, pool);
+    const known = poolByOrigin.get(origin);
+    if (known !== undefined) {
+      return known;
     }
+    const key = `${origin.host}:${origin.port}`;
+    const pool = pools.get(key) ?? new ConnectionPool(origin, limits, nowMs);
+    pools.set(key, pool);
+    poolByOrigin.set(origin, pool);
     return pool;
   };
   const closed = new AbortController();
