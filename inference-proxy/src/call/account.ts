@@ -132,7 +132,7 @@ function learn(means: AccountMeans, request: CallRequest, end: CallEnd, report: 
 
 function count(
   metrics: InferenceProxyMetrics,
-  { operation, model, prompt, caller }: CallRequest,
+  { operation, model, prompt }: CallRequest,
   { replica, outcome }: CallEnd,
   report: CallReport,
   durationMs: number,
@@ -156,9 +156,7 @@ function count(
     metrics.tokens.inc({ model, kind: "cache_write" }, usage.cacheWriteTokens);
   }
   if (report.costNanodollars > 0n) {
-    const cost = Number(report.costNanodollars);
-    metrics.costNanodollars.inc({ model }, cost);
-    metrics.tenantCost.inc({ tenant: metrics.tenantLabel(caller.tenant) }, cost);
+    metrics.costNanodollars.inc({ model }, Number(report.costNanodollars));
   }
   if (firstEventMs !== undefined) {
     metrics.firstEventSeconds.observe({ model, replica }, firstEventMs / 1000);

@@ -60,14 +60,3 @@ function createTotals(accountsMax: number): (name: string, cost: bigint) => bigi
     return total;
   };
 }
-
-/** Labels of tenants in metrics: the first ones by name, everybody else together. */
-export function createTenantLabels(labelsMax: number): (tenant: string) => string {
-  const known = new Set<string>();
-  return (tenant) => {
-    if (known.size < labelsMax) {
-      known.add(tenant);
-    }
-    return known.has(tenant) ? tenant : "other";
-  };
-}
