@@ -127,6 +127,17 @@ describe("SessionGate", () => {
     expect(ask(gate, turnOf("other", 2), nowMs)).toBeDefined();
   });
 
+  test("a session whose next turn asked and left without a place leaves in the end, too", () => {
+    const gate = gateOf();
+    const turn = ask(gate, turnOf("a", 6), 0);
+    if (turn !== undefined) {
+      gate.end(turn, done("bash"), 1);
+    }
+    gate.consider(turnOf("a", 6), 2);
+    expect(ask(gate, turnOf("b", 6), 1000)).toBeUndefined();
+    expect(ask(gate, turnOf("b", 6), 60_000)).toBeDefined();
+  });
+
   test("sessions of a lost replica move, and do not wait for room again", () => {
     const gate = gateOf(2);
     const turn = turnOf("a", 6);

@@ -23,7 +23,7 @@ interface Session {
   uniqueTokens: number;
   /** Turns under way. */
   running: number;
-  /** Undefined while a turn is under way or waits. */
+  /** Undefined while a turn is under way. */
   resting: Rest | undefined;
   isDisplaced: boolean;
   /** What of `uniqueTokens` is not counted on, as its return is uncertain. */
@@ -33,6 +33,8 @@ interface Session {
 interface Rest {
   readonly kind: string;
   readonly sinceMs: number;
+  /** When a next turn asked for its place; it may still leave without having had one. */
+  askedAtMs: number | undefined;
   isGone: boolean;
 }
 
@@ -125,10 +127,7 @@ export class SessionGate {
     const session = this.#sessions.get(turn.sessionId);
     const isFirm = session === undefined || session.discountTokens <= session.uniqueTokens / 2;
     if (session?.resting !== undefined) {
-      const { kind, sinceMs, isGone } = session.resting;
-      this.#gaps.returned(kind, nowMs - sinceMs, isGone);
-      session.resting = undefined;
-      this.#resting.delete(session);
+      session.resting.askedAtMs ??= nowMs;
       this.#setDiscount(session, 0);
     }
     const home = session?.home ?? this.#sessions.get(turn.parentId ?? "")?.home;
@@ -174,6 +173,7 @@ export class SessionGate {
     for (let chunk = session.chunks; chunk < turn.chunks; chunk += 1) {
       session.uniqueTokens += this.#owned.add(replica, turn.keys[chunk]!, turn.chunkTokens);
     }
+    this.#endRest(session);
     session.home = replica;
     session.keys = turn.keys;
     session.chunks = turn.chunks;
@@ -201,7 +201,7 @@ export class SessionGate {
       this.#share.observe(replica, expectedTokens, end.cachedTokens);
     }
     if (session.running === 0) {
-      session.resting = { kind: end.rest, sinceMs: nowMs, isGone: false };
+      session.resting = { kind: end.rest, sinceMs: nowMs, askedAtMs: undefined, isGone: false };
       this.#resting.add(session);
       this.#discount(session, session.resting, nowMs);
     }
@@ -245,12 +245,25 @@ export class SessionGate {
       if (resting === undefined) {
         continue;
       }
-      if (nowMs - resting.sinceMs > this.#options.horizonMs * patienceHorizons) {
+      const sinceMs = resting.askedAtMs ?? resting.sinceMs;
+      if (nowMs - sinceMs > this.#options.horizonMs * patienceHorizons) {
         this.#giveUp(session, resting);
-      } else {
+      } else if (resting.askedAtMs === undefined) {
         this.#discount(session, resting, nowMs);
       }
     }
+  }
+
+  /** A turn of it goes to a replica: it has come back. */
+  #endRest(session: Session): void {
+    if (session.resting === undefined) {
+      return;
+    }
+    const { kind, sinceMs, askedAtMs = sinceMs, isGone } = session.resting;
+    this.#gaps.returned(kind, askedAtMs - sinceMs, isGone);
+    this.#setDiscount(session, 0);
+    session.resting = undefined;
+    this.#resting.delete(session);
   }
 
   #giveUp(session: Session, rest: Rest): void {
