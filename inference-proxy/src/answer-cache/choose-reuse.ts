@@ -73,7 +73,7 @@ export function chooseReuse(settings: ReuseSettings, request: ReuseRequest): Reu
 }
 
 /** Members by which an answer depends on what the engine remembers, or changes it. */
-const stateful = ["conversation", "previous_response_id", "background"] as const;
+const stateful = ["conversation", "previous_response_id", "background", "container"] as const;
 
 function parseCacheMode(text: string): CacheMode {
   if (text !== "off" && text !== "exact" && text !== "semantic") {

@@ -4,7 +4,7 @@ import type { OpenFresh, ReuseAsk } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
 import { type Flight, type FlightAnswer, startFlight } from "./flight.ts";
 import type { AnswerCacheMetrics } from "./metrics.ts";
-import { followerCall, leaderCall } from "./reused-call.ts";
+import { followerCall, followerFault, leaderCall } from "./reused-call.ts";
 import type { SharingLimits } from "./types.ts";
 
 /** One request that may be reused. */
@@ -93,8 +93,11 @@ export function createFlights(
     const startedAtMs = means.clock.monotonicMs();
     metrics.followers.inc();
     const heard = await flight.listen(request).finally(() => metrics.followers.dec());
-    if (heard?.kind !== "open") {
-      return heard;
+    if (heard === undefined) {
+      return undefined;
+    }
+    if (heard.kind === "fault") {
+      return await followerFault(means, request, heard, startedAtMs);
     }
     metrics.answers.inc({ from: "flight" });
     return await followerCall(means, request, heard, startedAtMs);

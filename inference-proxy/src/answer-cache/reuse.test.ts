@@ -148,6 +148,19 @@ describe("stored answers", () => {
     await again.text();
   });
 
+  test("an answer that depends on what the upstream remembers is not stored", async () => {
+    engine.answer = () => streamOf(helloStream);
+    for (const member of ["previous_response_id", "container"]) {
+      asked += 1;
+      const before = calls();
+      for (let round = 0; round < 2; round += 1) {
+        const body = bodyOf({ stream: true, [member]: "id" });
+        await (await proxy.post(path, body, cached("exact"))).text();
+      }
+      expect(calls() - before).toBe(2);
+    }
+  });
+
   test("an answer that did not end properly is not stored", async () => {
     const endings = [
       [chunk({ content: "x" }), chunk({}, "content_filter"), done],
@@ -280,6 +293,7 @@ describe("calls under way", () => {
 
   test("a fault of the request is everybody's", async () => {
     const before = calls();
+    const faultsBefore = await faultsCounted();
     const held = heldAnswer();
     const leader = proxy.post(path, bodyOf({ stream: true }));
     await held.arrived;
@@ -288,6 +302,8 @@ describe("calls under way", () => {
     held.answer(Response.json({ error: { message: "too long" } }, { status: 400 }));
     expect([(await leader).status, (await follower).status]).toEqual([400, 400]);
     expect(calls() - before).toBe(1);
+    // Each is a request of its own: counted, and charged as one.
+    expect(await faultsCounted()).toBe(faultsBefore + 2);
   });
 
   test("a stream that breaks ends for all with an explicit error", async () => {
@@ -311,6 +327,14 @@ async function untilFollowing(count: number): Promise<void> {
   while (!line.test(await proxy.metrics.text())) {
     await Bun.sleep(1);
   }
+}
+
+/** Calls that ended with a fault of the request, so far. */
+async function faultsCounted(): Promise<number> {
+  const lines = (await proxy.metrics.text()).split("\n");
+  return lines
+    .filter((line) => /^warmpath_inference_proxy_calls_total\{.*outcome="fault"/.test(line))
+    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
 }
 
 /** A stream whose first event comes at once, and the rest when `next` is called. */

@@ -1,7 +1,7 @@
 import { errorOfAbort } from "@warmpath/runtime/base";
 import { accountCall, type CallReport } from "../call/account.ts";
 import { type OpenCall, outcomeOfError } from "../call/end-call.ts";
-import type { CallMeans } from "../call/open-call.ts";
+import type { CallFault, CallMeans } from "../call/open-call.ts";
 import { chargeRequest } from "../call/reserve-limits.ts";
 import type { Reused } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
@@ -46,6 +46,21 @@ export async function followerCall(
     return account(means, request, { call, startedAtMs, outcome: "shared", error });
   });
   return { ...call, limitHeaders, answer, end, reused: { from: "flight" } };
+}
+
+/**
+ * One who listened to a call that the upstream found fault with: that is an answer too. Rejects
+ * when the key's requests are used up.
+ */
+export async function followerFault(
+  means: CallMeans,
+  request: CallRequest,
+  fault: CallFault,
+  startedAtMs: number,
+): Promise<CallFault> {
+  await chargeRequest(means, request);
+  accountUnused(means, request, { replica: fault.replica, startedAtMs, outcome: "fault" });
+  return fault;
 }
 
 /**
@@ -111,12 +126,28 @@ function account(
   },
 ): CallReport {
   const { call, startedAtMs, error } = ended;
-  return accountCall(means, request, {
+  return accountUnused(means, request, {
+    replica: call.replica.address.name,
+    startedAtMs,
     outcome: error === undefined ? ended.outcome : outcomeOfError(error),
+  });
+}
+
+function accountUnused(
+  means: CallMeans,
+  request: CallRequest,
+  {
+    replica,
+    startedAtMs,
+    outcome,
+  }: { readonly replica: string; readonly startedAtMs: number; readonly outcome: string },
+): CallReport {
+  return accountCall(means, request, {
+    outcome,
     finishReason: undefined,
     reported: noUsage,
     choiceEvents: 0,
-    replica: call.replica.address.name,
+    replica,
     attempts: 0,
     startedAtMs,
     sentAtMs: startedAtMs,

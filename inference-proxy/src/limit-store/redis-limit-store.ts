@@ -31,8 +31,11 @@ export function createRedisLimitStore(options: RedisLimitOptions): LimitStore {
     enableOfflineQueue: false,
   });
   const sha = new Bun.CryptoHasher("sha1").update(exchangeScript).digest("hex");
-  /** Settles with the first connection; rejects only when it is closed before. */
-  const connected = redis.connect().then(
+  /**
+   * Settles with the first connection, or when that has taken too long. An exchange that waited on
+   * would be held for as long as Redis is away, and would then take a slice that nobody asks for.
+   */
+  const connected = withinMs(clock, commandMsMax, () => redis.connect()).then(
     () => undefined,
     () => undefined,
   );

@@ -128,6 +128,47 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
       await limiter.close();
     });
 
+    test("what a forgotten account has spent does not come back with it", async () => {
+      const store = createMemoryLimitStore({ clock: systemClock });
+      const { promise: isTold, resolve: told } = Promise.withResolvers<void>();
+      const limiter = createLimiter({
+        rules: parseLimits(["tenant=* tokens/day=100 slice=0%"], ""),
+        clock: systemClock,
+        accountsMax: 1,
+        topUpTokens: 16,
+        shared: {
+          store: {
+            exchange: async (claims, leaseForMs) => {
+              const exchanged = await store.exchange(claims, leaseForMs);
+              if (claims.some(({ spent }) => spent === 90)) {
+                // After the account has taken the answer in.
+                setImmediate(told);
+              }
+              return exchanged;
+            },
+            close: () => store.close(),
+          },
+          holder: "a",
+          leaseMs,
+          onStore: () => undefined,
+        },
+      });
+      const take = async (tenant: string, inputTokens: number) =>
+        (
+          await limiter.reserve(
+            { tenant, user: "u", key: "k", model: "m" },
+            { ...estimate, inputTokens },
+            0,
+          )
+        ).reservation;
+      expect(await take("spender", 90)).toBeDefined();
+      await isTold;
+      // Somebody else comes, and there is room for one account only.
+      await take("other", 1);
+      expect(await take("spender", 90)).toBeUndefined();
+      await limiter.close();
+    });
+
     test("most requests ask nobody: a slice is spent in one synchronous step each", async () => {
       const { proxies, subject, reserve, close } = setUp(1, "tenant=* tokens/day=1000000");
       const [first] = proxies;

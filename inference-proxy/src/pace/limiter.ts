@@ -62,9 +62,15 @@ export function createLimiter(options: LimiterOptions): Limiter {
       close: async () => undefined,
     });
   }
+  let made = 0;
   const accounts = createAccounts<LeasedAccount>({
     ...base,
-    make: (rule, name) => createLeasedAccount(rule, name, shared.holder),
+    make: (rule, name) => {
+      made += 1;
+      // An account that was forgotten may have a lease yet: one made anew must not speak for it, or
+      // what that has spent would come back.
+      return createLeasedAccount(rule, name, `${shared.holder}.${made}`);
+    },
   });
   const { leaseMs = leaseMsDefault } = shared;
   const rounds = createLeaseRounds({ ...shared, leaseMs, clock, accounts: () => accounts.all() });

@@ -119,6 +119,22 @@ describe("createProviderMirror()", () => {
     expect(made.waitMs("a", need)).toBe(0);
   });
 
+  test("after the reset no more goes out unanswered than the limit has", () => {
+    const { made, advance } = mirror();
+    made.hear("a", 200, openai(0, "1s", 3));
+    advance(1000);
+    let sent = 0;
+    while (made.waitMs("a", need) === 0 && sent < 100) {
+      made.send("a", need);
+      sent += 1;
+    }
+    expect(sent).toBe(3);
+    made.hear("a", 200, openai(2, "1s", 3), need);
+    made.done("a", need);
+    // The other two may not be counted yet.
+    expect(made.waitMs("a", need)).toBe(1000);
+  });
+
   test("429 with a time closes the upstream until then", () => {
     const { made, advance } = mirror();
     made.hear("a", 429, fieldsOf({ "retry-after": "7" }));

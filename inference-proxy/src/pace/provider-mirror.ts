@@ -83,7 +83,8 @@ export function createProviderMirror({ clock }: { readonly clock: Clock }): Prov
       const nowMs = clock.monotonicMs();
       let waitMs = Math.max(0, upstream.closedUntilMs - nowMs);
       for (const [kind, mirrored] of upstream.limits) {
-        waitMs = Math.max(waitMs, paceWaitMs(mirrored, unitsOf(kind, need), nowMs));
+        const units = unitsOf(kind, need);
+        waitMs = Math.max(waitMs, paceWaitMs(mirrored, units, nowMs, upstream.unanswered[kind]));
       }
       return Math.ceil(waitMs);
     },
@@ -168,12 +169,16 @@ function renew(mirrored: Mirrored, nowMs: number): boolean {
   return true;
 }
 
-function paceWaitMs(mirrored: Mirrored, units: number, nowMs: number): number {
-  if (units === 0 || renew(mirrored, nowMs)) {
+function paceWaitMs(mirrored: Mirrored, units: number, nowMs: number, unanswered: number): number {
+  if (units === 0) {
     return 0;
   }
-  const untilResetMs = mirrored.resetAtMs - nowMs;
   const needed = Math.min(units, mirrored.limit ?? units);
+  if (renew(mirrored, nowMs)) {
+    // Until an answer tells of the new window, no more is under way than the limit has.
+    return unanswered === 0 || mirrored.left - unanswered >= needed ? 0 : aheadMsMin;
+  }
+  const untilResetMs = mirrored.resetAtMs - nowMs;
   if (mirrored.left < needed) {
     return untilResetMs;
   }
