@@ -109,6 +109,8 @@ async function openFresh(means: CallMeans, request: CallRequest): Promise<OpenCa
     }
     return opened;
   } catch (thrown) {
+    // A place may have been given back before anything was sent there.
+    progress.gate?.done();
     const { aborted, reason } = request.signal;
     const error = aborted ? errorOfAbort(reason) : WarmpathError.from(thrown);
     finishUnopened(means, request, progress, outcomeOfError(error));

@@ -65,6 +65,12 @@ export function createReplicaGates(options: {
       const estimate = estimateOf(means, request);
       const need: ProviderNeed = estimate;
       let sentTo: string | undefined;
+      const done = (): void => {
+        if (sentTo !== undefined) {
+          mirror.done(sentTo, need);
+          sentTo = undefined;
+        }
+      };
       return {
         waitMs: (replica) => {
           const ownMs = limiter.areReplicasFree
@@ -79,16 +85,13 @@ export function createReplicaGates(options: {
         book: (replica) => {
           // It was just asked in the same step, so nothing refuses now.
           reservation.moveTo(replica);
+          // A place that was given back before anything was sent there.
+          done();
           mirror.send(replica, need);
           sentTo = replica;
         },
         hear: (replica, status, fields) => mirror.hear(replica, status, fields, need),
-        done: () => {
-          if (sentTo !== undefined) {
-            mirror.done(sentTo, need);
-            sentTo = undefined;
-          }
-        },
+        done,
       };
     },
   };
