@@ -63,6 +63,20 @@ describe("API keys", () => {
     expect(await statusWith(testKey)).toBe(401);
   });
 
+  test("of callers who come after a revocation are not looked up together with earlier ones", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    proxy.lookUps.held = promise;
+    const early = statusWith(testKey);
+    await eventually(() => proxy.lookUps.count === 1);
+    proxy.bus.publish(keysRevokedSubject(), new Uint8Array());
+    await Bun.sleep(10);
+    const late = statusWith(testKey);
+    await eventually(() => proxy.lookUps.count === 2);
+    resolve();
+    await Promise.all([early, late]);
+    expect(proxy.lookUps.count).toBe(2);
+  });
+
   test("that are made up do not push out one that works", async () => {
     await statusWith(testKey);
     for (const key of ["a", "b", "c"]) {

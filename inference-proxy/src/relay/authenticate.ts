@@ -41,6 +41,7 @@ type KnownHeaders = Map<string, Entry>;
 
 /** Longest key that is hashed at all. */
 const keyCharsMax = 512;
+const bearerChars = "Bearer ".length;
 const lookUpTimeoutMs = 5000;
 const busyRetryMs = 1000;
 
@@ -66,6 +67,8 @@ export async function createAuthenticator(options: {
     revoked += 1;
     known.clear();
     headers.clear();
+    // Whoever comes from now on must not be told what was true before.
+    pending.clear();
   });
 
   const lookUp = createLookUp(options);
@@ -94,7 +97,11 @@ export async function createAuthenticator(options: {
       throw new WarmpathError("rejected-unavailable", message, { retryAfterMs: busyRetryMs });
     }
     const revokedBefore = revoked;
-    const asked = lookUp(secretHash).finally(() => pending.delete(hash));
+    const asked = lookUp(secretHash).finally(() => {
+      if (pending.get(hash) === asked) {
+        pending.delete(hash);
+      }
+    });
     pending.set(hash, asked);
     const entry = await asked;
     lookUps.inc({ result: entry.caller === undefined ? "unknown" : "found" });
@@ -123,7 +130,8 @@ export async function createAuthenticator(options: {
       if (entry.caller === undefined) {
         throw wrongKey("Incorrect API key provided.");
       }
-      if (revokedBefore === revoked) {
+      // One spelling a key: with more spaces it could be written in any number, of any length.
+      if (revokedBefore === revoked && header.length === bearerChars + key.length) {
         keep(headers, header, entry, limits.keysMax);
       }
       return entry.caller;

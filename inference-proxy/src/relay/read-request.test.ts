@@ -56,6 +56,15 @@ describe("the salt that an engine is sent", () => {
     }
   });
 
+  test("is none where ours is not needed: a client's own could be any tenant's", () => {
+    const bytes = new TextEncoder().encode('{"cache_salt":"globex","input":"x"}');
+    const options = { model: "", kind: "vllm", removed: [] } as const;
+    for (const path of ["/v1/embeddings", "/v1/messages/count_tokens"] as const) {
+      const request = parseApiRequest(bytes, { path, tenant: "acme", prompts });
+      expect(Buffer.from(bodyForUpstream(request, options)).toString()).toBe('{"input":"x"}');
+    }
+  });
+
   test("is led by the tenant for 5,000 seeded bodies that are cut, doubled and bent", () => {
     const random = seededRandom("salts");
     let passed = 0;

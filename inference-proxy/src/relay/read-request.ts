@@ -150,7 +150,8 @@ export function bodyForUpstream(
     const given = readMember(scan, "stream_options");
     members["stream_options"] = { ...(isRecord(given) ? given : {}), include_usage: true };
   }
-  if (options.kind === "vllm" && salt !== undefined) {
+  if (options.kind === "vllm" && (salt !== undefined || findMember(scan, "cache_salt"))) {
+    // Where ours is not needed, the client's own would be any tenant's.
     members["cache_salt"] = salt;
   }
   return spliceMembers(scan, members);

@@ -37,7 +37,13 @@ export function answerOfResponse(response: Response, signal: AbortSignal): HttpA
     }
   }
   const { status, body } = response;
-  return { status, headers, body: body === null ? emptyBody : (sink) => pump(body, sink, signal) };
+  // From now on it is seen to be read, and what it is made of with it.
+  const reader = body?.getReader();
+  return {
+    status,
+    headers,
+    body: reader === undefined ? emptyBody : (sink) => pump(reader, sink, signal),
+  };
 }
 
 const framingHeaders: ReadonlySet<string> = new Set([
@@ -47,8 +53,11 @@ const framingHeaders: ReadonlySet<string> = new Set([
   "transfer-encoding",
 ]);
 
-function pump(body: ReadableStream<Uint8Array>, sink: BodySink, signal: AbortSignal): void {
-  const reader = body.getReader();
+function pump(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  sink: BodySink,
+  signal: AbortSignal,
+): void {
   // Whoever makes the body must hear that nobody wants it any more.
   const onGone = () => void reader.cancel().catch(() => undefined);
   signal.addEventListener("abort", onGone, { once: true });

@@ -315,4 +315,52 @@ describe("createHttp1Client()", () => {
     await ended.promise;
     expect(got).toBe(total * piece.length);
   });
+
+  test("a connection whose answer ended while nobody wanted more carries the next one", async () => {
+    const server = serve((socket) => void socket.write(ok));
+    const client = clientOf();
+    await new Promise<void>((resolve, reject) => {
+      const exchange = client.send(
+        server.origin,
+        { method: "GET", path: "/", headers: {}, body: new Uint8Array() },
+        {
+          onHead: () => undefined,
+          onBody: () => exchange.pause(),
+          onRead: () => undefined,
+          onEnd: resolve,
+          onFail: reject,
+        },
+      );
+    });
+    expect((await ask(client, server.origin)).body).toBe("ok");
+    expect(server.connections).toBe(1);
+  });
+
+  test("what follows an answer unasked is nobody's, not even of a request sent at its end", async () => {
+    let asked = 0;
+    const server = serve((socket) => {
+      asked += 1;
+      socket.write(asked === 1 ? `${ok}${ok.slice(0, -2)}no` : ok);
+    });
+    const client = clientOf();
+    let reads = 0;
+    const next = Promise.withResolvers<string>();
+    client.send(
+      server.origin,
+      { method: "GET", path: "/", headers: {}, body: new Uint8Array() },
+      {
+        onHead: () => undefined,
+        onBody: () => undefined,
+        onRead: () => {
+          reads += 1;
+        },
+        onEnd: () => {
+          ask(client, server.origin).then(({ body }) => next.resolve(body), next.reject);
+        },
+        onFail: next.reject,
+      },
+    );
+    expect(await next.promise).toBe("ok");
+    expect([asked, reads, server.connections]).toEqual([2, 1, 2]);
+  });
 });

@@ -77,6 +77,7 @@ export class ClientConnection implements ResponseParts {
   #socket: Socket<ClientConnection> | undefined;
   #sink: Http1Sink | undefined;
   #isClosed = false;
+  #isPaused = false;
   /** When the last answer ended, or when it opened. */
   idleSinceMs: number;
 
@@ -112,10 +113,12 @@ export class ClientConnection implements ResponseParts {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket?.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket?.resume();
   }
 
@@ -145,7 +148,9 @@ export class ClientConnection implements ResponseParts {
       const failed = this.#sink;
       this.close();
       failed?.onFail(error);
-      return;
+      if (failed !== undefined) {
+        return;
+      }
     }
     sink?.onRead();
   }
@@ -187,6 +192,10 @@ export class ClientConnection implements ResponseParts {
     this.#sink = undefined;
     this.idleSinceMs = this.#nowMs();
     if (!this.#isClosed) {
+      if (this.#isPaused) {
+        // Its end came in the very read after which no more was wanted: the next answer is.
+        this.resume();
+      }
       // An answer that came before its request was sent whole leaves the rest of it in the way.
       if (this.isReady) {
         this.#events.onFree(this);

@@ -88,6 +88,11 @@ class Side implements SocketOwner {
   }
 
   attach(socket: Socket<Side>): void {
+    if (this.#other === undefined) {
+      // The client left while this side was being connected.
+      socket.terminate();
+      return;
+    }
     this.#socket = socket;
     this.#flush();
   }

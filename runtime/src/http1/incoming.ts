@@ -13,12 +13,17 @@ export interface BodySource {
 
 /** Body bytes that are taken before anybody has asked for them. */
 const unaskedBytesMax = 64 * 1024;
+/** Pieces below this are joined, so many at a time: in chunks of one byte each costs a hundred. */
+const smallBytes = 1024;
+const smallPiecesMax = 256;
 
 /** A request that our own server has read, its body still on its way or not. */
 export class IncomingRequest implements HttpRequest {
   readonly #head: RequestHead;
   readonly #source: BodySource;
   #pieces: Buffer[] = [];
+  /** How many of the last pieces are small ones that nobody has joined. */
+  #smallPieces = 0;
   #heldBytes = 0;
   #isWhole = false;
   #isGone = false;
@@ -27,6 +32,7 @@ export class IncomingRequest implements HttpRequest {
   #reading:
     | { readonly bytesMax: number; readonly settle: PromiseWithResolvers<Uint8Array<ArrayBuffer>> }
     | undefined;
+  #fetched: Request | undefined;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
 
   constructor(head: RequestHead, source: BodySource) {
@@ -80,12 +86,13 @@ export class IncomingRequest implements HttpRequest {
       headers.append(name, value);
     }
     const hasBody = framing.kind !== "length" || framing.bytes > 0;
-    return new Request(url, {
+    this.#fetched = new Request(url, {
       method,
       headers,
       signal: this.signal,
       ...(hasBody && method !== "GET" && method !== "HEAD" ? { body: this.#bodyStream() } : {}),
     });
+    return this.#fetched;
   }
 
   /** More of the body. */
@@ -100,8 +107,7 @@ export class IncomingRequest implements HttpRequest {
       }
       return;
     }
-    this.#pieces.push(piece);
-    this.#heldBytes += piece.length;
+    this.#hold(piece);
     const reading = this.#reading;
     if (reading === undefined) {
       if (this.#heldBytes > unaskedBytesMax) {
@@ -110,6 +116,16 @@ export class IncomingRequest implements HttpRequest {
     } else if (this.#heldBytes > reading.bytesMax) {
       this.#discard();
       reading.settle.reject(tooLarge(reading.bytesMax));
+    }
+  }
+
+  #hold(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#heldBytes += piece.length;
+    this.#smallPieces = piece.length < smallBytes ? this.#smallPieces + 1 : 0;
+    if (this.#smallPieces === smallPiecesMax) {
+      this.#pieces.push(Buffer.concat(this.#pieces.splice(-smallPiecesMax)));
+      this.#smallPieces = 0;
     }
   }
 
@@ -124,8 +140,12 @@ export class IncomingRequest implements HttpRequest {
 
   /** The answer is on its way: unless somebody reads the body, what still comes is read over. */
   discardUnread(): void {
-    if (this.#stream === undefined) {
+    const fetched = this.#fetched;
+    if (fetched === undefined || !(fetched.bodyUsed || fetched.body?.locked === true)) {
       this.#discard();
+      // It is not whole: whoever begins to read it now must not take it for that.
+      this.#stream?.error(new Error("the body was not read before it was answered"));
+      this.#stream = undefined;
       this.#source.wantBody();
     }
   }

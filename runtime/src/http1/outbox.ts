@@ -14,6 +14,12 @@ export class Outbox {
   #socket: Socket<unknown> | undefined;
   #unsent: Uint8Array[] = [];
   #heldBytes = 0;
+  readonly #onBehind: (() => void) | undefined;
+
+  /** `onBehind`: told whenever the socket has just not taken all that it was given. */
+  constructor(onBehind?: () => void) {
+    this.#onBehind = onBehind;
+  }
 
   /** Bytes that the socket has not taken yet. */
   get heldBytes(): number {
@@ -113,6 +119,10 @@ export class Outbox {
 
   #keep(bytes: Uint8Array): void {
     this.#unsent.push(bytes);
+    const wasBehind = this.#heldBytes > 0;
     this.#heldBytes += bytes.length;
+    if (!wasBehind) {
+      this.#onBehind?.();
+    }
   }
 }

@@ -57,6 +57,8 @@ export class ResponseParser {
       }
       if (this.#body?.isDone === true) {
         this.#body = undefined;
+        // Nobody asked for what follows: no later request may take it for its answer.
+        this.#isReusable &&= at === bytes.length;
         this.#parts.onEnd();
       }
     }

@@ -29,6 +29,8 @@ export interface ServerMeans {
 const receiveSecondsMax = 60;
 /** A kept connection without a request. Longer than common balancers keep theirs: they close. */
 const idleSecondsMax = 120;
+/** A client that takes nothing of what it is to get for so long has died, or might as well have. */
+const takeSecondsMax = 120;
 /** Bytes of later requests that are held while one is answered. */
 const pipelinedBytesMax = 64 * 1024;
 /** More than this of a body that nobody wants is not read to keep the connection. */
@@ -41,7 +43,8 @@ const lingerSeconds = 8;
 export class ServerConnection implements BodySource, SocketOwner {
   readonly #means: ServerMeans;
   readonly #socket: Socket<SocketOwner>;
-  readonly #outbox = new Outbox();
+  /** Every byte that the client takes gives it more time: a slow one is no dead one. */
+  readonly #outbox = new Outbox(() => this.#socket.timeout(takeSecondsMax));
   readonly #headReader = new HeadReader();
   #head: RequestHead | undefined;
   #request: IncomingRequest | undefined;
@@ -79,20 +82,27 @@ export class ServerConnection implements BodySource, SocketOwner {
       if (!(error instanceof Http1Error)) {
         throw error;
       }
-      this.#outbox.write(badRequest);
+      if (this.#writer === undefined) {
+        // Behind an answer that has begun it would be read as part of that, or as the next.
+        this.#outbox.write(badRequest);
+      }
       this.#leaveRequest();
       this.#end();
     }
   }
 
   drained(): void {
+    const wasBehind = this.#outbox.heldBytes > 0;
     this.#outbox.drain();
     if (this.#outbox.heldBytes > 0) {
       return;
     }
     if (this.#isEnding) {
-      this.#socket.end();
+      this.#linger();
       return;
+    }
+    if (wasBehind) {
+      this.#socket.timeout(this.#secondsMax);
     }
     this.#writer?.drained();
     this.#startNext();
@@ -116,8 +126,13 @@ export class ServerConnection implements BodySource, SocketOwner {
 
   /** The server is closing: it goes at once, or after the answer that is under way. */
   closeWhenIdle(): void {
-    if (this.#request === undefined && this.#outbox.heldBytes === 0) {
+    if (this.#request !== undefined) {
+      return;
+    }
+    if (this.#outbox.heldBytes === 0) {
       this.cut();
+    } else {
+      this.#end();
     }
   }
 
@@ -201,10 +216,13 @@ export class ServerConnection implements BodySource, SocketOwner {
       this.#body = undefined;
       this.#unpause();
       // It may take as long to answer as it likes.
-      this.#socket.timeout(0);
+      this.#socket.timeout(this.#outbox.heldBytes > 0 ? takeSecondsMax : 0);
       this.#request?.end();
       this.#finish();
     } else if (this.#discardedBytes > discardedBytesMax) {
+      if (!this.#isAnswered) {
+        this.#leaveRequest();
+      }
       this.#end();
     } else {
       this.#socket.timeout(receiveSecondsMax);
@@ -242,13 +260,11 @@ export class ServerConnection implements BodySource, SocketOwner {
         this.#end();
       }
     });
+    const whole = answer instanceof Response ? answerOfResponse(answer, request.signal) : answer;
     if (this.#body !== undefined) {
       request.discardUnread();
     }
-    this.#writer.begin(
-      answer instanceof Response ? answerOfResponse(answer, request.signal) : answer,
-      this.#means.date(),
-    );
+    this.#writer.begin(whole, this.#means.date());
   }
 
   /** Goes on to the next request once this one has been read and answered. */
@@ -262,7 +278,9 @@ export class ServerConnection implements BodySource, SocketOwner {
     if (closes) {
       this.#end();
     } else {
-      this.#socket.timeout(idleSecondsMax);
+      if (this.#outbox.heldBytes === 0) {
+        this.#socket.timeout(idleSecondsMax);
+      }
       this.#startNext();
     }
   }
@@ -284,11 +302,26 @@ export class ServerConnection implements BodySource, SocketOwner {
     this.#later = [];
     this.#request = undefined;
     this.#writer = undefined;
-    this.#socket.timeout(lingerSeconds);
     this.#unpause();
     if (this.#outbox.heldBytes === 0) {
-      this.#socket.end();
+      this.#linger();
+    } else {
+      this.#socket.timeout(takeSecondsMax);
     }
+  }
+
+  /** All is written: the client has a moment to close its side. */
+  #linger(): void {
+    this.#socket.timeout(lingerSeconds);
+    this.#socket.end();
+  }
+
+  /** How long the client may be silent, by what it is to do; 0: for ever. */
+  get #secondsMax(): number {
+    if (this.#body !== undefined) {
+      return receiveSecondsMax;
+    }
+    return this.#request === undefined ? idleSecondsMax : 0;
   }
 
   #leaveRequest(): void {

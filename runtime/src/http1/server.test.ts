@@ -298,4 +298,63 @@ describe("listenHttp1()", () => {
     await never.close(20);
     expect(await stuck.closed).toBe("");
   });
+
+  test("a body that a handler of the platform's kind leaves unread holds up no later request", async () => {
+    const port = serve(async (request) => {
+      request.toFetch();
+      return new Response("no", { status: 404 });
+    });
+    const client = await open(port);
+    client.socket.write(`${post("x".repeat(500_000))}${post("again")}`);
+    await client.until((all) => count(all, "HTTP/1.1 404 ") === 2);
+    client.socket.destroy();
+  });
+
+  test("a body that breaks behind the beginning of its answer adds nothing to that", async () => {
+    const left = Promise.withResolvers<void>();
+    const port = serve(async (request) => {
+      request.signal.addEventListener("abort", () => left.resolve());
+      return {
+        status: 200,
+        headers: {},
+        body: (sink) => {
+          sink.write(bytesOf("part"));
+          sink.flush();
+        },
+      };
+    });
+    const client = await open(port);
+    client.socket.write(`${chunkedPost}1\r\nx\r\n`);
+    await client.until((all) => all.endsWith("4\r\npart\r\n"));
+    client.socket.write("no size\r\n");
+    expect(await client.closed).toEndWith("4\r\npart\r\n");
+    await left.promise;
+  });
+
+  test("a client that goes on and on with what nobody wants ends its answer too", async () => {
+    const left = Promise.withResolvers<void>();
+    const port = serve(async (request) => {
+      request.signal.addEventListener("abort", () => left.resolve());
+      return { status: 200, headers: {}, body: (sink) => sink.flush() };
+    });
+    const client = await open(port);
+    client.socket.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n");
+    client.socket.write(Buffer.alloc(17 << 20));
+    await left.promise;
+    client.socket.destroy();
+  });
+
+  test("reads a body in chunks of one byte each", async () => {
+    const client = await open(
+      serve(async (request) => ok(`${(await request.readBody(1e6)).join("")}!`)),
+    );
+    const digits = Array.from({ length: 1000 }, (_, index) => index % 8);
+    client.socket.write(chunkedPost);
+    for (const digit of digits) {
+      client.socket.write(Buffer.from([0x31, 13, 10, digit, 13, 10]));
+    }
+    client.socket.write("0\r\n\r\n");
+    expect(await client.until((all) => all.endsWith("!"))).toEndWith(`\n${digits.join("")}!`);
+    client.socket.destroy();
+  });
 });

@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import type { Socket } from "bun";
+import { createHttp2Annex } from "./http2-annex.ts";
+import type { SocketOwner } from "./socket-owner.ts";
+
+const openFiles = () => readdirSync("/proc/self/fd").length;
+
+test.skipIf(process.platform !== "linux")(
+  "clients of HTTP/2 that leave at once leave no connections behind",
+  async () => {
+    const annex = createHttp2Annex(async () => new Response("ok"));
+    const comeAndGo = () => {
+      const socket = { data: undefined as SocketOwner | undefined, end: () => undefined };
+      annex.take(socket as unknown as Socket<SocketOwner>, Buffer.from("SM\r\n\r\n"));
+      socket.data?.closed();
+    };
+    // The first one starts the platform's server, which stays.
+    comeAndGo();
+    await Bun.sleep(50);
+    const before = openFiles();
+    for (let round = 0; round < 20; round += 1) {
+      comeAndGo();
+    }
+    for (let round = 0; round < 100 && openFiles() > before; round += 1) {
+      await Bun.sleep(10);
+    }
+    expect(openFiles()).toBeLessThanOrEqual(before);
+    await annex.close(0);
+  },
+);
