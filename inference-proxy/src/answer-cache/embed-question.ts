@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema } from "@warmpath/proto/inference";
-import { messageOf } from "@warmpath/runtime/base";
+import { WarmpathError } from "@warmpath/runtime/base";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import type { CallRequest } from "../call/types.ts";
@@ -43,8 +43,10 @@ export function createEmbedQuestion(options: {
       const values = embeddings[0]?.values ?? [];
       return { model, vector: Float32Array.from(values) };
     } catch (error) {
-      // A caller that has left is told so where its answer is waited for.
-      means.log.warn("question not embedded", { request_id: requestId, detail: messageOf(error) });
+      // A caller that has left is told so where its answer is waited for. The reason alone: what an
+      // upstream says of a request may quote it.
+      const { reason } = WarmpathError.from(error);
+      means.log.warn("question not embedded", { request_id: requestId, reason });
       return undefined;
     }
   };

@@ -11,7 +11,7 @@ export interface ListedModel extends ServedModel {
 export interface Models {
   /**
    * The model for a name, a tier, or nothing. A name nobody serves is returned as it is: placement
-   * refuses it.
+   * refuses it. Throws `rejected-no-model` for one that is too long to be remembered.
    */
   resolve(asked: string): string;
   list(): readonly ListedModel[];
@@ -23,6 +23,12 @@ export interface Models {
 
 /** Names under which embedding models are known. */
 const embeddingName = /embed|\bbge\b|\be5\b|\bgte\b/i;
+
+/**
+ * Longest name that nobody serves: receipts, limits and the log remember what was asked for, and a
+ * body has room for 16 MiB of it. Names of files have at most 255 characters.
+ */
+const unknownCharsMax = 256;
 
 /** Tiers that agents may name without the operator having mapped them. */
 const wellKnownTiers: ReadonlySet<string> = new Set(["small", "medium", "large"]);
@@ -56,6 +62,12 @@ export function createModels(options: {
       const mapped = tiers.get(asked);
       if (mapped !== undefined) {
         return mapped;
+      }
+      if (asked.length > unknownCharsMax) {
+        throw new WarmpathError(
+          "rejected-no-model",
+          "The model does not exist: its name is too long.",
+        );
       }
       return asked === "" || wellKnownTiers.has(asked) ? defaultModel() : asked;
     },

@@ -49,6 +49,17 @@ async function eventually(holds: () => boolean | Promise<boolean>): Promise<void
 
 const ask = { model: "tiny", messages: [{ role: "user", content: "hi" }], stream: true };
 
+test("a model's name is not kept whatever its length: a longer one than any is refused at once", async () => {
+  const { engine, proxy } = await setUp(() => streamOf(helloStream));
+  const model = "m".repeat(100_000);
+  const refused = await proxy.post("/v1/chat/completions", { ...ask, model });
+  expect(refused.status).toBe(404);
+  const text = await refused.text();
+  expect(JSON.parse(text)).toMatchObject({ error: { code: "model_not_found" } });
+  expect(text.length).toBeLessThan(1000);
+  expect(engine.seen.length).toBe(0);
+});
+
 /** Sends `piece` for as long as it is taken. */
 function endless(piece: string, contentType = "text/event-stream"): Response {
   const bytes = new TextEncoder().encode(piece);
