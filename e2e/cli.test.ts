@@ -80,6 +80,8 @@ test(
     expect(code).toBe(0);
     expect(out.match(/healthy/g)?.length).toBeGreaterThanOrEqual(3);
     expect(out).toContain("simulated");
+    // A text may be longer than any id.
+    expect((await warmpath(["replicas", "--why", "hello ".repeat(200)])).code).toBe(0);
   },
   timeoutMs,
 );

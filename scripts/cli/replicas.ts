@@ -14,6 +14,9 @@ type ReplicasFlags = ConnectionFlags & {
   readonly resume?: string;
 };
 
+/** Longest id that is looked for, as in the contract; what is longer is a text. */
+const idBytesMax = 512;
+
 /** Adds `replicas`: what the inference proxy knows of its upstreams at this moment. */
 export function addReplicasCommand(program: Command): void {
   withConnection(program.command("replicas"))
@@ -44,7 +47,10 @@ export function addReplicasCommand(program: Command): void {
         process.stdout.write(`\n${table(lineColumns, lines)}`);
       }
       if (flags.why !== undefined) {
-        const { receipts } = await client.explainRequests({ id: flags.why }, { headers });
+        const isId = Buffer.byteLength(flags.why) <= idBytesMax;
+        const { receipts } = isId
+          ? await client.explainRequests({ id: flags.why }, { headers })
+          : { receipts: [] };
         process.stdout.write(`\n${receiptsText(receipts)}`);
         if (receipts.length === 0) {
           process.stdout.write(await routeText(client, flags.why, headers));

@@ -110,9 +110,12 @@ async function removeOldest(folder: string, bytesMax: number): Promise<void> {
     .toSorted((a, b) => compareTexts(b[1], a[1]) || Number(b[2]) - Number(a[2]));
   let bytes = 0;
   for (const [index, [name]] of files.entries()) {
-    bytes += (await stat(join(folder, name))).size;
+    // Another process of ours may have been quicker, here and below.
+    bytes += await stat(join(folder, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
     if (bytes > bytesMax && index > 0) {
-      // Another process of ours may have been quicker.
       await unlink(join(folder, name)).catch(() => undefined);
     }
   }

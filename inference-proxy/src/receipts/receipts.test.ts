@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@warmpath/runtime/base";
@@ -211,6 +211,15 @@ describe("createReceiptFile()", () => {
     const names = await readdir(folder);
     expect(names.length).toBe(1);
     expect((await readFile(join(folder, names[0] ?? ""), "utf8")).split("\n").length).toBe(3);
+  });
+
+  test("a file that another process removes meanwhile makes no receipt a lost one", async () => {
+    // Listed, and not there: as one is that is removed between the two.
+    await symlink(join(folder, "gone"), join(folder, "receipts-2020-01-01.1.jsonl"));
+    const { file, counts } = fileOf();
+    file.push(receiptOf("r1"));
+    await file.close();
+    expect(counts).toEqual({ written: 1, lost: 0 });
   });
 
   test("counts what cannot be written, and is in nobody's way", async () => {
