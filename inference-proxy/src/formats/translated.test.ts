@@ -202,12 +202,12 @@ describe("createUpstreamPaths()", () => {
   });
 
   test("tells a missing path from a missing model, in every server's words", () => {
-    const fault = (status: number, message: string, code?: string) =>
+    const fault = (status: number, message: string, code?: string, param?: string) =>
       isPathMissing(
         {
           kind: "fault",
           status,
-          error: { message, code, type: undefined, param: undefined, status: undefined },
+          error: { message, code, type: undefined, param, status: undefined },
         },
         "tiny",
       );
@@ -216,6 +216,7 @@ describe("createUpstreamPaths()", () => {
     expect(fault(404, "Invalid URL (POST /v1/messages)")).toBe(true);
     expect(fault(404, "The model `tiny` does not exist.")).toBe(false);
     expect(fault(404, "no such thing", "model_not_found")).toBe(false);
+    expect(fault(404, "Item with id 'rs_1' not found.", undefined, "input")).toBe(false);
     expect(fault(400, "bad")).toBe(false);
   });
 });

@@ -84,7 +84,8 @@ export function createUpstreamPaths(clock: Clock): UpstreamPaths {
 
 /**
  * True when an upstream says that it does not have the path, and not that it does not have the
- * model: servers name the model that they do not have, or call it by OpenAI's code.
+ * model, or something else that the request names: servers name the model that they do not have, or
+ * call it by OpenAI's code, and say by which parameter they were asked for what they do not have.
  */
 export function isPathMissing(attempt: Attempt, model: string): boolean {
   if (attempt.kind !== "fault") {
@@ -94,6 +95,9 @@ export function isPathMissing(attempt: Attempt, model: string): boolean {
   return (
     status === 405 ||
     status === 501 ||
-    (status === 404 && error.code !== "model_not_found" && !error.message.includes(model))
+    (status === 404 &&
+      error.code !== "model_not_found" &&
+      error.param === undefined &&
+      !error.message.includes(model))
   );
 }

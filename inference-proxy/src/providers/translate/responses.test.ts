@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readRecording } from "../../testing/index.ts";
 import { createStreamTranslator, translateAnswer, translateRequest } from "./index.ts";
+import { readItems } from "./responses/read-items.ts";
 import { chatStream, eventsOf, named, translateStream } from "./testing.ts";
 import type { JsonObject } from "./types.ts";
 
@@ -350,4 +351,16 @@ describe("a stream as responses", () => {
     expect(told).not.toContain("response.completed");
     expect(translator.end().length).toBe(0);
   });
+});
+
+test("a hundred thousand results of one step are read in a moment", () => {
+  const turns = readItems(
+    Array.from({ length: 100_000 }, (_, index) => ({
+      type: "function_call_output",
+      call_id: String(index),
+      output: "x",
+    })),
+    "input",
+  );
+  expect([turns.length, turns[0]?.parts.length]).toEqual([1, 100_000]);
 });

@@ -2,17 +2,29 @@ import type { Part, Turn } from "./types.ts";
 
 /** The results of one step's calls have to be in one message, before what the user says. */
 export function joinResults(turns: readonly Turn[]): readonly Turn[] {
-  const joined: { role: Turn["role"]; parts: readonly Part[] }[] = [];
-  for (const { role, parts } of turns) {
-    const last = joined.at(-1);
-    if (last?.role === "user" && role === "user" && last.parts.some(isResult)) {
-      const all = [...last.parts, ...parts];
-      last.parts = [...all.filter(isResult), ...all.filter((part) => !isResult(part))];
+  const groups: Turn[][] = [];
+  let takesMore = false;
+  for (const turn of turns) {
+    const isUsers = turn.role === "user";
+    if (takesMore && isUsers) {
+      groups.at(-1)?.push(turn);
     } else {
-      joined.push({ role, parts });
+      groups.push([turn]);
+      takesMore = isUsers && turn.parts.some(isResult);
     }
   }
-  return joined;
+  return groups.flatMap((group): readonly Turn[] => {
+    if (group.length === 1) {
+      return group;
+    }
+    const all = group.flatMap(({ parts }) => parts);
+    return [
+      {
+        role: "user",
+        parts: [...all.filter(isResult), ...all.filter((part) => !isResult(part))],
+      },
+    ];
+  });
 }
 
 function isResult({ kind }: Part): boolean {

@@ -8,18 +8,19 @@ import type { JsonObject, MediaPart, MediaSource, Part, TextPart, Turn } from ".
 /** Items as turns. */
 export function readItems(items: readonly unknown[], field: string): readonly Turn[] {
   const turns: { role: Turn["role"]; parts: Part[] }[] = [];
+  // Of the last turn: what has joined it is not looked at again.
+  let isLastOpen = false;
   for (const [at, value] of items.entries()) {
     const turn = readItem(objectOf(value), `${field}.${at}`);
     const last = turns.at(-1);
-    const isOneStep = turn.role === "assistant" || turn.parts.every(isResult);
-    if (
-      last?.role === turn.role &&
-      isOneStep &&
-      (turn.role === "assistant" || last.parts.every(isResult))
-    ) {
-      last.parts.push(...turn.parts);
+    const isOpen = turn.role === "assistant" || turn.parts.every(isResult);
+    if (last?.role === turn.role && isOpen && isLastOpen) {
+      for (const part of turn.parts) {
+        last.parts.push(part);
+      }
     } else {
       turns.push({ role: turn.role, parts: [...turn.parts] });
+      isLastOpen = isOpen;
     }
   }
   return turns;
