@@ -65,6 +65,17 @@ describe("the salt that an engine is sent", () => {
     }
   });
 
+  test("is led by the tenant where a client writes one for an engine of an unknown kind", () => {
+    const told = (body: string) =>
+      Buffer.from(
+        bodyForUpstream(read(body), { model: "", kind: "openai", removed: [] }),
+      ).toString();
+    expect(told('{"cache_salt":"globex","messages":[]}')).toBe(
+      '{"messages":[],"cache_salt":"acme/globex"}',
+    );
+    expect(told('{"messages":[]}')).toBe('{"messages":[]}');
+  });
+
   test("is led by the tenant for 5,000 seeded bodies that are cut, doubled and bent", () => {
     const random = seededRandom("salts");
     let passed = 0;

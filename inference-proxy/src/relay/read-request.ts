@@ -150,8 +150,10 @@ export function bodyForUpstream(
     const given = readMember(scan, "stream_options");
     members["stream_options"] = { ...(isRecord(given) ? given : {}), include_usage: true };
   }
-  if (options.kind === "vllm" && (salt !== undefined || findMember(scan, "cache_salt"))) {
-    // Where ours is not needed, the client's own would be any tenant's.
+  const hasOwn = findMember(scan, "cache_salt") !== undefined;
+  if (hasOwn || (options.kind === "vllm" && salt !== undefined)) {
+    // As it is, a client's own could be any tenant's, and an engine that is not known to be a vLLM
+    // may have salts too. Without one of ours it is taken out.
     members["cache_salt"] = salt;
   }
   return spliceMembers(scan, members);
