@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { type AddressInfo, createServer } from "node:net";
 import type { Socket } from "bun";
 import { type Clock, systemClock } from "../base/index.ts";
 import { createManualClock } from "../testing/manual-clock.ts";
@@ -362,5 +363,20 @@ describe("createHttp1Client()", () => {
     );
     expect(await next.promise).toBe("ok");
     expect([asked, reads, server.connections]).toEqual([2, 1, 2]);
+  });
+
+  test("an answer without a length that a reset cuts is not whole", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\npart", () => socket.resetAndDestroy());
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    open.push({ stop: () => void server.close() });
+    const { port } = server.address() as AddressInfo;
+    await expect(ask(clientOf(), { host: "127.0.0.1", port })).rejects.toMatchObject({
+      kind: "died",
+    });
   });
 });

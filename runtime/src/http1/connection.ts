@@ -59,11 +59,11 @@ const handlers = {
   end(socket: Socket<ClientConnection>) {
     socket.data.closed();
   },
-  close(socket: Socket<ClientConnection>) {
-    socket.data.closed();
+  close(socket: Socket<ClientConnection>, error?: Error) {
+    socket.data.closed(error);
   },
   error(socket: Socket<ClientConnection>, error: Error) {
-    socket.data.closed(`the connection broke (${codeOf(error)})`);
+    socket.data.closed(error);
   },
 };
 
@@ -159,18 +159,19 @@ export class ClientConnection implements ResponseParts {
     this.#outbox.drain();
   }
 
-  /** The connection has ended, whoever ended it. */
-  closed(why = "the connection broke"): void {
+  /** The connection has ended, whoever ended it; by an error if one is given. */
+  closed(error?: Error): void {
     if (this.#isClosed) {
       return;
     }
     this.#isClosed = true;
     this.#outbox.clear();
     const sink = this.#sink;
-    // The proper end of an answer without a length: the parser tells the sink.
-    if (sink !== undefined && !this.#parser.endOfInput()) {
+    // The proper end of an answer without a length: the parser tells the sink. An error is none.
+    if (sink !== undefined && (error !== undefined || !this.#parser.endOfInput())) {
       this.#sink = undefined;
-      sink.onFail(new Http1Error("died", why));
+      const code = error === undefined ? "" : ` (${codeOf(error)})`;
+      sink.onFail(new Http1Error("died", `the connection broke${code}`));
     }
     this.#socket?.end();
     this.#events.onClosed(this);
