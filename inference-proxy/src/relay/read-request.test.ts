@@ -119,6 +119,16 @@ describe("parseApiRequest()", () => {
     expect(read('{"max_tokens":-1}').answerTokensMax).toBeUndefined();
     expect(read('{"max_tokens":7,"max_tokens":12.5}').answerTokensMax).toBe(13);
     expect(read('{"model":"a","mod\\u0065l":"\\u0062"}').model).toBe("b");
+    const both = '{"max_completion_tokens":0,"max_tokens":9,"max_output_tokens":1}';
+    expect(read(both).answerTokensMax).toBe(9);
+    for (const [path, max] of [
+      ["/v1/messages", 9],
+      ["/v1/completions", 9],
+      ["/v1/responses", 1],
+    ] as const) {
+      const bytes = new TextEncoder().encode(both);
+      expect(parseApiRequest(bytes, { path, tenant: "acme", prompts }).answerTokensMax).toBe(max);
+    }
     expect(() => read('{"model":1}')).toThrow("`model` must be a string");
     expect(() => read('{"stream":"yes"}')).toThrow("`stream` must be a boolean");
     expect(() => read('{"cache_salt":""}')).toThrow("`cache_salt`");

@@ -49,6 +49,19 @@ const promptMembers: Readonly<Record<ServingPath, PromptMember>> = {
 };
 
 /**
+ * By which members each path bounds its answer. A name of another path's means nothing there, and
+ * would have an answer without bound pass for a short one.
+ */
+const answerTokensMembers: Readonly<Record<ServingPath, readonly string[]>> = {
+  "/v1/chat/completions": ["max_completion_tokens", "max_tokens"],
+  "/v1/completions": ["max_tokens"],
+  "/v1/embeddings": [],
+  "/v1/messages": ["max_tokens"],
+  "/v1/messages/count_tokens": [],
+  "/v1/responses": ["max_output_tokens"],
+};
+
+/**
  * Reads a body; throws `rejected-invalid` with a sentence for the client. Only what the proxy
  * itself decides by is read: what is wrong inside messages is the engine's to say.
  */
@@ -76,10 +89,6 @@ export function parseApiRequest(
     throw invalid("stream", "must be a boolean");
   }
   const streamOptions = readMember(scan, "stream_options");
-  const maxTokens =
-    readMember(scan, "max_completion_tokens") ??
-    readMember(scan, "max_tokens") ??
-    readMember(scan, "max_output_tokens");
   return {
     model: model ?? "",
     isStream: stream === true && operation !== "embeddings" && operation !== "count_tokens",
@@ -87,7 +96,7 @@ export function parseApiRequest(
     wantsUsage:
       formatOf(path) !== "chat" ||
       (isRecord(streamOptions) && streamOptions["include_usage"] === true),
-    answerTokensMax: operation === "count_tokens" ? 0 : answerTokensOf(maxTokens),
+    answerTokensMax: operation === "count_tokens" ? 0 : answerTokensMaxOf(scan, path),
     salt: isSalted(operation, scan) ? cacheSalt(tenant, readMember(scan, "cache_salt")) : undefined,
     operation,
     scan,
@@ -113,6 +122,16 @@ export function parseLane(text: string | null): Lane {
  * infinity, which no bucket comes back from.
  */
 const answerTokensReservedMax = 2 ** 31 - 1;
+
+/** Of several bounds the largest: engines differ in which one they hear. */
+function answerTokensMaxOf(scan: PromptScan, path: ServingPath): number | undefined {
+  let max: number | undefined;
+  for (const name of answerTokensMembers[path]) {
+    const stated = answerTokensOf(readMember(scan, name));
+    max = stated === undefined || (max !== undefined && max > stated) ? max : stated;
+  }
+  return max;
+}
 
 function answerTokensOf(maxTokens: unknown): number | undefined {
   return typeof maxTokens === "number" && maxTokens >= 0
