@@ -81,6 +81,9 @@ export class IncomingRequest implements HttpRequest {
 
   toFetch(): Request {
     const { method, url, fields, framing } = this.#head;
+    if (!URL.canParse(url)) {
+      throw new WarmpathError("rejected-invalid", "the request's host is none");
+    }
     const headers = new Headers();
     for (const [name, value] of fields.entries()) {
       headers.append(name, value);

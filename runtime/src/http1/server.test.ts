@@ -357,4 +357,13 @@ describe("listenHttp1()", () => {
     expect(await client.until((all) => all.endsWith("!"))).toEndWith(`\n${digits.join("")}!`);
     client.socket.destroy();
   });
+
+  test("a host that is none is the client's fault where the platform has to read it", async () => {
+    const client = await open(serve(async (request) => Response.json(request.toFetch().url)));
+    for (const name of ["%%%[", "x:99999", "1.2.3.4.5"]) {
+      client.socket.write(`GET / HTTP/1.1\r\nHost: ${name}\r\n\r\n`);
+    }
+    await client.until((all) => count(all, "HTTP/1.1 400 ") === 3);
+    client.socket.destroy();
+  });
 });
