@@ -21,6 +21,8 @@ const keysMaxUnknown = 65_536;
 const toldKeysMaxUnknown = 1_000_000;
 /** No engine shares smaller blocks. */
 const blockTokensMin = 16;
+/** Keys of a block: its own, and those of the texts that end in it. */
+const keysPerBlock = 2;
 /**
  * The part of a cache that our own history may claim to be there: what was missed where it was
  * believed lowers it, what was found raises it again.
@@ -62,7 +64,7 @@ export class CacheBelief {
   /** KV tokens of a replica, as its engine says. */
   setCapacity(replica: number, tokens: number): void {
     this.#capacityTokens[replica] = tokens;
-    this.#told.setKeysMax(replica, Math.ceil(tokens / blockTokensMin));
+    this.#told.setKeysMax(replica, Math.ceil(tokens / blockTokensMin) * keysPerBlock);
   }
 
   /** Writes how many leading chunks of the prompt each replica is believed to hold. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
-import { CacheIndex, RecentKeys, ReplicaSets } from "./index.ts";
+import { CacheBelief, CacheIndex, RecentKeys, ReplicaSets } from "./index.ts";
 
 test("depths along a chain equal a replica-by-replica walk, for 1 to 256 replicas", () => {
   const random = seededRandom(7);
@@ -74,4 +74,16 @@ test("keys come out in the order of their last use, as from a map that is kept i
     expect(recent.oldest).toEqual(oldest && { key: oldest[0], usedAtMs: oldest[1] });
     expect(recent.size).toBe(model.size);
   }
+});
+
+test("keys of texts take no place of the blocks that they end in", () => {
+  const belief = new CacheBelief(1);
+  belief.setCapacity(0, 160);
+  belief.trusted(0, true);
+  const keys = Array.from({ length: 10 }, (_, block) => 100 + block);
+  belief.stored(0, keys);
+  belief.stored(0, [7, 8, 9]);
+  const depths = new Int32Array(1);
+  belief.writeDepths({ keys, chunks: 10, chunkTokens: 16, isExact: true }, depths);
+  expect([...depths]).toEqual([10]);
 });

@@ -3,7 +3,7 @@ import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
-import { askForReport, sessionHeader } from "../kv-events/index.ts";
+import { askForReport, type Foresight, sessionHeader } from "../kv-events/index.ts";
 import type { Liveness } from "../liveness/index.ts";
 import type { Prompts } from "../prompt/index.ts";
 import { openUpstream } from "../providers/index.ts";
@@ -233,14 +233,18 @@ async function tryReplica(
   assert(replica !== undefined, "placement only picks replicas of the pool");
   const span = openSpan(means, request, replica, progress.attempts);
   const sentAtMs = means.clock.monotonicMs();
-  const foresight = means.kvKnowledge.send(seat.endpoint, request);
+  let foresight: Foresight | undefined;
   const limits = progress.gate ?? means.gates;
   try {
+    // It may have left in the very step that placed it: nobody would tell the upstream so.
+    request.signal.throwIfAborted();
+    const foreseen = means.kvKnowledge.send(seat.endpoint, request);
+    foresight = foreseen;
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openUpstream(means.attempt, replica.address, {
         path,
-        body: foresight?.wantsReport === true ? askForReport(path, body) : body,
-        headers: headersFor(means.tracing, request, { replica, path, label: foresight?.label }),
+        body: foreseen?.wantsReport === true ? askForReport(path, body) : body,
+        headers: headersFor(means.tracing, request, { replica, path, label: foreseen?.label }),
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,

@@ -13,7 +13,7 @@ test("a whole answer that asks for a tool names it, in every format", () => {
   expect([chat, messages, responses].map(whole)).toEqual(["bash", "read_file", "search"]);
   const long = { tool_calls: [{ function: { name: "x".repeat(500) } }] };
   expect(whole(long)).toHaveLength(64);
-  expect(whole({ tool_calls: [] })).toBe(toolRest);
+  expect(whole({ tool_calls: [{ function: {} }] })).toBe(toolRest);
 });
 
 test("any other whole answer is waited for by whoever reads it", () => {
@@ -21,4 +21,8 @@ test("any other whole answer is waited for by whoever reads it", () => {
     stopRest,
   );
   expect(whole({ data: [] })).toBe(stopRest);
+  // As vLLM writes it.
+  const message = { role: "assistant", content: "hi", function_call: null, tool_calls: [] };
+  expect(whole({ choices: [{ message, finish_reason: "stop" }] })).toBe(stopRest);
+  expect(restOf({ kind: "whole", bytes: Buffer.from('{ "tool_calls" : [ ] }') })).toBe(stopRest);
 });

@@ -116,6 +116,10 @@ describe("what is no event batch", () => {
       [new Uint8Array(40).fill(0x91), "KV events: no MessagePack: nested too deeply"],
       [pack(7), "KV events: a batch without its time or its events"],
       [pack([1.5, [3]]), "KV events: an event without its type"],
+      [
+        pack([1.5, [["BlockStored", [1], null, [], 0, null]]]),
+        "KV events: stored blocks without their tokens",
+      ],
       [pack([1.5, [["BlockStored", [1], null]]]), "KV events: stored blocks without their tokens"],
       [pack([1.5, [["BlockRemoved", 5]]]), "KV events: blocks without their hashes"],
       [pack([1.5, [["BlockRemoved", ["x"]]]]), "KV events: a block hash that is neither"],

@@ -116,7 +116,7 @@ function decodeStored(field: Fields): KvEvent {
   const parent = field("parent_block_hash");
   const tokenIds = field("token_ids");
   const blockTokens = number(field("block_size"));
-  if (!isNumbers(tokenIds) || blockTokens === undefined) {
+  if (!isNumbers(tokenIds) || blockTokens === undefined || !(blockTokens >= 1)) {
     throw refused("stored blocks without their tokens or their size");
   }
   const extraKeys = field("extra_keys");

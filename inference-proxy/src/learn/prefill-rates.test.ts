@@ -28,6 +28,24 @@ describe("PrefillRates", () => {
     expect(rates.seconds(1, 20_000, 20_000)).toBeCloseTo(secondsOf(20_000, 20_000), 1);
   });
 
+  test("requests that are all alike, for days, leave it sane for the first that is not", () => {
+    const rates = new PrefillRates(1);
+    const learn = (uncachedTokens: number, promptTokens: number, factor = 1) => {
+      const firstEventSeconds = 0.015 + secondsOf(uncachedTokens, promptTokens) * factor;
+      rates.learn(0, { firstEventSeconds, promptTokens, uncachedTokens });
+    };
+    for (let round = 0; round < 100_000; round += 1) {
+      learn(4000, 4000, round % 2 === 0 ? 0.99 : 1.01);
+    }
+    for (let round = 0; round < 10; round += 1) {
+      learn(16_000, 20_000);
+      const ratio = rates.seconds(0, 4000, 4000) / secondsOf(4000, 4000);
+      expect(ratio).toBeGreaterThan(0.5);
+      expect(ratio).toBeLessThan(2);
+    }
+    expect(rates.seconds(0, 16_000, 20_000) / secondsOf(16_000, 20_000)).toBeCloseTo(1, 0.7);
+  });
+
   test("is never negative, and orders by uncached tokens before anything was learned", () => {
     const rates = new PrefillRates(1);
     expect(rates.seconds(0, 1000, 1000)).toBeGreaterThan(rates.seconds(0, 10, 1000));

@@ -47,6 +47,11 @@ export function refusalOf(
     : undefined;
 }
 
+/** True when nobody's turn will come there soon: it is out, emptied, or held back by a breaker. */
+export function isOut({ healthy, isDraining, heldBack }: Endpoint, model: string): boolean {
+  return !healthy || isDraining === true || heldBack === "all" || heldBack?.has(model) === true;
+}
+
 /** The furthest that any endpoint gets with such a request; undefined where one could take it. */
 export function furthestRefusal(
   endpoints: readonly Endpoint[],

@@ -152,6 +152,24 @@ describe("Placer", () => {
     expect("booking" in placer.place(small, ask(promptOf("", 20)), 2)).toBe(true);
   });
 
+  test("sessions of a replica that is emptied or held back move, and wait for no room", () => {
+    const small = names.map((name) => endpoint(name, { kvTokens: 4000 }));
+    for (const away of [{ isDraining: true }, { heldBack: new Set(["m"]) }] as const) {
+      const placer = placerOf();
+      const homes = names.map((name) => {
+        const prompt = promptOf(`of ${name}`, 10);
+        const booking = place(placer, prompt, 0, small);
+        finish(booking, prompt, 1);
+        return { prompt, home: booking.endpoint };
+      });
+      const moving = homes.find(({ home }) => home === "a");
+      const others = small.map((each) => (each.name === "a" ? { ...each, ...away } : each));
+      expect(placer.place(others, ask(promptOf("new", 10)), 2)).toEqual({ reason: "no-room" });
+      expect(place(placer, moving?.prompt ?? promptOf("", 1), 2, others).endpoint).not.toBe("a");
+      expect(placer.gate.usedTokens(0)).toBe(0);
+    }
+  });
+
   test("the choice is the first line of what explains it, on 2,000 seeded cases", () => {
     const random = seededRandom(5);
     const placer = placerOf();

@@ -8,7 +8,7 @@ import {
   type Standing,
 } from "../sessions/index.ts";
 import { costOf } from "./cost.ts";
-import { furtherOf, refusalOf } from "./eligible.ts";
+import { furtherOf, isOut, refusalOf } from "./eligible.ts";
 import { type BookedLoad, Load } from "./load.ts";
 import { Snapshot } from "./snapshot.ts";
 import type {
@@ -172,7 +172,11 @@ export class Placer implements Placing {
     this.#takeInCapacities(endpoints);
     this.belief.writeDepths(request.prompt, this.#depths);
     const standing = this.gate.consider(turnOf(request.prompt), nowMs);
-    return { request, standing };
+    const { home } = standing;
+    // Sessions are moved away from where they cannot stay: they had their place.
+    return home !== undefined && isOut(endpoints[home]!, request.model)
+      ? { request, standing: { ...standing, isDisplaced: true } }
+      : { request, standing };
   }
 
   #takeInCapacities(endpoints: readonly Endpoint[]): void {
@@ -273,7 +277,7 @@ export class Placer implements Placing {
     const scale = promptTokens / Math.max(1, booked.prompt.promptTokens);
     this.belief.audit(replica, cachedTokensExpected * scale, cachedTokens);
     if (isAlone && firstEventSeconds !== undefined) {
-      const uncachedTokens = promptTokens - cachedTokens;
+      const uncachedTokens = Math.max(0, promptTokens - cachedTokens);
       this.#rates.learn(replica, { firstEventSeconds, promptTokens, uncachedTokens });
     }
   }

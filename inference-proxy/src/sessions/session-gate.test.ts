@@ -64,6 +64,19 @@ describe("SessionGate", () => {
     expect(ask(gate, turnOf("small", 1), 0)).toBeUndefined();
   });
 
+  test("what is left of fractions when all have gone keeps nobody out", () => {
+    const gate = gateOf();
+    const tokens = 100 / 3;
+    for (let round = 0; round < 300; round += 1) {
+      const turn = { ...turnOf(`s${round}`, 1 + (round % 7)), chunkTokens: tokens * (1 + round) };
+      gate.consider(turn, round);
+      gate.end(gate.admit(turn, 0), done(round % 2 === 0 ? "bash" : stopRest), round);
+    }
+    const later = 1_000_000;
+    expect(ask(gate, turnOf("huge", 50), later)).toBeDefined();
+    expect(ask(gate, turnOf("small", 1), later)).toBeUndefined();
+  });
+
   test("a request without a session is never held and holds nothing", () => {
     const gate = gateOf();
     ask(gate, turnOf("a", 7), 0);

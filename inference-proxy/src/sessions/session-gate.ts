@@ -145,8 +145,9 @@ export class SessionGate {
   hasRoom(replica: number): boolean {
     const turn = this.#turn;
     const used = this.usedTokens(replica);
-    // An empty replica takes anybody: whoever is larger than its share must be served too.
-    if (turn === undefined || turn.sessionId === "" || used <= 0) {
+    // An empty replica takes anybody: whoever is larger than its share must be served too. Sums of
+    // fractions drift, so nobody's tokens are less than one.
+    if (turn === undefined || turn.sessionId === "" || used < 1) {
       return true;
     }
     const moreTokens = (turn.chunks - this.#depths[replica]!) * turn.chunkTokens;
