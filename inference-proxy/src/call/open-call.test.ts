@@ -4,8 +4,10 @@ import { loadConfig, seededRandom, silentLogger, systemClock } from "@warmpath/r
 import { inferenceProxyOptions } from "../config.ts";
 import { createMeans } from "../means.ts";
 import { noPrompt } from "../prompt/index.ts";
+import { SessionGate, stopRest } from "../sessions/index.ts";
 import { chunk, startFakeEngine, streamOf } from "../testing/index.ts";
 import { openCall } from "./open-call.ts";
+import { unserved } from "./placement.ts";
 import type { CallRequest } from "./types.ts";
 
 const body = new Uint8Array(Buffer.from('{"model":"tiny","messages":[]}'));
@@ -30,6 +32,25 @@ function requestFor(signal: AbortSignal, isStream: boolean): CallRequest {
     signal,
   };
 }
+
+test("a burst of retries says nothing of how soon people go on after an answer", () => {
+  const turn = { parentId: undefined, keys: [1, 2, 3, 4], chunks: 4, chunkTokens: 100 };
+  const gate = new SessionGate(1);
+  const served = { cachedTokens: undefined, promptTokens: undefined };
+  for (let session = 0; session < 100; session += 1) {
+    const failed = { ...turn, sessionId: `s${session}` };
+    gate.consider(failed, session);
+    gate.end(gate.admit(failed, 0), { ...served, rest: unserved.rest }, session);
+    gate.consider(failed, session + 1);
+    gate.end(gate.admit(failed, 0), { ...served, rest: unserved.rest }, session + 1);
+  }
+  const later = 1_000_000;
+  const other = { ...turn, sessionId: "other" };
+  gate.consider(other, later);
+  gate.end(gate.admit(other, 0), { ...served, rest: stopRest }, later);
+  // Half of those who got an answer are believed to go on until more is known.
+  expect(gate.usedTokens(0)).toBe(200);
+});
 
 test("callers that leave in one step, as with their connection, leave nobody at the engine", async () => {
   const engine = startFakeEngine();

@@ -18,7 +18,7 @@ import {
   type Placing,
   type RequestSummary,
 } from "../pick/index.ts";
-import { stopRest } from "../sessions/index.ts";
+import { failedRest } from "../sessions/index.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
 import { createQueueForecast, type QueueForecast } from "./queue-forecast.ts";
@@ -58,7 +58,7 @@ export interface SeatEnd extends BookingEnd {
 }
 
 /** Of a request that was served nothing. */
-export const unserved: SeatEnd = { serviceTokens: 0, rest: stopRest };
+export const unserved: SeatEnd = { serviceTokens: 0, rest: failedRest };
 
 /** Gives requests a place at a replica, at once or in their turn. */
 export interface Placement {

@@ -2,6 +2,7 @@
 export { GapModel } from "./gap-model.ts";
 export { type AdmittedTurn, gateDefaults, SessionGate } from "./session-gate.ts";
 export {
+  failedRest,
   type GateOptions,
   type SessionTurn,
   type ShareOptions,

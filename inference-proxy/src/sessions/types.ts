@@ -35,6 +35,12 @@ export interface TurnEnd {
 /** The rest after a final answer: a person answers, or nobody does. */
 export const stopRest = "stop";
 
+/**
+ * The rest after a turn that was served nothing: it is tried again at once, here or by its client,
+ * which says nothing of how long people take.
+ */
+export const failedRest = "failed";
+
 /** The rest while tools run whose names were not seen. */
 export const toolRest = "tools";
 
