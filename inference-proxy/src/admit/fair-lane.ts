@@ -21,8 +21,8 @@ export interface FairLane<W extends Ranked & { readonly tenant: string }> {
   join(waiting: W): void;
   /** True if it was still waiting. */
   leave(waiting: W): boolean;
-  /** Who goes next. */
-  next(): W | undefined;
+  /** Who goes next; of a tenant whose first is one of `passed`, nobody does. */
+  next(passed?: ReadonlySet<W>): W | undefined;
   /**
    * About how many go before one of this tenant who joins now: its own, and of every other tenant
    * as many as take turns with those.
@@ -118,10 +118,10 @@ export function createFairLane<W extends Ranked & { readonly tenant: string }>()
       size -= 1;
       return true;
     },
-    next: () => {
+    next: (passed) => {
       let least: Tenant<W> | undefined;
       for (const tenant of tenants.values()) {
-        if (tenant.waiting.size > 0 && (least === undefined || hadLess(tenant, least))) {
+        if (hasOneToGo(tenant, passed) && (least === undefined || hadLess(tenant, least))) {
           least = tenant;
         }
       }
@@ -155,6 +155,10 @@ export function createFairLane<W extends Ranked & { readonly tenant: string }>()
       };
     },
   };
+}
+
+function hasOneToGo<W extends Ranked>({ waiting }: Tenant<W>, passed?: ReadonlySet<W>): boolean {
+  return waiting.first !== undefined && passed?.has(waiting.first) !== true;
 }
 
 function isThere<W extends Ranked>({ waiting, inService }: Tenant<W>): boolean {

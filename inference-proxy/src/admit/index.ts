@@ -8,6 +8,7 @@ export {
   lanes,
   type Place,
   type Service,
+  type Started,
   type Waiting,
   type WaitLimits,
 } from "./types.ts";

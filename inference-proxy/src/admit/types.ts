@@ -34,6 +34,12 @@ export interface Waiting<T> extends Claim {
   readonly item: T;
 }
 
+/**
+ * What came of an offer to start: false where nobody behind it could either, "passed" where it is
+ * kept by something of its own.
+ */
+export type Started = boolean | "passed";
+
 /** A place in the queue. */
 export interface Place {
   /** Leaves the queue; true if it was still waiting. */

@@ -40,6 +40,25 @@ describe("createWaitQueue()", () => {
     expect(drain(queue)).toEqual(["i1", "i2", "s1", "b1"]);
   });
 
+  test("one that something of its own keeps waiting keeps nobody else but its own tenant", () => {
+    const queue = createWaitQueue<string>(limits);
+    for (const [lane, tenant, item] of [
+      ["interactive", "kept", "k1"],
+      ["interactive", "kept", "k2"],
+      ["interactive", "free", "f1"],
+      ["standard", "free", "f2"],
+      ["batch", "other", "o1"],
+    ] as const) {
+      queue.join({ rank: 0, group: "m", lane, tenant, bytes: 1, item });
+    }
+    const started: string[] = [];
+    queue.pump((item) => (item.startsWith("k") ? "passed" : started.push(item) > 0));
+    expect(started).toEqual(["f1", "f2", "o1"]);
+    queue.pump((item) => started.push(item) > 0);
+    expect(started.slice(3)).toEqual(["k1", "k2"]);
+    expect([queue.length, queue.bytes]).toEqual([0, 0]);
+  });
+
   test("tells where one who joins would stand: behind better lanes, in turn with other tenants", () => {
     const { queue } = queueOf([
       ["batch", "b1"],

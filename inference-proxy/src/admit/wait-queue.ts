@@ -6,6 +6,7 @@ import {
   lanes,
   type Place,
   type Service,
+  type Started,
   type Waiting,
   type WaitLimits,
 } from "./types.ts";
@@ -31,10 +32,10 @@ export interface WaitQueue<T> {
    */
   serve(claim: Claim, serviceTokens: number): Service;
   /**
-   * Offers the waiting to `start` in fair order for as long as it accepts them; runs now,
-   * synchronously.
+   * Offers the waiting to `start` in fair order for as long as it accepts them; one that is passed
+   * keeps its own tenant waiting in its lane, and nobody else. Runs now, synchronously.
    */
-  pump(start: (item: T) => boolean): void;
+  pump(start: (item: T) => Started): void;
   /** Takes everybody out, for shutdown. */
   clear(): readonly T[];
 }
@@ -67,14 +68,21 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
     return true;
   };
 
-  const pumpGroup = (group: Group<T>, start: (item: T) => boolean): void => {
-    for (let lane = nextLane(group, limits); lane !== undefined; lane = nextLane(group, limits)) {
-      const first = group.lines[lane].next();
-      if (first === undefined || !start(first.item)) {
+  const pumpGroup = (group: Group<T>, start: (item: T) => Started): void => {
+    let passed: Set<Waiting<T>> | undefined;
+    for (let next = nextOf(group, limits); next !== undefined; ) {
+      const started = start(next.item);
+      if (started === false) {
         return;
       }
-      remove(first);
-      countPassedOver(group, lane);
+      if (started === "passed") {
+        passed ??= new Set();
+        passed.add(next);
+      } else {
+        remove(next);
+        countPassedOver(group, next.lane);
+      }
+      next = nextOf(group, limits, passed);
     }
   };
 
@@ -144,21 +152,30 @@ function createGroup<T>(): Group<T> {
 }
 
 /**
- * The lane that was passed over too often, the lowest first; otherwise the best lane with anyone in
- * it.
+ * The first of the lane that was passed over too often, the lowest first; otherwise of the best
+ * lane in which anyone may go.
  */
-function nextLane<T>(group: Group<T>, limits: WaitLimits): Lane | undefined {
+function nextOf<T>(
+  { lines, passedOver }: Group<T>,
+  limits: WaitLimits,
+  passed?: ReadonlySet<Waiting<T>>,
+): Waiting<T> | undefined {
   for (let index = lanes.length - 1; index >= 0; index -= 1) {
     const lane = lanes[index];
-    if (
-      lane !== undefined &&
-      group.lines[lane].size > 0 &&
-      group.passedOver[lane] >= limits.passedOverMax
-    ) {
-      return lane;
+    if (lane !== undefined && lines[lane].size > 0 && passedOver[lane] >= limits.passedOverMax) {
+      const first = lines[lane].next(passed);
+      if (first !== undefined) {
+        return first;
+      }
     }
   }
-  return lanes.find((lane) => group.lines[lane].size > 0);
+  for (const lane of lanes) {
+    const first = lines[lane].size > 0 ? lines[lane].next(passed) : undefined;
+    if (first !== undefined) {
+      return first;
+    }
+  }
+  return undefined;
 }
 
 function countPassedOver<T>(group: Group<T>, served: Lane): void {

@@ -244,6 +244,25 @@ describe("limits of upstreams", () => {
     expect((sentAtMs.at(-1) ?? 0) - first).toBeGreaterThan(800);
   });
 
+  test("a tenant's own limit at replicas keeps no other tenant waiting", async () => {
+    const { proxy, ask } = await setUp({ limits: ["tenant=acme replica=* requests/min=1"] }, [
+      answerWith(),
+    ]);
+    proxy.keys.set(otherTenantKey, 0);
+    const other = { headers: { authorization: `Bearer ${otherTenantKey}` } };
+    expect((await ask()).status).toBe(200);
+    const left = new AbortController();
+    const kept = ask({ signal: left.signal }).catch(() => "left");
+    while (!(await proxy.metrics.text()).includes('queue_requests{service="inference-proxy"} 1')) {
+      await Bun.sleep(5);
+    }
+    for (let count = 0; count < 3; count += 1) {
+      expect((await ask(other)).status).toBe(200);
+    }
+    left.abort();
+    expect(await kept).toBe("left");
+  });
+
   test("a replica's own limit in the configuration holds it, and requests go elsewhere", async () => {
     const hold = Promise.withResolvers<void>();
     const slow = () => hold.promise.then(() => streamOf(helloStream));

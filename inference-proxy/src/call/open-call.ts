@@ -238,13 +238,12 @@ async function tryReplica(
   try {
     // It may have left in the very step that placed it: nobody would tell the upstream so.
     request.signal.throwIfAborted();
-    const foreseen = means.kvKnowledge.send(seat.endpoint, request);
-    foresight = foreseen;
+    foresight = means.kvKnowledge.send(seat.endpoint, request);
     const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
       openUpstream(means.attempt, replica.address, {
         path,
-        body: foreseen?.wantsReport === true ? askForReport(path, body) : body,
-        headers: headersFor(means.tracing, request, { replica, path, label: foreseen?.label }),
+        body: foresight?.wantsReport === true ? askForReport(path, body) : body,
+        headers: headersFor(means.tracing, request, { replica, path, label: foresight?.label }),
         isStream: request.isStream,
         signal: request.signal,
         usesFreshConnection: progress.attempts > 1,

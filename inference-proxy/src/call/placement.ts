@@ -4,6 +4,7 @@ import {
   type Lane,
   rankOf,
   type Service,
+  type Started,
   type WaitLimits,
   type WaitQueue,
 } from "../admit/index.ts";
@@ -110,11 +111,11 @@ export function createPlacement(options: {
   const queue = createWaitQueue<Waiter>(options.limits);
   const forecast = createQueueForecast(queue, clock);
 
-  /** Settles the waiter if it can be; false keeps it waiting. */
-  const start = ({ request, queued, settle }: Waiter): boolean => {
+  /** Settles the waiter if it can be; else it waits on, and others go first who can. */
+  const start = ({ request, queued, settle }: Waiter): Started => {
     const outcome = tryPlace(request, queued);
     if (outcome === undefined) {
-      return false;
+      return isKeptAlone(pool, request) ? "passed" : false;
     }
     settle(outcome);
     return true;
@@ -182,6 +183,14 @@ export function createPlacement(options: {
       }
     },
   };
+}
+
+/** True when limits of its own are what keeps it waiting: nobody has to wait for those with it. */
+function isKeptAlone({ endpoints }: Pool, { model, gate }: PlaceRequest): boolean {
+  return (
+    gate !== undefined &&
+    endpoints.some(({ name, models }) => models.has(model) && gate.isKeptAlone(name))
+  );
 }
 
 /**

@@ -82,6 +82,8 @@ export function createReplicaGates(options: {
           }
           return waitMs;
         },
+        isKeptAlone: (replica) =>
+          !limiter.areReplicasFree && limiter.isKeptAlone(replica, subject, estimate),
         book: (replica) => {
           // It was just asked in the same step, so nothing refuses now.
           reservation.moveTo(replica);

@@ -24,6 +24,8 @@ export interface Limiter {
   readonly areReplicasFree: boolean;
   /** How long the replica's own limits keep such a request away, in ms; 0: they do not. */
   replicaWaitMs(replica: string, subject: Subject, estimate: Estimate): number;
+  /** True when one of them keeps it away that is a tenant's, user's or key's, not everybody's. */
+  isKeptAlone(replica: string, subject: Subject, estimate: Estimate): boolean;
   close(): Promise<void>;
 }
 
@@ -140,8 +142,16 @@ function joinLimiter<A extends Account>(options: LimiterOptions, ways: Ways<A>):
       }
       return waitMs;
     },
+    isKeptAlone: (replica, subject, estimate) => {
+      const own = accounts.at(subject, replica).filter(isSomebodys);
+      return longestWaitMs(own, estimate, clock.monotonicMs()) > 0;
+    },
     close: ways.close,
   };
+}
+
+function isSomebodys({ rule: { scope } }: Account): boolean {
+  return scope.tenant !== undefined || scope.user !== undefined || scope.key !== undefined;
 }
 
 /** At once where the leases have enough; else the store is asked, and it is tried again. */

@@ -58,6 +58,8 @@ export interface RequestSummary extends RequestOfAnyPrompt {
 export interface Gate {
   /** How long the endpoint's limits keep the request away, in ms; 0: it may go there now. */
   waitMs(endpoint: string): number;
+  /** True when a limit does that which does not keep everybody else away. */
+  isKeptAlone(endpoint: string): boolean;
   /** It goes there: takes it from the endpoint's limits, in the same step as the booking. */
   book(endpoint: string): void;
 }
