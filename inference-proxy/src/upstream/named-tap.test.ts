@@ -116,6 +116,9 @@ describe("createTap()", () => {
     });
     const completed = event({ type: "response.completed", response: { status: "completed" } });
     expect(watch("responses", completed).facts.finishReason).toBe("completed");
+    const response = { status: "completed", output: [{ type: "function_call", name: "bash" }] };
+    const asking = event({ type: "response.completed", response });
+    expect(watch("responses", asking).facts.finishReason).toBe("tool_calls");
   });
 
   test("sees errors in each shape, and none where one is only spoken of", () => {

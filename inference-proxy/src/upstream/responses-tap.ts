@@ -52,5 +52,17 @@ export function isResponseGivenUp(response: Readonly<Record<string, unknown>>): 
 
 function reasonOf(response: Readonly<Record<string, unknown>> | undefined): string {
   const reason = recordAt(response?.["incomplete_details"])?.["reason"];
-  return typeof reason === "string" ? reason : "completed";
+  if (typeof reason === "string") {
+    return reason;
+  }
+  return asksForTool(response?.["output"]) ? "tool_calls" : "completed";
 }
+
+/** True where the client has to run something: the status alone does not say so. */
+function asksForTool(output: unknown): boolean {
+  return (
+    Array.isArray(output) && output.some((item) => toolCalls.has(String(recordAt(item)?.["type"])))
+  );
+}
+
+const toolCalls: ReadonlySet<string> = new Set(["function_call", "custom_tool_call"]);
