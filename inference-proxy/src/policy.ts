@@ -79,4 +79,5 @@ export {
   type SessionTurn,
   type ShareOptions,
   stopRest,
+  toolRest,
 } from "./sessions/index.ts";

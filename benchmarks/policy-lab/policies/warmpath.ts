@@ -10,6 +10,7 @@ import {
   type Service,
   serviceTokens,
   stopRest,
+  toolRest,
   type WaitQueue,
 } from "@warmpath/inference-proxy/policy";
 import type { CacheEvent } from "../../engine/types.ts";
@@ -150,10 +151,12 @@ class WarmpathRun implements PolicyRun {
     this.#ended = { call, usage };
   }
 
-  /** The proxy sees it in the answer: it asks for a tool, or it is final. */
-  onPause(sessionId: string, kind: GapKind, toolName: string | undefined): void {
+  /**
+   * The proxy sees it in the answer: it asks for tools (a stream does not say which), or is final.
+   */
+  onPause(sessionId: string, kind: GapKind): void {
     if (this.#ended?.call.request.sessionId !== sessionId) return;
-    this.#settleEnded(kind === "human" ? stopRest : (toolName ?? kind));
+    this.#settleEnded(kind === "human" ? stopRest : toolRest);
   }
 
   /** Tells the gate nothing, as nobody would tell the proxy: only who still waited has gone. */

@@ -67,6 +67,8 @@ export const gateDefaults: GateOptions = {
 
 /** A session is given up after a rest of so many horizons; it may still come back. */
 const patienceHorizons = 2;
+/** Longer than a turn may wait in the queue: after that it has left without a place. */
+const askedHorizons = 8;
 /** How often rests are looked at again. */
 const sweepMs = 100;
 /** What is believed of a return before anything was seen: tools answer, people sometimes. */
@@ -246,8 +248,9 @@ export class SessionGate {
       if (resting === undefined) {
         continue;
       }
+      const horizons = resting.askedAtMs === undefined ? patienceHorizons : askedHorizons;
       const sinceMs = resting.askedAtMs ?? resting.sinceMs;
-      if (nowMs - sinceMs > this.#options.horizonMs * patienceHorizons) {
+      if (nowMs - sinceMs > this.#options.horizonMs * horizons) {
         this.#giveUp(session, resting);
       } else if (resting.askedAtMs === undefined) {
         this.#discount(session, resting, nowMs);
