@@ -29,3 +29,34 @@ test.skipIf(process.platform !== "linux")(
     await annex.close(0);
   },
 );
+
+test("a client that begins in HTTP/2 and then says nothing is left, one that speaks is kept", async () => {
+  const idleMs = 60;
+  const annex = createHttp2Annex(async () => new Response("ok"), { idleMs });
+  const ended: string[] = [];
+  const come = (name: string) => {
+    const socket = {
+      data: undefined as SocketOwner | undefined,
+      end: () => ended.push(name),
+      write: (bytes: Uint8Array) => bytes.length,
+      pause: () => undefined,
+      resume: () => undefined,
+    };
+    annex.take(socket as unknown as Socket<SocketOwner>, Buffer.from("SM\r\n\r\n"));
+    return socket;
+  };
+  come("silent");
+  const speaking = come("speaking");
+  // A SETTINGS frame without settings: something to hear of, which nobody minds.
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  for (let round = 0; round < 200 && ended.length === 0; round += 1) {
+    speaking.data?.read(settings);
+    await Bun.sleep(5);
+  }
+  expect(ended).toEqual(["silent"]);
+  for (let round = 0; round < 200 && ended.length < 2; round += 1) {
+    await Bun.sleep(5);
+  }
+  expect(ended).toEqual(["silent", "speaking"]);
+  await annex.close(0);
+});

@@ -14,7 +14,10 @@ export interface Http2Annex {
  * The platform's server on a loopback port of its own, started for the first client that needs it;
  * its bytes are carried between the two sockets as they are.
  */
-export function createHttp2Annex(handle: (request: Request) => Promise<Response>): Http2Annex {
+export function createHttp2Annex(
+  handle: (request: Request) => Promise<Response>,
+  { idleMs }: { readonly idleMs: number } = { idleMs: idleMsMax },
+): Http2Annex {
   let server: Bun.Server<undefined> | undefined;
   const start = () =>
     Bun.serve({
@@ -32,7 +35,7 @@ export function createHttp2Annex(handle: (request: Request) => Promise<Response>
     take: (socket, read) => {
       server ??= start();
       const preface = Buffer.from(`${http2Preface}\r\n\r\n`);
-      join(socket, server.port ?? 0, Buffer.concat([preface, read]));
+      join(socket, server.port ?? 0, Buffer.concat([preface, read]), idleMs);
     },
     close: async (graceMs) => {
       if (server === undefined) {
@@ -49,9 +52,16 @@ export function createHttp2Annex(handle: (request: Request) => Promise<Response>
 /** Bytes that one side may be behind before the other is held up. */
 const heldBytesMax = 256 * 1024;
 
-function join(client: Socket<SocketOwner>, port: number, first: Buffer): void {
-  const near = new Side(client);
-  const far = new Side(undefined);
+/**
+ * A pair over which nothing went either way for so long is closed: a preface alone must not hold
+ * two descriptors for ever. Longer than any stream of ours is silent.
+ */
+const idleMsMax = 30 * 60_000;
+
+function join(client: Socket<SocketOwner>, port: number, first: Buffer, idleMs: number): void {
+  const idle = new IdleWatch(idleMs, () => near.closed());
+  const near = new Side(client, idle);
+  const far = new Side(undefined, idle);
   near.join(far);
   far.join(near);
   client.data = near;
@@ -72,15 +82,48 @@ function join(client: Socket<SocketOwner>, port: number, first: Buffer): void {
   connecting.catch(() => far.closed());
 }
 
+/** Calls `onIdle` once nothing was heard of for `idleMs`; one timer, however many bytes pass. */
+class IdleWatch {
+  readonly #idleMs: number;
+  readonly #onIdle: () => void;
+  #heardAtMs = systemClock.monotonicMs();
+  #timer: { cancel(): void };
+
+  constructor(idleMs: number, onIdle: () => void) {
+    this.#idleMs = idleMs;
+    this.#onIdle = onIdle;
+    this.#timer = after(systemClock, idleMs, () => this.#look());
+  }
+
+  heard(): void {
+    this.#heardAtMs = systemClock.monotonicMs();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #look(): void {
+    const leftMs = this.#heardAtMs + this.#idleMs - systemClock.monotonicMs();
+    if (leftMs <= 0) {
+      this.#onIdle();
+    } else {
+      this.#timer = after(systemClock, leftMs, () => this.#look());
+    }
+  }
+}
+
 /** One end of a joined pair: what it reads goes out at the other. */
 class Side implements SocketOwner {
   #socket: Socket<never> | Socket<SocketOwner> | Socket<Side> | undefined;
   #other: Side | undefined;
   #unsent: Buffer[] = [];
   #unsentBytes = 0;
+  readonly #idle: IdleWatch;
 
-  constructor(socket: Socket<SocketOwner> | undefined) {
+  constructor(socket: Socket<SocketOwner> | undefined, idle: IdleWatch) {
     this.#socket = socket;
+    this.#idle = idle;
   }
 
   join(other: Side): void {
@@ -98,6 +141,7 @@ class Side implements SocketOwner {
   }
 
   read(bytes: Buffer): void {
+    this.#idle.heard();
     this.#other?.send(bytes);
   }
 
@@ -112,9 +156,13 @@ class Side implements SocketOwner {
   /** This side has gone: the other goes too. */
   closed(): void {
     const other = this.#other;
+    if (other === undefined) {
+      return;
+    }
+    this.#idle.stop();
     this.#other = undefined;
     this.#socket?.end();
-    other?.closed();
+    other.closed();
   }
 
   send(bytes: Buffer): void {
