@@ -1,19 +1,22 @@
 import type { Socket } from "bun";
+import { type Departing, Departures } from "./departures.ts";
 
 /** Pieces up to here are joined before they are written: a copy is cheaper than a system call. */
 const joinedBytesMax = 64 * 1024;
 
-/** What is being joined, for all connections of the process: it is empty between two events. */
-const joined = Buffer.allocUnsafeSlow(joinedBytesMax);
+/** Of all connections of the process: what they write in one turn leaves together. */
+const departures = new Departures(setImmediate);
 
 /**
- * What goes out on one socket. Pieces written within one event leave in one system call; what the
- * socket does not take is kept until it drains.
+ * What goes out on one socket. Pieces written within one event leave in one system call at the end
+ * of the event loop's turn; what the socket does not take is kept until it drains.
  */
-export class Outbox {
+export class Outbox implements Departing {
   #socket: Socket<unknown> | undefined;
   #unsent: Uint8Array[] = [];
   #heldBytes = 0;
+  /** Bytes that leave at the end of this turn. */
+  #departingBytes = 0;
   readonly #onBehind: (() => void) | undefined;
 
   /** `onBehind`: told whenever the socket has just not taken all that it was given. */
@@ -21,7 +24,7 @@ export class Outbox {
     this.#onBehind = onBehind;
   }
 
-  /** Bytes that the socket has not taken yet. */
+  /** Bytes that the socket was given and has not taken. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -38,9 +41,11 @@ export class Outbox {
       this.write(body);
       return;
     }
-    joined.write(head, 0, "latin1");
-    joined.set(body, head.length);
-    this.#writeJoined(length);
+    const arena = departures.room(length);
+    const at = departures.at;
+    arena.write(head, at, "latin1");
+    arena.set(body, at + head.length);
+    this.#depart(length);
   }
 
   /**
@@ -67,29 +72,52 @@ export class Outbox {
       this.write(Buffer.from(closing, "latin1"));
       return;
     }
-    let at = joined.write(opening, 0, "latin1");
+    const arena = departures.room(length);
+    let at = departures.at;
+    at += arena.write(opening, at, "latin1");
     for (const piece of pieces) {
-      joined.set(piece, at);
+      arena.set(piece, at);
       at += piece.length;
     }
-    at += joined.write(closing, at, "latin1");
-    this.#writeJoined(at);
+    arena.write(closing, at, "latin1");
+    this.#depart(length);
   }
 
   /** Writes bytes that must not change until they have been taken. */
   write(bytes: Uint8Array): void {
+    this.settle();
     if (this.#heldBytes > 0) {
       this.#keep(bytes);
       return;
     }
-    const written = this.#take(bytes, bytes.length);
+    const written = this.#take(bytes, 0, bytes.length);
     if (written < bytes.length) {
       this.#keep(bytes.subarray(written));
     }
   }
 
+  /** Gives the socket now what would leave at the end of the turn. */
+  settle(): void {
+    if (this.#departingBytes > 0) {
+      departures.flush();
+    }
+  }
+
+  depart(arena: Buffer, start: number, length: number): void {
+    this.#departingBytes -= length;
+    if (this.#socket === undefined) {
+      return;
+    }
+    const written = this.#heldBytes > 0 ? 0 : this.#take(arena, start, length);
+    if (written < length) {
+      this.#keep(Uint8Array.prototype.slice.call(arena, start + written, start + length));
+    }
+  }
+
   /** The socket takes more. */
   drain(): void {
+    // What leaves with this turn comes behind what is held.
+    this.settle();
     const unsent = this.#unsent;
     this.#unsent = [];
     this.#heldBytes = 0;
@@ -105,16 +133,14 @@ export class Outbox {
     this.#heldBytes = 0;
   }
 
-  #writeJoined(length: number): void {
-    const written = this.#heldBytes > 0 ? 0 : this.#take(joined, length);
-    if (written < length) {
-      this.#keep(Uint8Array.prototype.slice.call(joined, written, length));
-    }
+  #depart(length: number): void {
+    this.#departingBytes += length;
+    departures.add(this, length);
   }
 
   /** -1 of a socket that is closing, which will be told, counts as nothing taken. */
-  #take(bytes: Uint8Array, length: number): number {
-    return Math.max(0, this.#socket?.write(bytes, 0, length) ?? 0);
+  #take(bytes: Uint8Array, start: number, length: number): number {
+    return Math.max(0, this.#socket?.write(bytes, start, length) ?? 0);
   }
 
   #keep(bytes: Uint8Array): void {

@@ -129,6 +129,7 @@ export class ServerConnection implements BodySource, SocketOwner {
     if (this.#request !== undefined) {
       return;
     }
+    this.#outbox.settle();
     if (this.#outbox.heldBytes === 0) {
       this.cut();
     } else {
@@ -180,6 +181,7 @@ export class ServerConnection implements BodySource, SocketOwner {
         }
         ({ bytes, next: at } = head);
         if (head.text === http2Preface) {
+          this.#outbox.settle();
           this.#isEnding = true;
           this.#socket.timeout(0);
           this.#means.takeHttp2(this.#socket, bytes.subarray(at), this);
@@ -303,6 +305,7 @@ export class ServerConnection implements BodySource, SocketOwner {
     this.#request = undefined;
     this.#writer = undefined;
     this.#unpause();
+    this.#outbox.settle();
     if (this.#outbox.heldBytes === 0) {
       this.#linger();
     } else {
