@@ -26,6 +26,17 @@ describe("createFreeRates()", () => {
     expect(rates.perSecond("m", nowMs + 200_000)).toBeLessThan(0.001);
   });
 
+  test("places that others take, who did not wait, are none for who waits", () => {
+    const rates = createFreeRates();
+    for (let nowMs = 0; nowMs <= 60_000; nowMs += 100) {
+      rates.freed("m", nowMs);
+      if (nowMs % 400 !== 0) {
+        rates.overtook("m", nowMs);
+      }
+    }
+    expect(rates.perSecond("m", 60_000)).toBeWithin(2, 3.5);
+  });
+
   test("one place that came free is no thousand a second", () => {
     const rates = createFreeRates();
     rates.freed("m", 5);

@@ -1,7 +1,9 @@
-/** How often places come free, by group; what a wait can be estimated from. */
+/** How often places come free for who waits, by group; what a wait can be estimated from. */
 export interface FreeRates {
   /** A place of the group came free. */
   freed(group: string, nowMs: number): void;
+  /** One who did not wait took a place, though others wait for one. */
+  overtook(group: string, nowMs: number): void;
   /** Places per second lately; undefined until the first one came free. */
   perSecond(group: string, nowMs: number): number | undefined;
 }
@@ -26,13 +28,15 @@ export function createFreeRates(): FreeRates {
   const rates = new Map<string, Rate>();
   const countAt = ({ count, atMs }: Rate, nowMs: number) =>
     count * Math.exp((atMs - nowMs) / memoryMs);
+  const add = (group: string, places: number, nowMs: number): void => {
+    const rate = rates.get(group) ?? { count: 0, atMs: nowMs, sinceMs: nowMs };
+    rates.set(group, rate);
+    rate.count = Math.max(0, countAt(rate, nowMs) + places);
+    rate.atMs = nowMs;
+  };
   return {
-    freed: (group, nowMs) => {
-      const rate = rates.get(group) ?? { count: 0, atMs: nowMs, sinceMs: nowMs };
-      rates.set(group, rate);
-      rate.count = countAt(rate, nowMs) + 1;
-      rate.atMs = nowMs;
-    },
+    freed: (group, nowMs) => add(group, 1, nowMs),
+    overtook: (group, nowMs) => add(group, -1, nowMs),
     perSecond: (group, nowMs) => {
       const rate = rates.get(group);
       if (rate === undefined) {

@@ -79,6 +79,18 @@ describe("createWaitQueue()", () => {
     ]);
   });
 
+  test("a lane stands behind no more of the better ones than may pass it over", () => {
+    const { queue } = queueOf(
+      Array.from({ length: 20 }, (_, index) => ["interactive", `i${index}`] as const),
+    );
+    const at = () => queue.position({ group: "m", lane: "batch", tenant: "t" });
+    expect(at()).toBe(4);
+    queue.join({ rank: 0, ...claim, lane: "batch", bytes: 1, item: "b1" });
+    expect(at()).toBe(8);
+    queue.join({ rank: 0, ...claim, lane: "batch", bytes: 1, item: "b2" });
+    expect(drain(queue).indexOf("b2")).toBe(7);
+  });
+
   test("passes a lane over at most passedOverMax times", () => {
     const { queue } = queueOf([
       ["batch", "b1"],

@@ -18,8 +18,9 @@ export interface WaitQueue<T> {
   /** Joins the line of its lane; undefined when the queue is full. */
   join(waiting: Waiting<T>): Place | undefined;
   /**
-   * Where one who joins now would stand, 1 being next: behind all better lanes, and in its own as
-   * tenants take turns. A guess, since others may still come in better lanes.
+   * Where one who joins now would stand, 1 being next: in its own lane as tenants take turns, and
+   * behind better lanes for as long as its own may be passed over. A guess, since others may still
+   * come in better lanes.
    */
   position(claim: Claim): number;
   /** How many wait, by group and lane; lines in which nobody waits are left out. */
@@ -108,8 +109,9 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
         return 1;
       }
       const better = lanes.slice(0, lanes.indexOf(lane));
+      const place = group.lines[lane].ahead(tenant) + 1;
       const ahead = better.reduce((sum, each) => sum + group.lines[each].size, 0);
-      return ahead + group.lines[lane].ahead(tenant) + 1;
+      return Math.min(ahead, place * limits.passedOverMax) + place;
     },
     lines: () =>
       [...groups].flatMap(([group, { lines }]) =>

@@ -1,5 +1,6 @@
 import type { OpenCall } from "../call/end-call.ts";
 import type { CallFault, CallMeans } from "../call/open-call.ts";
+import { nothingUsed, reserveReused } from "../call/reserve-limits.ts";
 import type { OpenFresh, ReuseAsk } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
 import { type Flight, type FlightAnswer, startFlight } from "./flight.ts";
@@ -85,22 +86,35 @@ export function createFlights(
     return leaderCall(request, heard, { from: "upstream" });
   };
 
-  /** Undefined when the call that was under way failed before its answer began. */
+  /**
+   * Undefined when the call that was under way failed before its answer began. Who waits for it is
+   * under its own limits meanwhile; who is not to have it counts when it asks anew.
+   */
   const follow = async (
     { means, request }: Asked,
     flight: Flight,
   ): Promise<OpenCall | CallFault | undefined> => {
     const startedAtMs = means.clock.monotonicMs();
+    const reserved = reserveReused(means, request);
+    const reservation = reserved instanceof Promise ? await reserved : reserved;
     metrics.followers.inc();
-    const heard = await flight.listen(request).finally(() => metrics.followers.dec());
+    const heard = await flight
+      .listen(request)
+      .catch((error: unknown) => {
+        reservation.settle(nothingUsed);
+        throw error;
+      })
+      .finally(() => metrics.followers.dec());
     if (heard === undefined) {
+      reservation.settle({ ...nothingUsed, requests: 0 });
       return undefined;
     }
+    const opened = { startedAtMs, reservation };
     if (heard.kind === "fault") {
-      return await followerFault(means, request, heard, startedAtMs);
+      return followerFault(means, request, heard, opened);
     }
     metrics.answers.inc({ from: "flight" });
-    return await followerCall(means, request, heard, startedAtMs);
+    return followerCall(means, request, heard, opened);
   };
 
   return {

@@ -2,9 +2,10 @@ import { errorOfAbort } from "@warmpath/runtime/base";
 import { accountCall, type CallReport } from "../call/account.ts";
 import { type OpenCall, outcomeOfError } from "../call/end-call.ts";
 import type { CallFault, CallMeans } from "../call/open-call.ts";
-import { chargeRequest } from "../call/reserve-limits.ts";
+import { nothingUsed, reserveReused } from "../call/reserve-limits.ts";
 import type { Reused } from "../call/reuse.ts";
 import type { CallRequest } from "../call/types.ts";
+import type { Reservation } from "../pace/index.ts";
 import { noUsage } from "../upstream/usage.ts";
 import type { Found } from "./answer-store.ts";
 import type { Listening } from "./flight.ts";
@@ -24,41 +25,42 @@ export function leaderCall(
   const { call, answer } = heard;
   const end = endOnce(request, answer, (error) =>
     // While others listen the call goes on, and is accounted at its own end.
-    heard.leave(error) ? call.end(error) : nothingUsed(call.attempts),
+    heard.leave(error) ? call.end(error) : nothingReported(call.attempts),
   );
   return { ...call, answer, end, ...(reused === undefined ? {} : { reused }) };
 }
 
-/** One who listens to another's call. Rejects when the key's requests are used up. */
-export async function followerCall(
+/** How far one who waited for another's call has got. */
+interface Followed {
+  readonly startedAtMs: number;
+  readonly reservation: Reservation;
+}
+
+/** One who listens to another's call. */
+export function followerCall(
   means: CallMeans,
   request: CallRequest,
   heard: Listening,
-  startedAtMs: number,
-): Promise<OpenCall> {
+  { startedAtMs, reservation }: Followed,
+): OpenCall {
   const { call, answer } = heard;
-  const limitHeaders = await chargeRequest(means, request).catch((error: unknown) => {
-    heard.leave(error);
-    throw error;
-  });
+  const limitHeaders = reservation.headers();
   const end = endOnce(request, answer, (error) => {
     heard.leave(error);
+    reservation.settle(nothingUsed);
     return account(means, request, { call, startedAtMs, outcome: "shared", error });
   });
   return { ...call, limitHeaders, answer, end, reused: { from: "flight" } };
 }
 
-/**
- * One who listened to a call that the upstream found fault with: that is an answer too. Rejects
- * when the key's requests are used up.
- */
-export async function followerFault(
+/** One who listened to a call that the upstream found fault with: that is an answer too. */
+export function followerFault(
   means: CallMeans,
   request: CallRequest,
   fault: CallFault,
-  startedAtMs: number,
-): Promise<CallFault> {
-  await chargeRequest(means, request);
+  { startedAtMs, reservation }: Followed,
+): CallFault {
+  reservation.settle(nothingUsed);
   accountUnused(means, request, { replica: fault.replica, startedAtMs, outcome: "fault" });
   return fault;
 }
@@ -78,12 +80,13 @@ export async function storedCall(
     return undefined;
   }
   const startedAtMs = means.clock.monotonicMs();
-  const limitHeaders = await chargeRequest(means, request);
-  const call = { replica: stored.replica, attempts: 0, limitHeaders };
+  const reservation = await reserveReused(means, request);
+  const call = { replica: stored.replica, attempts: 0, limitHeaders: reservation.headers() };
   const outcome = similarity === undefined ? "hit" : "semantic_hit";
-  const end = endOnce(request, replayed.answer, (error) =>
-    account(means, request, { call, startedAtMs, outcome, error }),
-  );
+  const end = endOnce(request, replayed.answer, (error) => {
+    reservation.settle(nothingUsed);
+    return account(means, request, { call, startedAtMs, outcome, error });
+  });
   return { kind: "open", ...call, ...replayed, end, reused: { from: "store", ageMs, similarity } };
 }
 
@@ -156,7 +159,7 @@ function accountUnused(
   });
 }
 
-function nothingUsed(attempts: number): CallReport {
+function nothingReported(attempts: number): CallReport {
   return {
     usage: noUsage,
     isEstimated: false,

@@ -171,7 +171,12 @@ export function finishUnopened(
     firstEventMs: undefined,
   });
   const { inputTokens, outputTokens } = usage;
-  progress.reservation.settle({ inputTokens, outputTokens, cost: Number(costNanodollars) });
+  const used = { inputTokens, outputTokens, cost: Number(costNanodollars) };
+  if (request.tab === undefined) {
+    progress.reservation.settle(used);
+  } else {
+    request.tab.keep(progress.reservation, used);
+  }
 }
 
 /** Gives back what the answer did not need, or takes what it had beyond, and learns its length. */

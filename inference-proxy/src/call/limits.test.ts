@@ -143,6 +143,33 @@ describe("limits of the caller", () => {
     next.abort();
   });
 
+  test("who shares another's call is open as long as that is", async () => {
+    const held = Promise.withResolvers<Response>();
+    const { engines, proxy, ask } = await setUp({ limits: ["user=* concurrency=2"] }, [
+      () => held.promise,
+    ]);
+    const same = { temperature: 0 };
+    const first = ask({}, same);
+    while (engines[0]?.seen.length !== 1) {
+      await Bun.sleep(2);
+    }
+    const second = ask({}, same);
+    while (!/followers\{[^}]*\} 1/.test(await proxy.metrics.text())) {
+      await Bun.sleep(2);
+    }
+    let third = await ask({}, { temperature: 1, max_tokens: 1 });
+    expect(third.status).toBe(429);
+    expect((await ask({}, same)).status).toBe(429);
+    held.resolve(answerWith()());
+    const shared = await Promise.all([first, second]);
+    expect(shared.map(({ headers }) => headers.get("x-warmpath-cache"))).toEqual([null, "shared"]);
+    await Promise.all(shared.map((each) => each.text()));
+    expect(engines[0]?.seen.length).toBe(1);
+    engines[0].answer = answerWith();
+    third = await ask();
+    expect(third.status).toBe(200);
+  });
+
   test("a stream takes more of its limits as it goes on, and settles by what it had", async () => {
     const held = Promise.withResolvers<void>();
     const events = Array.from({ length: 30 }, (_, index) => chunk({ content: `t${index}` }));
@@ -202,6 +229,20 @@ describe("limits of upstreams", () => {
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(50);
     expect(engines[0]?.seen.length).toBe(1);
+  });
+
+  test("an upstream that is out is no reason to wait for one that is closed", async () => {
+    const { engines, ask } = await setUp({ queueWaitMsMax: 20_000 }, [
+      () => new Response("{}", { status: 429, headers: { "retry-after": "60" } }),
+      answerWith(),
+    ]);
+    await engines[1]?.stop();
+    let refused = await ask();
+    for (let round = 0; refused.status !== 429 && round < 50; round += 1) {
+      await Bun.sleep(20);
+      refused = await ask();
+    }
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(50);
   });
 
   test("a closed upstream is used again when its time is over, by those who waited", async () => {

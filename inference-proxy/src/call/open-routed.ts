@@ -1,5 +1,6 @@
 import { followRoute, type RequestTraits, type RouteStep } from "../providers/route/index.ts";
 import type { OpenCall } from "./end-call.ts";
+import { createLimitTab } from "./limit-tab.ts";
 import type { Models } from "./models.ts";
 import { type CallFault, type CallMeans, openCall } from "./open-call.ts";
 import type { CallRequest } from "./types.ts";
@@ -42,15 +43,16 @@ export async function openRouted(
   if (route === undefined) {
     return await openAsked(means, request);
   }
+  const tab = createLimitTab();
   const { call, step } = await followRoute(router, route, {
     signal: request.signal,
-    open: ({ model, waitMs }) => {
-      const callRequest = request.requestFor(model);
-      const bounded =
-        waitMs === undefined ? callRequest : { ...callRequest, queueWaitMsMax: waitMs };
-      return openCall(means.call, bounded);
-    },
-  });
+    open: ({ model, waitMs }) =>
+      openCall(means.call, {
+        ...request.requestFor(model),
+        tab,
+        ...(waitMs === undefined ? {} : { queueWaitMsMax: waitMs }),
+      }),
+  }).finally(() => tab.close());
   router.noteServed(traits.session, step.model);
   note(means.call, request, route.rule, step);
   return { call, model: step.model, reason: `rule ${route.rule}, ${step.kind}: ${step.reason}` };
@@ -62,12 +64,16 @@ async function openAsked(
   request: Routable,
 ): Promise<RoutedCall> {
   const asked = means.models.resolve(request.asked);
-  const openAt = (model: string) => openCall(means.call, request.requestFor(model));
   const { failover } = means.call;
   if (failover === undefined) {
-    return { call: await openAt(asked), model: asked, reason: undefined };
+    const call = await openCall(means.call, request.requestFor(asked));
+    return { call, model: asked, reason: undefined };
   }
-  const { call, model } = await failover.open(asked, openAt, request.signal);
+  const tab = createLimitTab();
+  const openAt = (model: string) => openCall(means.call, { ...request.requestFor(model), tab });
+  const { call, model } = await failover
+    .open(asked, openAt, request.signal)
+    .finally(() => tab.close());
   return {
     call,
     model,

@@ -157,6 +157,9 @@ export function createPlacement(options: {
       if (mayGoFirst(request)) {
         const outcome = tryPlace(request);
         if (outcome !== undefined) {
+          if (queue.hasWaiting(request.model)) {
+            forecast.overtook(request.model);
+          }
           return seatOf(outcome);
         }
       }
@@ -199,15 +202,16 @@ function isKeptAlone({ endpoints }: Pool, { model, gate }: PlaceRequest): boolea
  */
 function longestWaitMs(
   { endpoints }: Pool,
-  { model, gate, waitMsMax, heldBackWaitMsMax }: PlaceRequest,
+  { model, excluded, gate, waitMsMax, heldBackWaitMsMax }: PlaceRequest,
   reason: NoEndpoint | undefined,
 ): number {
   if (reason !== "closed") {
     return reason === "held-back" ? Math.min(waitMsMax, heldBackWaitMsMax) : waitMsMax;
   }
   let soonestMs = Number.POSITIVE_INFINITY;
-  for (const { name, models } of endpoints) {
-    if (models.has(model)) {
+  for (const { name, models, healthy, isDraining } of endpoints) {
+    // What is out, emptied or was tried opens to nobody, whatever its limits say.
+    if (models.has(model) && healthy && isDraining !== true && !excluded.has(name)) {
       soonestMs = Math.min(soonestMs, gate?.waitMs(name) ?? 0);
     }
   }
@@ -296,6 +300,7 @@ function createSeat(
     readonly onEnd: () => void;
   },
 ): Seat {
+  let isReleased = false;
   return {
     endpoint: booking.endpoint,
     consider,
@@ -303,6 +308,10 @@ function createSeat(
     queued,
     firstEvent: () => booking.firstEvent(clock.monotonicMs()),
     release: (end) => {
+      if (isReleased) {
+        return;
+      }
+      isReleased = true;
       booking.release(end, clock.monotonicMs());
       service.settle(end.serviceTokens);
       onEnd();

@@ -6,6 +6,8 @@ import type { QueuePlace, WaitingLine } from "./queue-view.ts";
 export interface QueueForecast {
   /** A place of the group came free. */
   freed(group: string): void;
+  /** One who did not wait took a place, though others wait for one. */
+  overtook(group: string): void;
   /** Where somebody who joins now would stand. */
   placeFor(claim: Claim): QueuePlace;
   lines(): readonly WaitingLine[];
@@ -32,6 +34,7 @@ export function createQueueForecast(
 
   return {
     freed: (group) => rates.freed(group, clock.monotonicMs()),
+    overtook: (group) => rates.overtook(group, clock.monotonicMs()),
     placeFor,
     lines: () =>
       queue.lines().map(({ group, lane, waiting }) => ({

@@ -13,7 +13,7 @@ export interface WaitingLine {
   readonly model: string;
   readonly lane: "interactive" | "standard" | "batch";
   readonly waiting: number;
-  /** Places of the model that came free per second lately. */
+  /** Places of the model that came free for who waits, per second lately. */
   readonly placesPerSecond: number;
   /** What somebody who joins now would wait, in ms. */
   readonly estimateMs: number | undefined;

@@ -64,6 +64,7 @@ export function createReplicaGates(options: {
       const subject = subjectOf(request);
       const estimate = estimateOf(means, request);
       const need: ProviderNeed = estimate;
+      /** Where the mirror counts it. */
       let sentTo: string | undefined;
       const done = (): void => {
         if (sentTo !== undefined) {
@@ -89,10 +90,10 @@ export function createReplicaGates(options: {
           reservation.moveTo(replica);
           // A place that was given back before anything was sent there.
           done();
-          mirror.send(replica, need);
-          sentTo = replica;
+          sentTo = mirror.send(replica, need) ? replica : undefined;
         },
-        hear: (replica, status, fields) => mirror.hear(replica, status, fields, need),
+        hear: (replica, status, fields) =>
+          mirror.hear(replica, status, fields, sentTo === replica ? need : undefined),
         done,
       };
     },

@@ -7,6 +7,7 @@ import {
   type Reservation,
   type Subject,
   type Taken,
+  type Used,
 } from "../pace/index.ts";
 import { noUsage } from "../upstream/usage.ts";
 import type { AccountMeans } from "./account.ts";
@@ -37,18 +38,18 @@ export function reserveLimits(
 }
 
 /**
- * Charges the caller for a request whose answer is there already: one request, no tokens. Resolves
- * with what its limits have left, as response headers; refused as any other request is.
+ * Takes what a request needs whose answer is, or is going to be, another's: it is a request, open
+ * until it is settled, and has no tokens. Refused as any other.
  */
-export async function chargeRequest(
+export function reserveReused(
   means: AccountMeans & ReserveMeans,
   request: CallRequest,
-): Promise<Readonly<Record<string, string>>> {
-  const reservation = await reserve(means, request, () => nothingExpected);
-  const headers = reservation.headers();
-  reservation.settle({ inputTokens: 0, outputTokens: 0, cost: 0 });
-  return headers;
+): Reservation | Promise<Reservation> {
+  return reserve(means, request, () => nothingExpected);
 }
+
+/** What such a request has used at its end. */
+export const nothingUsed: Used = { inputTokens: 0, outputTokens: 0, cost: 0 };
 
 const nothingExpected: Estimate = { inputTokens: 0, outputTokens: 0, inputCost: 0, outputCost: 0 };
 
@@ -63,6 +64,7 @@ function reserve(
     return noReservation;
   }
   const expected = estimate(means, request);
+  request.tab?.handOver();
   const taken = limiter.reserve(subjectOf(request), expected, requestsPerMinute);
   return taken instanceof Promise
     ? taken.then((each) => reservationOf(means, each))

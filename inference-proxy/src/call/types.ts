@@ -3,6 +3,7 @@ import type { TokenPrompt } from "../kv-events/index.ts";
 import type { ReadPrompt } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
+import type { LimitTab } from "./limit-tab.ts";
 import type { ReuseAsk } from "./reuse.ts";
 
 /** What is asked of the model, in the words of the GenAI conventions. */
@@ -47,6 +48,8 @@ export interface CallRequest {
   readonly sessionId: string;
   /** The agent on whose behalf the caller asks, as it names itself. */
   readonly agent?: string | undefined;
+  /** For one that may be opened at several models in turn; absent: it counts by itself. */
+  readonly tab?: LimitTab;
   /** How its answer may be reused; absent: not at all. */
   readonly reuse?: ReuseAsk;
   /** The caller's: aborts when it leaves or its deadline passes. */

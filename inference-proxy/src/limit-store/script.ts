@@ -42,7 +42,7 @@ local function settle(bucket)
 end
 
 local function open(key, claim)
-  local bucket = { claim = claim, left = claim.amount, at = now, leases = {}, lapsed = {} }
+  local bucket = { claim = claim, left = claim.amount, at = now, leases = {}, lapsed = {}, promised = 0 }
   local fields = redis.call('HGETALL', key)
   for index = 1, #fields, 2 do
     local name, value = fields[index], fields[index + 1]
@@ -69,53 +69,73 @@ local function open(key, claim)
   return bucket
 end
 
-local buckets, isLost = {}, false
+-- A bucket is opened once, however many claim it.
+local opened, asked, isLost = {}, {}, false
 for index = 1, #KEYS do
   local claim = claimAt(index)
-  local bucket = open(KEYS[index], claim)
-  bucket.field = 'h:' .. claim.holder
-  bucket.isLost = not claim.isFirst and bucket.leases[bucket.field] == nil
-  isLost = isLost or bucket.isLost
-  buckets[index] = bucket
+  local bucket = opened[KEYS[index]] or open(KEYS[index], claim)
+  opened[KEYS[index]] = bucket
+  local field = 'h:' .. claim.holder
+  asked[index] = { claim = claim, bucket = bucket, field = field }
+  asked[index].isLost = not claim.isFirst and bucket.leases[field] == nil
+  isLost = isLost or asked[index].isLost
 end
 
 if isLost then
   local answer = { 0 }
-  for _, bucket in ipairs(buckets) do
-    answer[#answer + 1] = bucket.isLost and '' or text(bucket.claim.kept)
-    answer[#answer + 1] = text(bucket.left)
+  for _, each in ipairs(asked) do
+    answer[#answer + 1] = each.isLost and '' or text(each.claim.kept)
+    answer[#answer + 1] = text(each.bucket.left)
   end
   return answer
 end
 
-local isGranted = true
-for _, bucket in ipairs(buckets) do
-  local claim = bucket.claim
-  local before = bucket.leases[bucket.field]
+for _, each in ipairs(asked) do
+  local claim, bucket = each.claim, each.bucket
+  local before = bucket.leases[each.field]
   local kept = math.max(claim.kept, claim.spent)
   bucket.left = bucket.left + (before and before.kept or 0) - kept
-  bucket.leases[bucket.field] = { kept = kept, spent = claim.spent, untilMs = now + leaseMs }
+  bucket.leases[each.field] = { kept = kept, spent = claim.spent, untilMs = now + leaseMs }
   settle(bucket)
-  local needed = claim.need
-  if needed > claim.amount then needed = math.max(mostLeft(bucket), claim.amount / 2) end
-  isGranted = isGranted and (claim.need <= 0 or bucket.left >= needed)
+end
+
+local isGranted = true
+for _, each in ipairs(asked) do
+  local claim, bucket = each.claim, each.bucket
+  if claim.need > 0 then
+    local needed = claim.need
+    if needed > claim.amount then
+      needed = math.max(mostLeft(bucket) - bucket.promised, claim.amount / 2)
+    end
+    isGranted = isGranted and bucket.left - bucket.promised >= needed
+    bucket.promised = bucket.promised + claim.need
+  end
+end
+
+if isGranted then
+  for _, each in ipairs(asked) do
+    local lease = each.bucket.leases[each.field]
+    lease.kept = lease.kept + each.claim.need
+    each.bucket.left = each.bucket.left - each.claim.need
+  end
 end
 
 local answer = { isGranted and 1 or 0 }
-for index, bucket in ipairs(buckets) do
-  local claim, lease = bucket.claim, bucket.leases[bucket.field]
+for index, each in ipairs(asked) do
+  local claim, bucket = each.claim, each.bucket
+  local lease = bucket.leases[each.field]
   if isGranted then
-    local afterNeed = bucket.left - claim.need
-    local wished = math.max(0, math.min(claim.wish, math.floor(afterNeed)))
-    local afterWish = afterNeed - wished
+    local wished = math.max(0, math.min(claim.wish, math.floor(bucket.left)))
+    local afterWish = bucket.left - wished
     local slice = math.max(0, math.min(claim.slice, math.floor(afterWish * shareMax)))
-    lease.kept = lease.kept + claim.need + wished + slice
+    lease.kept = lease.kept + wished + slice
     bucket.left = afterWish - slice
   end
   local key = KEYS[index]
   if #bucket.lapsed > 0 then redis.call('HDEL', key, unpack(bucket.lapsed)) end
+  bucket.lapsed = {}
   local leaseText = text(lease.kept) .. ' ' .. text(lease.spent) .. ' ' .. text(lease.untilMs)
-  redis.call('HSET', key, 'l', text(bucket.left), 't', text(bucket.at), bucket.field, leaseText)
+  redis.call('HSET', key, 'l', text(bucket.left), 't', text(bucket.at), each.field, leaseText)
   -- A bucket that is full and leased to nobody is the same as none.
   local fullMs = claim.periodMs * math.max(0, claim.amount - bucket.left) / claim.amount
   redis.call('PEXPIRE', key, math.ceil(fullMs + 2 * leaseMs))

@@ -62,6 +62,20 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore, sk
       expect((await one(claim(full, { holder: "c", need: 100 }))).isGranted).toBe(true);
     });
 
+    test("two claims on one bucket in one exchange are added up", async () => {
+      const bucket = newBucket();
+      const both = (need: number) => [
+        claim(bucket, { need, slice: 4 }),
+        claim(bucket, { holder: "b", need }),
+      ];
+      expect((await store.exchange(both(60), leaseMs)).isGranted).toBe(false);
+      expect(await one(claim(bucket, { holder: "c" }))).toMatchObject({ left: 100 });
+      const { isGranted, grants } = await store.exchange(both(40), leaseMs);
+      expect(isGranted).toBe(true);
+      expect(grants.map(({ kept }) => kept)).toEqual([41, 40]);
+      expect(await one(claim(bucket, { holder: "c" }))).toMatchObject({ left: 19 });
+    });
+
     test("the same claim twice is taken in once: an answer may get lost", async () => {
       const bucket = newBucket();
       const asked = claim(bucket, { need: 30 });

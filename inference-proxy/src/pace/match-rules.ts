@@ -37,6 +37,7 @@ export function amountOf(kind: LimitKind, estimate: Estimate): number {
 export function usedOf(kind: LimitKind, used: Used): number {
   switch (kind) {
     case "requests":
+      return used.requests ?? 1;
     case "concurrency":
       return 1;
     case "tokens":

@@ -47,10 +47,13 @@ export function createMemoryLimitStore({ clock }: { readonly clock: Clock }): Li
       for (const { claim, shared } of opened) {
         report(shared, claim, nowMs + leaseMs);
       }
-      const isGranted = opened.every(({ claim, shared }) => canGrant(shared, claim));
+      const isGranted = canGrantAll(opened);
       if (isGranted) {
         for (const { claim, shared } of opened) {
-          grant(shared, claim);
+          grantNeed(shared, claim);
+        }
+        for (const { claim, shared } of opened) {
+          grantRest(shared, claim);
         }
       }
       const grants = opened.map(({ claim, shared }) => ({
@@ -99,25 +102,45 @@ function report({ bucket, leases }: Shared, claim: Claim, untilMs: number): void
   settle(bucket, leases, claim);
 }
 
-/**
- * A need above the whole limit goes when the bucket is as full as leases let it be, and at least
- * half full; it leaves debt.
- */
-function canGrant({ bucket, leases }: Shared, claim: Claim): boolean {
-  const isOversized = claim.need > claim.amount;
-  const needed = isOversized ? Math.max(mostLeft(leases, claim), claim.amount / 2) : claim.need;
-  return claim.need <= 0 || bucket.left >= needed;
+interface Opened {
+  readonly claim: Claim;
+  readonly shared: Shared;
 }
 
-function grant({ bucket, leases }: Shared, claim: Claim): void {
+/**
+ * Needs of one bucket are added up. A need above the whole limit goes when the bucket is as full as
+ * leases let it be, and at least half full; it leaves debt.
+ */
+function canGrantAll(opened: readonly Opened[]): boolean {
+  const promised = new Map<Shared, number>();
+  return opened.every(({ claim: { need, amount }, claim, shared }) => {
+    if (need <= 0) {
+      return true;
+    }
+    const before = promised.get(shared) ?? 0;
+    promised.set(shared, before + need);
+    const most = mostLeft(shared.leases, claim) - before;
+    return shared.bucket.left - before >= (need > amount ? Math.max(most, amount / 2) : need);
+  });
+}
+
+function grantNeed({ bucket, leases }: Shared, { holder, need }: Claim): void {
+  const lease = leases.get(holder);
+  if (lease !== undefined) {
+    lease.kept += need;
+    bucket.left -= need;
+  }
+}
+
+/** Wishes and slices, of what all needs have left. */
+function grantRest({ bucket, leases }: Shared, claim: Claim): void {
   const lease = leases.get(claim.holder);
   if (lease === undefined) {
     return;
   }
-  const afterNeed = bucket.left - claim.need;
-  const wished = Math.max(0, Math.min(claim.wish, Math.floor(afterNeed)));
-  const afterWish = afterNeed - wished;
+  const wished = Math.max(0, Math.min(claim.wish, Math.floor(bucket.left)));
+  const afterWish = bucket.left - wished;
   const slice = Math.max(0, Math.min(claim.slice, Math.floor(afterWish * sliceShareMax)));
-  lease.kept += claim.need + wished + slice;
+  lease.kept += wished + slice;
   bucket.left = afterWish - slice;
 }

@@ -135,6 +135,16 @@ describe("createProviderMirror()", () => {
     expect(made.waitMs("a", need)).toBe(1000);
   });
 
+  test("what went out before anything was known is not taken off what others sent", () => {
+    const { made } = mirror();
+    // Nobody speaks of this upstream yet.
+    expect(made.send("a", need)).toBe(false);
+    made.hear("a", 200, openai(3, "10s"));
+    expect(made.send("a", need)).toBe(true);
+    made.hear("a", 200, openai(1, "10s"));
+    expect(made.waitMs("a", need)).toBe(10_000);
+  });
+
   test("429 with a time closes the upstream until then", () => {
     const { made, advance } = mirror();
     made.hear("a", 429, fieldsOf({ "retry-after": "7" }));

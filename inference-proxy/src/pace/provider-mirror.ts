@@ -24,13 +24,16 @@ export interface ProviderMirror {
   readonly isActive: boolean;
   /** How long such a request has to stay away, in ms; 0: it may be sent now. */
   waitMs(upstream: string, need: ProviderNeed): number;
-  /** A request goes out: it counts until its answer says what is left. */
-  send(upstream: string, need: ProviderNeed): void;
-  /** The request of an earlier `send` was answered, or never will be. */
+  /**
+   * A request goes out: it counts until its answer says what is left. False where nothing is known
+   * of the upstream: then it is not counted, whatever becomes known before its end.
+   */
+  send(upstream: string, need: ProviderNeed): boolean;
+  /** The request of an earlier `send` that counted was answered, or never will be. */
   done(upstream: string, need: ProviderNeed): void;
   /**
-   * Takes in the head of an answer; `need` is that of its request, where it was sent by `send`. 429
-   * with a time closes the upstream until then.
+   * Takes in the head of an answer; `need` is that of its request, where its `send` counted and
+   * `done` has not been called yet. 429 with a time closes the upstream until then.
    */
   hear(upstream: string, status: number, fields: HeadFields, need?: ProviderNeed): void;
 }
@@ -91,13 +94,14 @@ export function createProviderMirror({ clock }: { readonly clock: Clock }): Prov
     send: (name, need) => {
       const upstream = upstreams.get(name);
       if (upstream === undefined) {
-        return;
+        return false;
       }
       const nowMs = clock.monotonicMs();
       addTo(upstream, need, 1);
       for (const [kind, mirrored] of upstream.limits) {
         pay(mirrored, unitsOf(kind, need), nowMs);
       }
+      return true;
     },
     done: (name, need) => {
       const upstream = upstreams.get(name);

@@ -50,6 +50,8 @@ export interface Estimate {
 
 /** What a request has used. Money in nano-dollars. */
 export interface Used {
+  /** 0 for one that is made once more, and counts then. Default 1. */
+  readonly requests?: 0 | 1;
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly cost: number;

@@ -29,12 +29,13 @@ function engine(model: string, port = 0): FakeEngine {
   return started;
 }
 
-async function setUp(modelFailoverWaitMs: number) {
+async function setUp(modelFailoverWaitMs: number, limits: readonly string[] = []) {
   const large = engine("large");
   const small = engine("small");
   const proxy = await startTestProxy([large, small], {
     modelFailover: ["large=small"],
     modelFailoverWaitMs,
+    limits,
   });
   opened.push(proxy);
   const ask = async (model: string) => {
@@ -47,7 +48,13 @@ async function setUp(modelFailoverWaitMs: number) {
       fallback: response.headers.get("x-warmpath-model-fallback"),
     };
   };
-  return { large, small, proxy, ask };
+  const left = async (model: string) => {
+    const messages = [{ role: "user", content: "hi" }];
+    const response = await proxy.post("/v1/chat/completions", { model, messages, stream: true });
+    await response.text();
+    return Number(response.headers.get("x-ratelimit-remaining-requests"));
+  };
+  return { large, small, proxy, ask, left };
 }
 
 describe("a model without a healthy replica", () => {
@@ -76,6 +83,24 @@ describe("a model without a healthy replica", () => {
     await Bun.sleep(50);
     engine("large", Number(large.name.split(":")[1]));
     expect(await waiting).toEqual({ status: 200, replica: large.name, fallback: null });
+  });
+
+  test("costs a request once, whichever model answers", async () => {
+    const { large, ask, left } = await setUp(100, ["key=* requests/day=100"]);
+    expect(await left("small")).toBe(99);
+    await large.stop();
+    expect((await ask("large")).fallback).toBe("small");
+    expect(await left("small")).toBe(97);
+  });
+
+  test("keeps its caller's places while it waits for the decision", async () => {
+    const { large, ask } = await setUp(400, ["key=* concurrency=1"]);
+    await large.stop();
+    const waiting = ask("large");
+    await Bun.sleep(100);
+    expect((await ask("small")).status).toBe(429);
+    expect(await waiting).toMatchObject({ status: 200, fallback: "small" });
+    expect((await ask("small")).status).toBe(200);
   });
 
   test("is refused as ever where nothing is declared for it", async () => {
