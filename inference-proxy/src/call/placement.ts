@@ -41,8 +41,8 @@ export interface PlaceRequest extends RequestSummary {
 /** A place at a replica, on the tenant's account. */
 export interface Seat {
   readonly endpoint: string;
-  /** What it was chosen from, for receipts; undefined where that was not kept. */
-  readonly consider: (() => readonly Candidate[]) | undefined;
+  /** The best that it was chosen from, for receipts. */
+  readonly consider: () => readonly Candidate[];
   /** Tokens of the prompt that were believed to be cached there. */
   readonly cachedTokensExpected: number;
   /** Where it stood in the queue when it joined; undefined for one that did not wait. */

@@ -28,28 +28,46 @@ const doubt = 1;
 export class PrefillRates {
   readonly #own: readonly LeastSquares[];
   readonly #fleet = newModel();
+  /** Seconds for each thousand tokens, and for each thousand before those; the fleet's last. */
+  readonly #each: Float64Array;
+  readonly #eachBefore: Float64Array;
+  /** Where a replica's rates are: its own place, or the fleet's. */
+  readonly #at: Int32Array;
 
   constructor(replicas: number) {
     this.#own = Array.from({ length: replicas }, newModel);
+    this.#each = new Float64Array(replicas + 1);
+    this.#eachBefore = new Float64Array(replicas + 1);
+    this.#at = new Int32Array(replicas).fill(replicas);
+    this.#keep(replicas, this.#fleet);
   }
 
   learn(replica: number, sample: PrefillSample): void {
     const { promptTokens, uncachedTokens, firstEventSeconds } = sample;
     const thousands = uncachedTokens / thousand;
     const features = [1, thousands, thousands * thousandsBefore(uncachedTokens, promptTokens)];
-    this.#own[replica]!.add(features, firstEventSeconds);
+    const own = this.#own[replica]!;
+    own.add(features, firstEventSeconds);
     this.#fleet.add(features, firstEventSeconds);
+    this.#keep(replica, own);
+    this.#keep(this.#own.length, this.#fleet);
+    if (own.samples >= samplesMin) {
+      this.#at[replica] = replica;
+    }
   }
 
   /** Seconds of the replica's time that computing the uncached end of a prompt takes. */
   seconds(replica: number, uncachedTokens: number, promptTokens: number): number {
-    const own = this.#own[replica]!;
-    const { weights } = own.samples < samplesMin ? this.#fleet : own;
+    const at = this.#at[replica]!;
     const each =
-      Math.max(0, weights[1]!) +
-      Math.max(0, weights[2]!) * thousandsBefore(uncachedTokens, promptTokens);
+      this.#each[at]! + this.#eachBefore[at]! * thousandsBefore(uncachedTokens, promptTokens);
     const learned = (uncachedTokens / thousand) * each;
     return Math.max(learned, uncachedTokens * secondsPerTokenMin);
+  }
+
+  #keep(at: number, { weights }: LeastSquares): void {
+    this.#each[at] = Math.max(0, weights[1]!);
+    this.#eachBefore[at] = Math.max(0, weights[2]!);
   }
 }
 

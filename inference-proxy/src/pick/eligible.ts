@@ -1,29 +1,45 @@
 import type { Endpoint, NoEndpoint, RequestOfAnyPrompt } from "./types.ts";
 
-/** How far an endpoint got before it was refused: the pick's reason is the furthest of all. */
-const refusalRank: Readonly<Record<NoEndpoint, number>> = {
-  "unknown-model": 0,
-  unhealthy: 1,
-  draining: 2,
-  excluded: 3,
+/** From the refusal that comes first to the one that only just keeps a request away. */
+const furthestLast: readonly NoEndpoint[] = [
+  "unknown-model",
+  "unhealthy",
+  "draining",
+  "excluded",
   // A breaker lets somebody try again within seconds: nearer than one that has been tried.
-  "held-back": 4,
+  "held-back",
   // Limits refill; a place comes free when somebody ends, which is sooner as a rule.
-  closed: 5,
-  saturated: 6,
+  "closed",
+  "saturated",
   // Nothing but the session's own size keeps it away.
-  "no-room": 7,
-};
+  "no-room",
+];
 
-/** Why the endpoint cannot take the request now; undefined when it can. */
-export function refusalOf(
-  endpoint: Endpoint,
-  inFlight: number,
-  request: RequestOfAnyPrompt,
-): NoEndpoint | undefined {
+/** A refusal as a number, to be kept in typed arrays; a higher one got further. */
+export type RefusalCode = number;
+
+/** The code of an endpoint that can take the request. */
+export const canTake: RefusalCode = 0;
+
+const codes = new Map(furthestLast.map((reason, index) => [reason, index + 1]));
+
+/** The code of a reason; `canTake` for none. */
+export function codeOf(reason: NoEndpoint | undefined): RefusalCode {
+  return reason === undefined ? canTake : (codes.get(reason) ?? canTake);
+}
+
+/** The reason of a code; undefined for `canTake`. */
+export function reasonOf(code: RefusalCode): NoEndpoint | undefined {
+  return furthestLast[code - 1];
+}
+
+const heldBackCode = codeOf("held-back");
+
+/** What keeps every request for the model away until a probe or a breaker says otherwise. */
+export function lastingRefusalOf(endpoint: Endpoint, model: string): NoEndpoint | undefined {
   // An endpoint that was never reached may serve anything: that is an outage, not an unknown model.
   const neverSeen = !endpoint.healthy && endpoint.models.size === 0;
-  if (!neverSeen && !endpoint.models.has(request.model)) {
+  if (!neverSeen && !endpoint.models.has(model)) {
     return "unknown-model";
   }
   if (!endpoint.healthy) {
@@ -32,19 +48,34 @@ export function refusalOf(
   if (endpoint.isDraining === true) {
     return "draining";
   }
-  if (request.excluded.has(endpoint.name)) {
-    return "excluded";
-  }
   const { heldBack } = endpoint;
-  if (heldBack !== undefined && (heldBack === "all" || heldBack.has(request.model))) {
-    return "held-back";
-  }
-  if (inFlight >= endpoint.inFlightMax) {
-    return "saturated";
-  }
-  return request.gate !== undefined && request.gate.waitMs(endpoint.name) > 0
-    ? "closed"
+  return heldBack !== undefined && (heldBack === "all" || heldBack.has(model))
+    ? "held-back"
     : undefined;
+}
+
+/**
+ * Why the endpoint cannot take the request now, given what `lastingRefusalOf` says of its model.
+ */
+export function refusalCodeOf(
+  endpoint: string,
+  lasting: RefusalCode,
+  hasPlace: boolean,
+  { excluded, gate }: RequestOfAnyPrompt,
+): RefusalCode {
+  if (lasting !== canTake && lasting !== heldBackCode) {
+    return lasting;
+  }
+  if (excluded.size > 0 && excluded.has(endpoint)) {
+    return codeOf("excluded");
+  }
+  if (lasting === heldBackCode) {
+    return lasting;
+  }
+  if (!hasPlace) {
+    return codeOf("saturated");
+  }
+  return gate !== undefined && gate.waitMs(endpoint) > 0 ? codeOf("closed") : canTake;
 }
 
 /** True when nobody's turn will come there soon: it is out, emptied, or held back by a breaker. */
@@ -58,18 +89,15 @@ export function furthestRefusal(
   inFlight: (endpoint: string) => number,
   request: RequestOfAnyPrompt,
 ): NoEndpoint | undefined {
-  let furthest: NoEndpoint = "unknown-model";
+  let furthest = codeOf("unknown-model");
   for (const endpoint of endpoints) {
-    const refusal = refusalOf(endpoint, inFlight(endpoint.name), request);
-    if (refusal === undefined) {
+    const { name, inFlightMax } = endpoint;
+    const lasting = codeOf(lastingRefusalOf(endpoint, request.model));
+    const code = refusalCodeOf(name, lasting, inFlight(name) < inFlightMax, request);
+    if (code === canTake) {
       return undefined;
     }
-    furthest = furtherOf(furthest, refusal);
+    furthest = Math.max(furthest, code);
   }
-  return furthest;
-}
-
-/** The reason of the two that got further. */
-export function furtherOf(one: NoEndpoint, other: NoEndpoint): NoEndpoint {
-  return refusalRank[other] > refusalRank[one] ? other : one;
+  return reasonOf(furthest);
 }

@@ -3,6 +3,7 @@ import { seededRandom } from "@warmpath/runtime/base";
 import { stopRest } from "../sessions/index.ts";
 import {
   type Booking,
+  type Candidate,
   type Endpoint,
   furthestRefusal,
   Placer,
@@ -64,6 +65,37 @@ function finish(booking: Booking, prompt: PromptSummary, nowMs: number, rest = "
   const { promptTokens } = prompt;
   booking.firstEvent(nowMs);
   booking.release({ usage: { promptTokens, cachedTokens: promptTokens - 100 }, rest }, nowMs);
+}
+
+function anyEndpoint(name: string, int: (below: number) => number): Endpoint {
+  return endpoint(name, {
+    healthy: int(5) > 0,
+    isDraining: int(8) === 0,
+    ...(int(8) === 0 ? { heldBack: new Set(["m"]) } : {}),
+    models: new Set(int(8) === 0 ? ["other"] : ["m"]),
+    inFlightMax: int(8) === 0 ? 1 : 1000,
+    kvTokens: 20_000 + int(80_000),
+  });
+}
+
+/** By the rule, from all lines: the cheapest, of those the idlest, of those the next in turn. */
+function plainChoice(
+  placer: Placer,
+  fleet: readonly string[],
+  lines: readonly Candidate[],
+  turn: number,
+): string | undefined {
+  const start = Math.floor(turn * fleet.length);
+  const order = [...fleet.slice(start), ...fleet.slice(0, start)];
+  const best = lines
+    .filter(({ excluded }) => excluded === undefined)
+    .toSorted(
+      (one, other) =>
+        one.cost - other.cost ||
+        placer.inFlight(one.endpoint) - placer.inFlight(other.endpoint) ||
+        order.indexOf(one.endpoint) - order.indexOf(other.endpoint),
+    );
+  return best[0]?.endpoint;
 }
 
 describe("Placer", () => {
@@ -170,25 +202,45 @@ describe("Placer", () => {
     }
   });
 
-  test("the choice is the first line of what explains it, on 2,000 seeded cases", () => {
-    const random = seededRandom(5);
-    const placer = placerOf();
-    const int = (below: number) => Math.floor(random.next() * below);
-    for (let round = 0; round < 2000; round += 1) {
-      const endpoints = all.map((each) => ({ ...each, healthy: random.next() < 0.8 }));
-      const prompt = promptOf(`s${int(30)}`, 1 + int(40));
-      const best = placer.explain(endpoints, ask(prompt), round)[0];
-      const placed = placer.place(endpoints, ask(prompt), round);
-      if (!("booking" in placed)) {
-        expect(best?.excluded).toBe(placed.reason);
-        continue;
-      }
-      const chosen = placed
-        .consider?.()
-        .find(({ endpoint: name }) => name === placed.booking.endpoint);
-      expect(chosen?.cost).toBe(best?.cost ?? Number.NaN);
-      if (random.next() < 0.9) {
-        finish(placed.booking, prompt, round, random.next() < 0.5 ? "bash" : stopRest);
+  test("the choice is that of a plain look at every replica, on 4,000 seeded cases", () => {
+    const chance = seededRandom(5);
+    const int = (below: number) => Math.floor(chance.next() * below);
+    for (const count of [4, 23, 80]) {
+      const fleet = Array.from({ length: count }, (_, replica) => `r${replica}`);
+      let turn = 0;
+      const placer = new Placer({ names: fleet, random: { ...chance, next: () => turn } });
+      const open: { booking: Booking; prompt: PromptSummary }[] = [];
+      let endpoints = fleet.map((name) => endpoint(name, { kvTokens: 60_000 }));
+      for (let round = 0; round < 4000 / 3; round += 1) {
+        if (int(4) === 0) {
+          endpoints = endpoints.with(int(count), anyEndpoint(fleet[int(count)] ?? "", int));
+          endpoints = endpoints.map((each, at) => ({ ...each, name: fleet[at] ?? "" }));
+        }
+        const prompt = promptOf(int(5) === 0 ? "" : `s${int(3 * count)}`, int(40));
+        const request = ask(prompt, new Set(int(6) === 0 ? [fleet[int(count)] ?? ""] : []));
+        // Who asks is back, and what it left is counted on: only the first look can differ.
+        placer.explain(endpoints, request, round);
+        const lines = placer.explain(endpoints, request, round);
+        turn = chance.next();
+        const wanted = plainChoice(placer, fleet, lines, turn);
+        const placed = placer.place(endpoints, request, round);
+        if (!("booking" in placed)) {
+          expect(wanted).toBeUndefined();
+          expect(lines.map(({ excluded }) => excluded)).toContain(placed.reason);
+          continue;
+        }
+        expect(placed.booking.endpoint).toBe(wanted ?? "");
+        const kept = placed.consider();
+        expect(kept.length).toBeLessThanOrEqual(16);
+        expect(kept[0]?.cost).toBe(lines[0]?.cost ?? Number.NaN);
+        expect(kept.find(({ endpoint: name }) => name === wanted)?.excluded).toBeUndefined();
+        open.push({ booking: placed.booking, prompt });
+        if (open.length > 2 * count) {
+          const ended = open.splice(int(open.length), 1)[0];
+          if (ended !== undefined) {
+            finish(ended.booking, ended.prompt, round, int(2) === 0 ? "bash" : stopRest);
+          }
+        }
       }
     }
   });

@@ -5,18 +5,20 @@ import {
   type AdmittedTurn,
   type GateOptions,
   SessionGate,
+  type SessionTurn,
   type Standing,
 } from "../sessions/index.ts";
-import { costOf } from "./cost.ts";
-import { furtherOf, isOut, refusalOf } from "./eligible.ts";
+import { BestFew } from "./best-few.ts";
+import { canTake, codeOf, isOut, type RefusalCode, reasonOf, refusalCodeOf } from "./eligible.ts";
+import { Fleet, type ModelView } from "./fleet.ts";
 import { type BookedLoad, Load } from "./load.ts";
+import { Quotes } from "./quotes.ts";
 import { Snapshot } from "./snapshot.ts";
 import type {
   Booking,
   BookingEnd,
   Candidate,
   Endpoint,
-  NoEndpoint,
   Placed,
   Placing,
   PromptSummary,
@@ -26,7 +28,11 @@ import type {
 /** What is believed of one request before a replica is chosen. */
 interface Considered {
   readonly request: RequestSummary;
+  readonly view: ModelView;
+  readonly turn: SessionTurn;
   readonly standing: Standing;
+  /** It had its place already: it waits for no room. */
+  readonly isFree: boolean;
 }
 
 /** A booked request, until its end. */
@@ -43,8 +49,9 @@ interface Booked {
   isReleased: boolean;
 }
 
-/** Beyond so many endpoints a snapshot for each decision costs more than the decision. */
-const keptEndpointsMax = 64;
+/** So many refused replicas are kept of a choice, beside the best few. */
+const refusedMax = 8;
+const noRoom = codeOf("no-room");
 
 /** Sessions are accounted in chunks of at least so many tokens: finer ones only cost time. */
 const gateChunkTokensMin = 64;
@@ -54,8 +61,11 @@ const gateChunkTokensMin = 64;
  * choose by a count that is already old. Replicas are the endpoints, in an order that never
  * changes.
  *
+ * Equals in cost are taken by the fewest requests, and then in random turn.
+ *
  * Pure: time and chance are handed in. Cost per choice: one walk along the prompt's keys, and one
- * pass over the replicas.
+ * pass over arrays of numbers, some nanoseconds for each replica; objects are made for the few best
+ * ones only.
  */
 export class Placer implements Placing {
   readonly belief: CacheBelief;
@@ -63,9 +73,15 @@ export class Placer implements Placing {
   readonly #random: Random;
   readonly #load: Load;
   readonly #rates: PrefillRates;
-  readonly #depths: Int32Array;
-  readonly #kvTokens: (number | undefined)[];
+  readonly #quotes: Quotes;
+  readonly #fleet: Fleet;
+  readonly #best = new BestFew();
+  /** Some of the replicas that the choice under way cannot take, and why. */
+  readonly #refused = new Int32Array(refusedMax);
+  readonly #refusals = new Uint8Array(refusedMax);
+  #refusedCount = 0;
   readonly #names: readonly string[];
+  readonly #replicas: ReadonlyMap<string, number>;
 
   constructor(options: {
     readonly names: readonly string[];
@@ -79,14 +95,18 @@ export class Placer implements Placing {
     this.gate = new SessionGate(replicas, options.gate);
     this.#load = new Load(replicas);
     this.#rates = new PrefillRates(replicas);
-    this.#depths = new Int32Array(replicas);
-    this.#kvTokens = options.names.map(() => undefined);
+    this.#quotes = new Quotes(replicas, this.#load, this.#rates);
+    this.#fleet = new Fleet(replicas, (replica, kvTokens) => {
+      this.gate.setCapacity(replica, kvTokens);
+      this.belief.setCapacity(replica, kvTokens);
+    });
+    this.#replicas = new Map(options.names.map((name, replica) => [name, replica]));
   }
 
   /** Requests of this proxy at an endpoint, right now. */
   inFlight(endpoint: string): number {
-    const replica = this.#names.indexOf(endpoint);
-    return replica < 0 ? 0 : this.#load.requests[replica]!;
+    const replica = this.#replicas.get(endpoint);
+    return replica === undefined ? 0 : this.#load.requests[replica]!;
   }
 
   /** True when the session has its place already, and waits for no room. */
@@ -96,67 +116,45 @@ export class Placer implements Placing {
 
   /** Tokens of the prompt that no replica is believed to have cached. */
   uncachedTokens(prompt: PromptSummary): number {
-    this.belief.writeDepths(prompt, this.#depths);
-    const cached = this.#depths.reduce(
-      (most, _, replica) => Math.max(most, this.#cachedTokens(prompt, replica)),
-      0,
-    );
+    const quotes = this.#quotes;
+    this.belief.writeDepths(prompt, quotes.depths);
+    quotes.open(prompt, undefined);
+    let cached = 0;
+    for (let replica = 0; replica < this.#names.length; replica += 1) {
+      cached = Math.max(cached, quotes.cachedTokens(replica));
+    }
     return prompt.promptTokens - cached;
   }
 
   /** Chooses and books, or says why nobody can take the request now. */
   place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed {
     const considered = this.#consider(endpoints, request, nowMs);
-    const count = endpoints.length;
-    const kept = count <= keptEndpointsMax ? new Snapshot(endpoints) : undefined;
-    let best = -1;
-    let bestSeconds = Number.POSITIVE_INFINITY;
-    let reason: NoEndpoint = "unknown-model";
-    // Equals are taken in random turn, so that several proxies do not agree on one.
-    const start = Math.floor(this.#random.next() * count);
-    for (let step = 0; step < count; step += 1) {
-      const replica = start + step < count ? start + step : start + step - count;
-      const refusal = this.#refusal(endpoints, considered, replica);
-      const seconds =
-        refusal === undefined || kept !== undefined
-          ? this.#seconds(considered, replica, kept)
-          : Number.POSITIVE_INFINITY;
-      if (refusal !== undefined) {
-        kept?.refuse(replica, refusal);
-        reason = furtherOf(reason, refusal);
-      } else if (
-        best < 0 ||
-        seconds < bestSeconds ||
-        (seconds === bestSeconds && this.#isIdler(replica, best))
-      ) {
-        best = replica;
-        bestSeconds = seconds;
-      }
-    }
+    const furthest = this.#compare(considered);
+    const best = this.#best.at(0);
     if (best < 0) {
-      if (reason === "no-room") {
+      if (furthest === noRoom) {
         this.gate.noteWaiting();
       }
-      return { reason };
+      return { reason: reasonOf(furthest) ?? "unknown-model" };
     }
-    const consider = kept && (() => kept.candidates());
-    return { booking: this.#book(request.prompt, best, nowMs), consider };
+    const compared = this.#compared();
+    return {
+      booking: this.#book(considered, best, nowMs),
+      consider: () => compared.candidates(),
+    };
   }
 
-  /** What `place` would compare now, best first, the refused ones last. Books nothing. */
+  /** All that `place` would compare now, best first, the refused ones last. Books nothing. */
   explain(
     endpoints: readonly Endpoint[],
     request: RequestSummary,
     nowMs: number,
   ): readonly Candidate[] {
     const considered = this.#consider(endpoints, request, nowMs);
-    const kept = new Snapshot(endpoints);
+    const kept = new Snapshot(this.#names, endpoints.length);
     for (let replica = 0; replica < endpoints.length; replica += 1) {
-      this.#seconds(considered, replica, kept);
-      const refusal = this.#refusal(endpoints, considered, replica);
-      if (refusal !== undefined) {
-        kept.refuse(replica, refusal);
-      }
+      this.#quotes.keep(replica, kept);
+      kept.refuse(this.#refusal(considered, replica));
     }
     return kept.candidates();
   }
@@ -169,79 +167,95 @@ export class Placer implements Placing {
 
   #consider(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Considered {
     assert(endpoints.length === this.#names.length, "replicas neither come nor go");
-    this.#takeInCapacities(endpoints);
-    this.belief.writeDepths(request.prompt, this.#depths);
-    const standing = this.gate.consider(turnOf(request.prompt), nowMs);
-    const { home } = standing;
-    // Sessions are moved away from where they cannot stay: they had their place.
-    return home !== undefined && isOut(endpoints[home]!, request.model)
-      ? { request, standing: { ...standing, isDisplaced: true } }
-      : { request, standing };
+    this.#fleet.look(endpoints);
+    const { prompt } = request;
+    this.belief.writeDepths(prompt, this.#quotes.depths);
+    const turn = turnOf(prompt);
+    const standing = this.gate.consider(turn, nowMs);
+    const { home, isFirm, isDisplaced } = standing;
+    this.#quotes.open(prompt, isFirm ? home : undefined);
+    // Sessions are moved away from where they cannot stay: they had their place, as a retry had.
+    const isMoved = home !== undefined && isOut(endpoints[home]!, request.model);
+    const isFree = isMoved || isDisplaced || request.excluded.size > 0;
+    return { request, view: this.#fleet.viewOf(request.model), turn, standing, isFree };
   }
 
-  #takeInCapacities(endpoints: readonly Endpoint[]): void {
-    for (let replica = 0; replica < endpoints.length; replica += 1) {
-      const { kvTokens } = endpoints[replica]!;
-      if (kvTokens !== undefined && kvTokens !== this.#kvTokens[replica]) {
-        this.#kvTokens[replica] = kvTokens;
-        this.gate.setCapacity(replica, kvTokens);
-        this.belief.setCapacity(replica, kvTokens);
+  /** Fills `#best`; returns the furthest that any refused replica got. */
+  #compare(considered: Considered): RefusalCode {
+    const best = this.#best;
+    const { seconds: quoted } = this.#quotes;
+    const { requests } = this.#load;
+    const count = requests.length;
+    let furthest = codeOf("unknown-model");
+    this.#quotes.writeSeconds();
+    best.clear();
+    let { secondsMax } = best;
+    this.#refusedCount = 0;
+    // Equals are taken in random turn, so that several proxies do not agree on one.
+    const start = Math.floor(this.#random.next() * count);
+    for (let step = 0; step < count; step += 1) {
+      const replica = start + step < count ? start + step : start + step - count;
+      const seconds = quoted[replica]!;
+      if (seconds > secondsMax) {
+        continue;
+      }
+      const inFlight = requests[replica]!;
+      if (!best.wants(seconds, inFlight)) {
+        continue;
+      }
+      const refusal = this.#refusal(considered, replica);
+      if (refusal === canTake) {
+        best.add(replica, seconds, inFlight);
+        ({ secondsMax } = best);
+      } else {
+        furthest = Math.max(furthest, refusal);
+        this.#noteRefused(replica, refusal);
       }
     }
+    return furthest;
   }
 
-  #refusal(
-    endpoints: readonly Endpoint[],
-    { request, standing }: Considered,
-    replica: number,
-  ): NoEndpoint | undefined {
-    const refusal = refusalOf(endpoints[replica]!, this.#load.requests[replica]!, request);
-    if (refusal !== undefined) {
-      return refusal;
+  #noteRefused(replica: number, refusal: RefusalCode): void {
+    if (this.#refusedCount < refusedMax) {
+      this.#refused[this.#refusedCount] = replica;
+      this.#refusals[this.#refusedCount] = refusal;
+      this.#refusedCount += 1;
     }
-    const { home, isDisplaced } = standing;
-    // A retry had its place already; whoever lost its home with a replica does not wait again.
-    const isFree = isDisplaced || request.excluded.size > 0 || home === replica;
-    return isFree || this.gate.hasRoom(replica) ? undefined : "no-room";
   }
 
-  /** What choosing the replica would cost; notes in `kept` what it is made of. */
-  #seconds({ request, standing }: Considered, replica: number, kept: Snapshot | undefined): number {
-    const { prompt } = request;
-    const { promptTokens } = prompt;
-    const { home, isFirm } = standing;
-    const cached = this.#cachedTokens(prompt, replica);
-    const ahead = this.#load.aheadSeconds[replica]!;
-    const own = this.#rates.seconds(replica, promptTokens - cached, promptTokens);
-    const inFlight = this.#load.requests[replica]!;
-    let left = 0;
-    if (home !== undefined && home !== replica && isFirm) {
-      const leftTokens = this.#cachedTokens(prompt, home) - cached;
-      left = leftTokens > 0 ? this.#rates.seconds(replica, leftTokens, promptTokens) : 0;
+  /** The best few of what was compared, and some of those that were out. */
+  #compared(): Snapshot {
+    const { count } = this.#best;
+    const kept = new Snapshot(this.#names, count + this.#refusedCount);
+    for (let place = 0; place < count; place += 1) {
+      this.#quotes.keep(this.#best.at(place), kept);
     }
-    kept?.keep(replica, ahead, own, inFlight, left);
-    return costOf(ahead, own, inFlight, left);
+    for (let index = 0; index < this.#refusedCount; index += 1) {
+      this.#quotes.keep(this.#refused[index]!, kept);
+      kept.refuse(this.#refusals[index]!);
+    }
+    return kept;
   }
 
-  /** An engine computes at least the last token, whatever it holds. */
-  #cachedTokens({ chunkTokens, promptTokens }: PromptSummary, replica: number): number {
-    return Math.max(0, Math.min(this.#depths[replica]! * chunkTokens, promptTokens - 1));
+  #refusal({ request, view, standing, isFree }: Considered, replica: number): RefusalCode {
+    const hasPlace = this.#load.requests[replica]! < this.#fleet.inFlightMax[replica]!;
+    const lasting = view.lasting[replica]!;
+    const code = refusalCodeOf(this.#names[replica]!, lasting, hasPlace, request);
+    if (code !== canTake || isFree || standing.home === replica) {
+      return code;
+    }
+    return this.gate.hasRoom(replica) ? canTake : noRoom;
   }
 
-  #isIdler(replica: number, other: number): boolean {
-    return this.#load.requests[replica]! < this.#load.requests[other]!;
-  }
-
-  #book(prompt: PromptSummary, replica: number, nowMs: number): Booking {
-    const cachedTokensExpected = this.#cachedTokens(prompt, replica);
-    const { promptTokens } = prompt;
-    const own = this.#rates.seconds(replica, promptTokens - cachedTokensExpected, promptTokens);
+  #book({ request: { prompt }, turn }: Considered, replica: number, nowMs: number): Booking {
+    const cachedTokensExpected = this.#quotes.cachedTokens(replica);
+    const own = this.#quotes.ownSeconds(replica);
     const isAlone = this.#load.aheadSeconds[replica] === 0;
     const booked: Booked = {
       replica,
       prompt,
       load: this.#load.book(replica, own),
-      turn: this.gate.admit(turnOf(prompt), replica),
+      turn: this.gate.admit(turn, replica),
       sentAtMs: nowMs,
       cachedTokensExpected,
       isAlone,
@@ -283,7 +297,7 @@ export class Placer implements Placing {
   }
 }
 
-function turnOf({ keys, chunks, chunkTokens, sessionId, parentId }: PromptSummary) {
+function turnOf({ keys, chunks, chunkTokens, sessionId, parentId }: PromptSummary): SessionTurn {
   const stride = Math.max(1, Math.ceil(gateChunkTokensMin / Math.max(1, chunkTokens)));
   return {
     sessionId,

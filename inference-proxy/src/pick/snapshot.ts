@@ -1,53 +1,57 @@
 import { costOf, termsOf } from "./cost.ts";
-import type { Candidate, Endpoint, NoEndpoint } from "./types.ts";
+import { type RefusalCode, reasonOf } from "./eligible.ts";
+import type { Candidate } from "./types.ts";
 
-/** Ahead, own, in flight, left: see `termsOf`. */
-const numbersEach = 4;
+/** Replica, ahead, own, in flight, left (see `termsOf`), refusal. */
+const numbersEach = 6;
 
 /**
- * What one choice was made from: four numbers for each endpoint, made into candidates when somebody
- * reads them, since most are never read.
+ * What a choice was made from: some numbers for each candidate, made into words when somebody reads
+ * them, since most are never read.
  */
 export class Snapshot {
-  readonly #endpoints: readonly Endpoint[];
+  readonly #names: readonly string[];
   readonly #numbers: Float64Array;
-  #refusals: Map<number, NoEndpoint> | undefined;
+  #count = 0;
 
-  constructor(endpoints: readonly Endpoint[]) {
-    this.#endpoints = endpoints;
-    this.#numbers = new Float64Array(endpoints.length * numbersEach);
+  /** Room for so many candidates. */
+  constructor(names: readonly string[], room: number) {
+    this.#names = names;
+    this.#numbers = new Float64Array(room * numbersEach);
   }
 
   keep(replica: number, ahead: number, own: number, inFlight: number, left: number): void {
-    const at = replica * numbersEach;
-    this.#numbers[at] = ahead;
-    this.#numbers[at + 1] = own;
-    this.#numbers[at + 2] = inFlight;
-    this.#numbers[at + 3] = left;
+    const at = this.#count * numbersEach;
+    this.#numbers[at] = replica;
+    this.#numbers[at + 1] = ahead;
+    this.#numbers[at + 2] = own;
+    this.#numbers[at + 3] = inFlight;
+    this.#numbers[at + 4] = left;
+    this.#count += 1;
   }
 
-  refuse(replica: number, refusal: NoEndpoint): void {
-    this.#refusals ??= new Map();
-    this.#refusals.set(replica, refusal);
+  /** Why the candidate that was kept last is out. */
+  refuse(code: RefusalCode): void {
+    this.#numbers[this.#count * numbersEach - 1] = code;
   }
 
   /** Best first, the refused ones last. */
   candidates(): readonly Candidate[] {
-    return this.#endpoints
-      .map(({ name }, replica): Candidate => {
-        const at = replica * numbersEach;
-        const [ahead = 0, own = 0, inFlight = 0, left = 0] = this.#numbers.subarray(
-          at,
-          at + numbersEach,
-        );
-        return {
-          endpoint: name,
-          cost: costOf(ahead, own, inFlight, left),
-          terms: termsOf(ahead, own, inFlight, left),
-          excluded: this.#refusals?.get(replica),
-        };
-      })
-      .sort(bestFirst);
+    return Array.from({ length: this.#count }, (_, index) => this.#candidate(index)).sort(
+      bestFirst,
+    );
+  }
+
+  #candidate(index: number): Candidate {
+    const at = index * numbersEach;
+    const [replica = 0, ahead = 0, own = 0, inFlight = 0, left = 0, code = 0] =
+      this.#numbers.subarray(at, at + numbersEach);
+    return {
+      endpoint: this.#names[replica]!,
+      cost: costOf(ahead, own, inFlight, left),
+      terms: termsOf(ahead, own, inFlight, left),
+      excluded: reasonOf(code),
+    };
   }
 }
 

@@ -109,8 +109,8 @@ export interface Placing {
 export type Placed =
   | {
       readonly booking: Booking;
-      /** What the choice was made from; undefined where that was not kept. */
-      readonly consider: (() => readonly Candidate[]) | undefined;
+      /** The few best that the choice was made from, and some of those that were out. */
+      readonly consider: () => readonly Candidate[];
     }
   | { readonly reason: NoEndpoint };
 

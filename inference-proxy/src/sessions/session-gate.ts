@@ -98,8 +98,9 @@ export class SessionGate {
   readonly #sessions = new Map<string, Session>();
   readonly #resting = new Set<Session>();
   readonly #discountTokens: Float64Array;
-  /** Of the turn last considered, for each replica. */
+  /** Of the turn last considered, for each replica; written when somebody has to know. */
   readonly #depths: Int32Array;
+  #hasDepths = false;
   #turn: SessionTurn | undefined;
   #nextSweepMs = Number.NEGATIVE_INFINITY;
   #someoneWaits = false;
@@ -133,7 +134,7 @@ export class SessionGate {
       this.#setDiscount(session, 0);
     }
     const home = session?.home ?? this.#sessions.get(turn.parentId ?? "")?.home;
-    this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
+    this.#hasDepths = false;
     return { home, isFirm, isDisplaced: session?.isDisplaced ?? false };
   }
 
@@ -152,8 +153,15 @@ export class SessionGate {
     if (turn === undefined || turn.sessionId === "" || used < 1) {
       return true;
     }
-    const moreTokens = (turn.chunks - this.#depths[replica]!) * turn.chunkTokens;
-    return used + moreTokens <= this.#capacityTokens[replica]! * this.#share.of(replica);
+    const roomTokens = this.#capacityTokens[replica]! * this.#share.of(replica) - used;
+    if (turn.chunks * turn.chunkTokens <= roomTokens) {
+      return true;
+    }
+    if (!this.#hasDepths) {
+      this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
+      this.#hasDepths = true;
+    }
+    return (turn.chunks - this.#depths[replica]!) * turn.chunkTokens <= roomTokens;
   }
 
   /** The turn last considered found no room anywhere and goes on waiting. */

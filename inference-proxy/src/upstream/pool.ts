@@ -48,10 +48,14 @@ export function createPool(options: {
   }));
   let endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
 
+  // Looked up with every request; replicas neither come nor go.
+  const places = new Map(replicas.map(({ address }, at) => [address.name, at]));
+  const find = (name: string): Replica | undefined => replicas[places.get(name) ?? -1];
+
   const replace = (name: string, change: (replica: Replica) => Replica) => {
-    const at = replicas.findIndex(({ address }) => address.name === name);
-    const before = replicas[at];
-    if (before !== undefined) {
+    const at = places.get(name);
+    const before = find(name);
+    if (before !== undefined && at !== undefined) {
       const replica = change(before);
       replicas = replicas.with(at, replica);
       endpoints = endpoints.with(at, endpointOf(replica, options.inFlightMax));
@@ -70,7 +74,7 @@ export function createPool(options: {
     get endpoints() {
       return endpoints;
     },
-    find: (name) => replicas.find(({ address }) => address.name === name),
+    find,
     update: (name, facts) => {
       replace(name, (replica) => ({ ...replica, facts: { ...replica.facts, ...facts } }));
       tell();

@@ -1,0 +1,64 @@
+/** So many candidates of a choice are kept: the chosen one, the second best, some to compare. */
+const few = 8;
+
+/**
+ * The best of the candidates that are offered, best first: the cheapest; of equals the one with the
+ * fewest requests; of those the one that was offered first.
+ */
+export class BestFew {
+  readonly #replicas = new Int32Array(few);
+  readonly #seconds = new Float64Array(few);
+  readonly #requests = new Int32Array(few);
+  #count = 0;
+  /** Whatever costs more is not wanted; beyond all bounds while there is room. */
+  #secondsMax = Number.POSITIVE_INFINITY;
+
+  get secondsMax(): number {
+    return this.#secondsMax;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The replica in the given place, 0 for the best; -1 where there is none. */
+  at(place: number): number {
+    return place < this.#count ? this.#replicas[place]! : -1;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#secondsMax = Number.POSITIVE_INFINITY;
+  }
+
+  /** False: there is no need to ask whether such a candidate is eligible. */
+  wants(seconds: number, requests: number): boolean {
+    return (
+      seconds <= this.#secondsMax &&
+      (this.#count < few || this.#isBefore(seconds, requests, few - 1))
+    );
+  }
+
+  /** Adds one that is wanted. */
+  add(replica: number, seconds: number, requests: number): void {
+    let place = Math.min(this.#count, few - 1);
+    while (place > 0 && this.#isBefore(seconds, requests, place - 1)) {
+      this.#replicas[place] = this.#replicas[place - 1]!;
+      this.#seconds[place] = this.#seconds[place - 1]!;
+      this.#requests[place] = this.#requests[place - 1]!;
+      place -= 1;
+    }
+    this.#replicas[place] = replica;
+    this.#seconds[place] = seconds;
+    this.#requests[place] = requests;
+    this.#count = Math.min(few, this.#count + 1);
+    if (this.#count === few) {
+      this.#secondsMax = this.#seconds[few - 1]!;
+    }
+  }
+
+  #isBefore(seconds: number, requests: number, place: number): boolean {
+    const other = this.#seconds[place]!;
+    return seconds < other || (seconds === other && requests < this.#requests[place]!);
+  }
+}

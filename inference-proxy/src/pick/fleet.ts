@@ -1,0 +1,78 @@
+import { codeOf, lastingRefusalOf, type RefusalCode } from "./eligible.ts";
+import type { Endpoint } from "./types.ts";
+
+/** What the endpoints are to requests for one model, by replica. */
+export interface ModelView {
+  /** Codes of `lastingRefusalOf`. */
+  readonly lasting: Uint8Array;
+}
+
+/** Clients name models as they like: the one looked at first is forgotten first. */
+const modelsMax = 64;
+
+/**
+ * The endpoints as arrays of numbers, so that a choice reads no object for each of them. What a
+ * probe or a breaker changes comes as another object in the same place; only those are read again.
+ */
+export class Fleet {
+  /** Most requests that this proxy keeps at each replica. */
+  readonly inFlightMax: Float64Array;
+  readonly #views = new Map<string, ModelView>();
+  readonly #onCapacity: (replica: number, kvTokens: number) => void;
+  #endpoints: readonly Endpoint[] = [];
+
+  /** `onCapacity` hears of each KV capacity that an engine states, and of each change. */
+  constructor(replicas: number, onCapacity: (replica: number, kvTokens: number) => void) {
+    this.inFlightMax = new Float64Array(replicas);
+    this.#onCapacity = onCapacity;
+  }
+
+  /** Takes in what has changed since the last time. */
+  look(endpoints: readonly Endpoint[]): void {
+    const before = this.#endpoints;
+    if (endpoints === before) {
+      return;
+    }
+    this.#endpoints = endpoints;
+    for (let replica = 0; replica < endpoints.length; replica += 1) {
+      const endpoint = endpoints[replica]!;
+      if (endpoint !== before[replica]) {
+        this.#take(replica, endpoint, before[replica]?.kvTokens);
+      }
+    }
+  }
+
+  /** Of the endpoints that were looked at last. */
+  viewOf(model: string): ModelView {
+    const known = this.#views.get(model);
+    if (known !== undefined) {
+      return known;
+    }
+    const view = { lasting: new Uint8Array(this.#endpoints.length) };
+    for (let replica = 0; replica < this.#endpoints.length; replica += 1) {
+      write(view, replica, this.#endpoints[replica]!, model);
+    }
+    if (this.#views.size >= modelsMax) {
+      const first = this.#views.keys().next();
+      this.#views.delete(first.value ?? "");
+    }
+    this.#views.set(model, view);
+    return view;
+  }
+
+  #take(replica: number, endpoint: Endpoint, kvTokensBefore: number | undefined): void {
+    this.inFlightMax[replica] = endpoint.inFlightMax;
+    for (const [model, view] of this.#views) {
+      write(view, replica, endpoint, model);
+    }
+    const { kvTokens } = endpoint;
+    if (kvTokens !== undefined && kvTokens !== kvTokensBefore) {
+      this.#onCapacity(replica, kvTokens);
+    }
+  }
+}
+
+function write({ lasting }: ModelView, replica: number, endpoint: Endpoint, model: string): void {
+  const code: RefusalCode = codeOf(lastingRefusalOf(endpoint, model));
+  lasting[replica] = code;
+}
