@@ -250,6 +250,11 @@ export const inferenceProxyRelations: readonly Relation<typeof inferenceProxyOpt
     otherwise: "the queue must have room for one request of the largest size",
   },
   {
+    fields: ["receivedBytesMax", "bodyBytesMax"],
+    holds: ({ receivedBytesMax, bodyBytesMax }) => receivedBytesMax >= bodyBytesMax,
+    otherwise: "one request of the largest size must be receivable",
+  },
+  {
     fields: ["idleTimeoutMs", "wholeTimeoutMs"],
     holds: ({ idleTimeoutMs, wholeTimeoutMs }) => idleTimeoutMs <= wholeTimeoutMs,
     otherwise: "a silence must not be allowed to last longer than a whole answer",

@@ -23,7 +23,13 @@ import {
   systemRandom,
   WarmpathError,
 } from "@warmpath/runtime/base";
-import { type HttpAnswer, type HttpRequest, listenHttp1 } from "@warmpath/runtime/http1";
+import {
+  type BodyBudget,
+  createBodyBudget,
+  type HttpAnswer,
+  type HttpRequest,
+  listenHttp1,
+} from "@warmpath/runtime/http1";
 import type { Caller } from "./call/types.ts";
 import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
 import { parseControlPolicy } from "./formats/index.ts";
@@ -139,11 +145,12 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
   };
   const handle = (request: HttpRequest): Promise<HttpAnswer | Response> =>
     isApiPath(request) ? answerApi(request) : answerOther(request);
-  const http = listenHttp1({ ...deps.http, log, clock, handle });
+  const bodies = createBodyBudget(config.receivedBytesMax);
+  const http = listenHttp1({ ...deps.http, log, clock, handle, bodies });
   const grpc = await listenGrpc({ ...deps.grpc, servers: rpc, log });
   await monitor.firstRound;
   // Last: from here on the kernel sends us a share of what others could answer too.
-  const shared = listenShared(deps, handle);
+  const shared = listenShared(deps, handle, bodies);
   return {
     rpc,
     httpPort: http.port,
@@ -163,9 +170,12 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
 function listenShared(
   { config, http: { host }, log, clock }: InferenceProxyDeps,
   handle: (request: HttpRequest) => Promise<HttpAnswer | Response>,
+  bodies: BodyBudget,
 ): Listener | undefined {
   const { sharedPort: port } = config;
-  return port === 0 ? undefined : listenHttp1({ host, port, log, clock, sharesPort: true, handle });
+  return port === 0
+    ? undefined
+    : listenHttp1({ host, port, log, clock, sharesPort: true, handle, bodies });
 }
 
 /** The InferenceService behind both listeners. */

@@ -11,6 +11,14 @@ export const relayOptions = {
     doc: "How long a token of a stream may wait to leave together with those behind it. The first token and the end never wait. 0: none waits.",
     why: "a reader notices 20 ms less than the machine notices half the writes, but that is the operator's to choose",
   }),
+  receivedBytesMax: option.int({
+    env: "WARMPATH_PROXY_RECEIVED_BYTES_MAX",
+    default: 268_435_456,
+    min: 1024,
+    unit: "bytes",
+    doc: "Bytes of request bodies that are on their way, over all connections together; what comes beyond that is told to try again.",
+    why: "256 MiB: sixteen of the largest bodies, or two thousand prompts of agents arriving in the same moment",
+  }),
   sharedPort: option.int({
     env: "WARMPATH_PROXY_SHARED_PORT",
     default: 0,

@@ -3,8 +3,9 @@ import { systemClock } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
 import type { Vigil } from "../liveness/index.ts";
 import { type FakeProvider, providerKey, startFakeProvider } from "../testing/fake-provider.ts";
-import { streamOf } from "../testing/index.ts";
-import type { AttemptMeans, AttemptRequest } from "../upstream/attempt.ts";
+import { chunk, streamOf } from "../testing/index.ts";
+import type { AttemptMeans, AttemptRequest, OpenStream } from "../upstream/attempt.ts";
+import { parseReplicaAddresses } from "../upstream/replica.ts";
 import { createWatchdog } from "../upstream/watchdog.ts";
 import { openUpstream } from "./open-upstream.ts";
 import { parseProviders } from "./parse-providers.ts";
@@ -64,16 +65,23 @@ function start(kind: string, carrier: string) {
   const means = startMeans();
   const reached = carrier === "fetch" ? { ...address, origin: undefined } : address;
   const open = (isStream: boolean, path: AttemptRequest["path"] = "/v1/chat/completions") =>
-    openUpstream(means, reached, {
-      path,
-      body: new TextEncoder().encode(JSON.stringify({ model: "m", messages: [] })),
-      headers: { traceparent: "00-1-2-01", "x-request-id": "req_1" },
-      isStream,
-      signal: new AbortController().signal,
-      usesFreshConnection: false,
-      vigil: patient,
-    });
+    openUpstream(means, reached, requestOf(isStream, path));
   return { provider, open };
+}
+
+function requestOf(
+  isStream: boolean,
+  path: AttemptRequest["path"] = "/v1/chat/completions",
+): AttemptRequest {
+  return {
+    path,
+    body: new TextEncoder().encode(JSON.stringify({ model: "m", messages: [] })),
+    headers: { traceparent: "00-1-2-01", "x-request-id": "req_1" },
+    isStream,
+    signal: new AbortController().signal,
+    usesFreshConnection: false,
+    vigil: patient,
+  };
 }
 
 const part = (text: string, more: object = {}) => ({
@@ -142,7 +150,74 @@ describe.each(["fetch", "sockets"])("openUpstream() over %s", (carrier) => {
       expect(attempt).toContain("the key [key] is bad");
     }
   });
+
+  test("takes the key out of every text of an error, also where there is no sentence", async () => {
+    const { provider, open } = start("openai", carrier);
+    const told = `bad_${providerKey}`;
+    for (const error of [
+      { message: "no", type: told, code: told, param: told },
+      { reasons: [{ detail: told }] },
+      told,
+    ]) {
+      provider.answer = () => Response.json({ error }, { status: 400 });
+      const attempt = JSON.stringify(await open(false));
+      expect(attempt).not.toContain(providerKey);
+      expect(attempt).toContain("bad_[key]");
+    }
+  });
+
+  test("takes the key out of an error in the middle of an answer, pulled or pushed", async () => {
+    const { provider, open } = start("openai", carrier);
+    const error = `data: {"error":{"message":"key ${providerKey}"}}\n\n`;
+    provider.answer = () => streamOf([chunk({ content: "a" }), error], { pauseMs: 5 });
+    for (const isPushed of [false, true]) {
+      const attempt = await open(true);
+      if (attempt.kind !== "stream") {
+        throw new Error(`it is ${attempt.kind}`);
+      }
+      const { stream } = attempt;
+      const told = await (isPushed && stream.flow !== undefined ? pushed(stream) : pulled(stream));
+      expect(told).toContain("key [key]");
+      expect(told).not.toContain(providerKey);
+    }
+  });
+
+  test("an engine of ours behind somebody who repeats its key is no exception", async () => {
+    const provider = startFakeProvider();
+    opened.push(() => provider.close());
+    const [address] = parseReplicaAddresses([provider.url], providerKey);
+    if (address === undefined) {
+      throw new Error("one entry is one address");
+    }
+    provider.answer = () => Response.json({ error: { code: providerKey } }, { status: 400 });
+    const attempt = await openUpstream(
+      startMeans(),
+      carrier === "fetch" ? { ...address, origin: undefined } : address,
+      requestOf(false),
+    );
+    expect(attempt).toMatchObject({ kind: "fault", error: { code: "[key]" } });
+  });
 });
+
+async function pulled(stream: OpenStream): Promise<string> {
+  const told = [stream.first];
+  for (let block = await stream.next(); block !== undefined; block = await stream.next()) {
+    told.push(block);
+  }
+  return Buffer.concat(told).toString();
+}
+
+function pushed(stream: OpenStream): Promise<string> {
+  const told = [stream.first];
+  return new Promise((resolve, reject) => {
+    stream.flow?.({
+      onBlock: (block) => told.push(block),
+      onRead: () => undefined,
+      onEnd: () => resolve(Buffer.concat(told).toString()),
+      onFail: reject,
+    });
+  });
+}
 
 function pathsOf(provider: FakeProvider): readonly string[] {
   return provider.seen.map(({ path, search }) => `${path}${search}`);

@@ -5,6 +5,7 @@ import { openAttempt } from "../upstream/open.ts";
 import type { HostedProvider, ReplicaAddress } from "../upstream/replica.ts";
 import { openGemini } from "./open-gemini.ts";
 import { withModel } from "./with-model.ts";
+import { attemptWithoutKey, errorWithoutKey, secretOf } from "./without-key.ts";
 
 /**
  * Sends the request to an engine of ours or to a hosted provider, and waits for its first event.
@@ -17,8 +18,21 @@ export function openUpstream(
 ): Promise<Attempt> {
   const { provider } = address;
   return provider === undefined
-    ? openAttempt(means, address, request)
+    ? openOwn(means, address, request)
     : openHosted(means, address, provider, request);
+}
+
+/** Engines of ours may be behind somebody's proxy that repeats what it was sent. */
+function openOwn(
+  means: AttemptMeans,
+  address: ReplicaAddress,
+  request: AttemptRequest,
+): Promise<Attempt> {
+  const opening = openAttempt(means, address, request);
+  const secret = secretOf(address);
+  return secret === undefined
+    ? opening
+    : opening.then((attempt) => errorWithoutKey(attempt, secret));
 }
 
 async function openHosted(
@@ -33,7 +47,7 @@ async function openHosted(
     provider.kind === "gemini"
       ? await openGemini(means, address, hosted)
       : await openAttempt(means, address, hosted);
-  return redacted(withoutCredit(attempt), provider.key);
+  return attemptWithoutKey(withoutCredit(attempt), provider.key);
 }
 
 /**
@@ -70,24 +84,4 @@ function isAboutCredit({ message, type, code }: UpstreamError): boolean {
   return (
     type === "billing_error" || code === "insufficient_quota" || /credit balance/i.test(message)
   );
-}
-
-/** What a provider says of a request must not tell the key, which some repeat in their errors. */
-function redacted(attempt: Attempt, key: string): Attempt {
-  switch (attempt.kind) {
-    case "fault": {
-      const { error } = attempt;
-      return { ...attempt, error: { ...error, message: withoutKey(error.message, key) } };
-    }
-    case "failed": {
-      const { failure } = attempt;
-      return { kind: "failed", failure: { ...failure, message: withoutKey(failure.message, key) } };
-    }
-    default:
-      return attempt;
-  }
-}
-
-function withoutKey(text: string, key: string): string {
-  return text.replaceAll(key, "[key]");
 }

@@ -1,5 +1,6 @@
 import { type Clock, timeoutSignal } from "@warmpath/runtime/base";
-import { type ProbeLimits, probeReplica } from "../upstream/probe.ts";
+import { type ProbeLimits, probeBytesMax, probeReplica } from "../upstream/probe.ts";
+import { readJson } from "../upstream/read-whole.ts";
 import type {
   HostedKind,
   HostedProvider,
@@ -47,6 +48,9 @@ async function probeProvider(
       signal: timeout.signal,
     });
     const { status } = listed;
+    if (!listed.ok) {
+      await listed.body?.cancel();
+    }
     if (status === 401 || status === 403) {
       throw new Error(`it does not accept our key (status ${status})`);
     }
@@ -54,7 +58,7 @@ async function probeProvider(
     if (!listed.ok && !isEnough) {
       throw new Error(`its list of models answered ${status}`);
     }
-    const list = listed.ok ? parseList(kind, await listed.json()) : [];
+    const list = listed.ok ? parseList(kind, await readJson(listed, probeBytesMax)) : [];
     return {
       kind,
       healthy: true,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { connect } from "node:http2";
-import { Socket } from "node:net";
+import { connect as connectTo, Socket } from "node:net";
 import { testPrincipal } from "@warmpath/runtime/testing";
 import {
   chunk,
@@ -212,4 +213,61 @@ describe("a client over cleartext HTTP/2", () => {
       session.destroy();
     });
   }
+});
+
+describe("a client that speaks an older or a shorter HTTP", () => {
+  const json = JSON.stringify({ ...ask, stream: true });
+  const headOf = (version: string) =>
+    `POST /v1/chat/completions HTTP/${version}\r\nHost: x\r\nAuthorization: Bearer ${testKey}\r\nContent-Length: ${json.length}\r\n\r\n`;
+
+  test("by HTTP/1.0 gets its stream without chunks, and the connection is closed", async () => {
+    const { proxy } = await setUp(() => streamOf(helloStream));
+    const answered = await raw(proxy.proxy.httpPort, `${headOf("1.0")}${json}`);
+    const [head = "", body = ""] = answered.split("\r\n\r\n");
+    expect(head.toLowerCase()).toContain("connection: close");
+    expect(head.toLowerCase()).not.toContain("transfer-encoding");
+    expect(body).toStartWith("data: {");
+    expect(body).toEndWith("data: [DONE]\n\n");
+  });
+
+  test("that closes its sending side behind its request gets all of a slow stream", async () => {
+    const { engine, proxy } = await setUp(() => streamOf(helloStream, { pauseMs: 40 }));
+    const socket = connectTo({
+      port: proxy.proxy.httpPort,
+      host: "127.0.0.1",
+      allowHalfOpen: true,
+    });
+    socket.end(`${headOf("1.1")}${json}`);
+    let seen = "";
+    for await (const bytes of socket) {
+      seen += String(bytes);
+    }
+    expect(seen).toContain("data: [DONE]\n\n");
+    expect(seen).toEndWith("0\r\n\r\n");
+    expect(engine.left).toBe(0);
+  });
+});
+
+test("bodies on their way hold no more together than they may: 503, with a time", async () => {
+  const { proxy } = await setUp(() => streamOf(helloStream), {
+    bodyBytesMax: 100_000,
+    receivedBytesMax: 100_000,
+  });
+  const begin = (sent: number) => {
+    const socket = connectTo({ port: proxy.proxy.httpPort, host: "127.0.0.1" });
+    socket.write(
+      `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${testKey}\r\nContent-Length: 99000\r\n\r\n`,
+    );
+    socket.write("x".repeat(sent));
+    return socket;
+  };
+  const slow = begin(60_000);
+  await Bun.sleep(50);
+  const refused = begin(60_000);
+  const [bytes] = (await once(refused, "data")) as [Buffer];
+  expect(bytes.toString()).toStartWith("HTTP/1.1 503 ");
+  expect(bytes.toString()).toContain("retry-after: 1\r\n");
+  expect(bytes.toString()).toContain('"code":"overloaded"');
+  slow.destroy();
+  refused.destroy();
 });

@@ -13,12 +13,36 @@ export interface UpstreamError {
 }
 
 /**
+ * Longest sentence of an upstream's error that is told, and longest name in it. Some repeat the
+ * whole request, which would then be in each log line, span and answer.
+ */
+const messageCharsMax = 8192;
+const nameCharsMax = 256;
+
+/**
  * Reads the error out of a body or event: OpenAI's `{"error":{…}}` and, in streams of responses,
  * `{"type":"error",…}` and `{"type":"response.failed",…}`; Anthropic's
  * `{"type":"error","error":{…}}`; vLLM's `{"error":"Unauthorized"}` and `{"detail":…}`. Undefined
  * when it is no error.
  */
 export function parseUpstreamError(text: string): UpstreamError | undefined {
+  const error = readError(text);
+  return error === undefined
+    ? undefined
+    : {
+        message: shortened(error.message, messageCharsMax),
+        type: error.type && shortened(error.type, nameCharsMax),
+        param: error.param && shortened(error.param, nameCharsMax),
+        code: error.code && shortened(error.code, nameCharsMax),
+        status: error.status,
+      };
+}
+
+function shortened(text: string, charsMax: number): string {
+  return text.length > charsMax ? `${text.slice(0, charsMax)}…` : text;
+}
+
+function readError(text: string): UpstreamError | undefined {
   let body: unknown;
   try {
     body = JSON.parse(text);

@@ -1,5 +1,6 @@
 import { type Clock, messageOf, timeoutSignal } from "@warmpath/runtime/base";
 import { parseEngineMetrics } from "./prometheus.ts";
+import { readJson, readText } from "./read-whole.ts";
 import type { ReplicaAddress, ReplicaFacts, ServedModel, UpstreamKind } from "./replica.ts";
 
 /** What one probe may cost. */
@@ -7,6 +8,12 @@ export interface ProbeLimits {
   readonly timeoutMs: number;
   readonly modelsMax: number;
 }
+
+/**
+ * Largest answer to a probe: the longest lists of models have 2 MB, metrics of eight ranks 4 MB. An
+ * upstream that answers with more is not one that can be used.
+ */
+export const probeBytesMax = 8 * 1024 * 1024;
 
 /**
  * Asks one upstream everything: its models (which any OpenAI-compatible server answers), and of a
@@ -28,9 +35,10 @@ export async function probeReplica(
   try {
     const listed = await get("/v1/models");
     if (!listed.ok) {
+      await listed.body?.cancel();
       throw new Error(`GET /v1/models answered ${listed.status}`);
     }
-    const { models, owners } = parseModels(await listed.json(), limits.modelsMax);
+    const { models, owners } = parseModels(await readJson(listed, probeBytesMax), limits.modelsMax);
     const version = await readVersion(get);
     const kind = kindOf(owners, version);
     const base = {
@@ -45,10 +53,12 @@ export async function probeReplica(
       return { ...base, engine: "", metrics: undefined, metricsAtMs: 0 };
     }
     const [health, page] = await Promise.all([get("/health"), get("/metrics")]);
+    await health.body?.cancel();
     if (!health.ok) {
+      await page.body?.cancel();
       throw new Error(`GET /health answered ${health.status}`);
     }
-    const metrics = page.ok ? parseEngineMetrics(await page.text()) : undefined;
+    const metrics = page.ok ? parseEngineMetrics(await readText(page, probeBytesMax)) : undefined;
     return { ...base, metrics, metricsAtMs: clock.monotonicMs() };
   } finally {
     timeout.cancel();
@@ -69,7 +79,7 @@ interface Version {
 /** vLLM answers `/version`; others mostly do not, and that is fine. */
 async function readVersion(get: (path: string) => Promise<Response>): Promise<Version> {
   const answered = await get("/version");
-  const text = await answered.text();
+  const text = await readText(answered, probeBytesMax);
   if (!answered.ok || !(answered.headers.get("content-type") ?? "").includes("json")) {
     return { version: "", isSimulated: false };
   }

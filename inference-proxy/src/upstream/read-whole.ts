@@ -12,6 +12,7 @@ export async function readWhole(
   // What is compressed says how long it is on the wire, not here.
   if (declared !== null && !message.headers.has("content-encoding")) {
     if (Number(declared) > bytesMax) {
+      await message.body?.cancel();
       throw tooLarge(bytesMax);
     }
     // The HTTP parser enforces the declared length.
@@ -27,6 +28,29 @@ export async function readWhole(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Like {@link readWhole}, as text. */
+export async function readText(message: Response, bytesMax: number): Promise<string> {
+  return new TextDecoder().decode(await readWhole(message, bytesMax));
+}
+
+/** The same, parsed; the error of what is no JSON does not quote it. */
+export async function readJson(message: Response, bytesMax: number): Promise<unknown> {
+  const value = parsed(await readText(message, bytesMax));
+  if (value === undefined) {
+    throw new Error("its answer is no JSON");
+  }
+  return value;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // No JSON text means undefined.
+    return undefined;
+  }
 }
 
 function tooLarge(bytesMax: number): WarmpathError {

@@ -48,7 +48,48 @@ describe("parseReplicaAddresses()", () => {
   });
 });
 
+describe("parseUpstreamError()", () => {
+  test("tells no more of an endless error than a person would read", () => {
+    const long = "x".repeat(1 << 20);
+    const error = parseUpstreamError(
+      JSON.stringify({ error: { message: long, type: long, code: long, param: long } }),
+    );
+    expect(JSON.stringify(error).length).toBeLessThan(10_000);
+    expect(error?.message).toEndWith("x…");
+  });
+});
+
 describe("probeReplica()", () => {
+  test("gives up an upstream whose list or metrics have no end", async () => {
+    const endless = () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(1 << 20).fill(0x20)),
+        }),
+      );
+    const models = () => Response.json({ data: [{ id: "tiny", owned_by: "vllm" }] });
+    for (const bad of ["/v1/models", "/version", "/metrics"]) {
+      const server = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 0,
+        fetch: ({ url }) => {
+          const path = new URL(url).pathname;
+          if (path === bad) {
+            return endless();
+          }
+          return path === "/v1/models" ? models() : new Response("");
+        },
+      });
+      const [address] = parseReplicaAddresses([`http://127.0.0.1:${server.port}`], undefined);
+      if (address === undefined) {
+        throw new Error("one address was given");
+      }
+      const asked = probeReplica(address, { timeoutMs: 10_000, modelsMax: 10 }, systemClock);
+      await expect(asked).rejects.toThrow("at most 8388608 bytes");
+      await server.stop(true);
+    }
+  });
+
   const limits = { timeoutMs: 1000, modelsMax: 10 };
 
   test("tells vLLM from a server that only speaks OpenAI's API", async () => {

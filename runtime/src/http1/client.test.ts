@@ -186,6 +186,23 @@ describe("createHttp1Client()", () => {
     await until(() => client.idle === 0 && server.closed === 1);
   });
 
+  test("nothing is kept of an origin that is not used any more, until it is again", async () => {
+    const pieces: Socket<{ got: string }>[] = [];
+    const server = serve((socket) => void socket.write(ok));
+    const slow = serve((socket) => void pieces.push(socket));
+    const client = clientOf(systemClock, { keptMs: 40, idleMaxPerOrigin: 4 });
+    await ask(client, server.origin);
+    const late = ask(client, slow.origin);
+    await until(() => client.origins === 1 && server.closed === 1 && pieces.length === 1);
+    pieces[0]?.write(ok);
+    await late;
+    await until(() => client.origins === 0 && slow.closed === 1);
+    // The caller's object is the same, and what was dropped does not serve it again.
+    await ask(client, server.origin);
+    expect(client.origins).toBe(1);
+    await until(() => client.origins === 0 && server.closed === 2);
+  });
+
   test("nobody there is unreachable; a cut answer died; nonsense is a protocol fault", async () => {
     const gone = serve(() => undefined);
     open.pop()?.stop();

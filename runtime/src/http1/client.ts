@@ -23,6 +23,8 @@ export interface Http1Client {
   ): Http1Exchange;
   /** Connections that carry nothing now. */
   readonly idle: number;
+  /** Origins of which something is kept. */
+  readonly origins: number;
   /** Closes the idle connections, and the others as their answers end. */
   close(): void;
 }
@@ -47,14 +49,13 @@ export interface Http1Limits {
 export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Client {
   const nowMs = () => clock.monotonicMs();
   const pools = new Map<string, ConnectionPool>();
-  // Origins come from configuration, so their number is bounded there.
   const poolByOrigin = new WeakMap<Origin, ConnectionPool>();
   const poolOf = (origin: Origin): ConnectionPool => {
     const known = poolByOrigin.get(origin);
-    if (known !== undefined) {
+    if (known?.isDropped === false) {
       return known;
     }
-    const key = `${origin.host}:${origin.port}`;
+    const key = keyOf(origin);
     const pool = pools.get(key) ?? new ConnectionPool(origin, limits, nowMs);
     pools.set(key, pool);
     poolByOrigin.set(origin, pool);
@@ -64,8 +65,12 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
   const sweep = async (): Promise<void> => {
     while (!closed.signal.aborted) {
       await clock.sleep(limits.keptMs / 4, closed.signal);
-      for (const pool of pools.values()) {
+      for (const [key, pool] of pools) {
         pool.closeOld();
+        // Engines come and go: what is kept of one that has gone is nothing.
+        if (pool.dropIfUnused()) {
+          pools.delete(key);
+        }
       }
     }
   };
@@ -84,6 +89,9 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
     get idle() {
       return [...pools.values()].reduce((sum, pool) => sum + pool.idle, 0);
     },
+    get origins() {
+      return pools.size;
+    },
     close: () => {
       closed.abort();
       for (const pool of pools.values()) {
@@ -91,6 +99,10 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
       }
     },
   };
+}
+
+function keyOf({ host, port }: Origin): string {
+  return `${host}:${port}`;
 }
 
 const pathForm = /^[!-~]+$/;
@@ -102,7 +114,12 @@ class ConnectionPool {
   readonly #nowMs: () => number;
   /** The one used last is used first, so that the others grow old and go. */
   readonly #kept: ClientConnection[] = [];
+  /** Connections that stand, and those on their way. */
+  readonly #open = new Set<ClientConnection>();
+  #connecting = 0;
   #isClosed = false;
+  /** Nobody sweeps it any more: the next request needs another one. */
+  isDropped = false;
 
   constructor(origin: Origin, limits: Http1Limits, nowMs: () => number) {
     this.#origin = origin;
@@ -126,8 +143,13 @@ class ConnectionPool {
 
   sendFresh(request: Http1Request, sink: Http1Sink): Http1Exchange {
     const exchange = new FreshExchange();
+    this.#connecting += 1;
     void openConnection(this.#origin, this, this.#nowMs).then(
       (connection) => {
+        this.#connecting -= 1;
+        if (connection.isOpen) {
+          this.#open.add(connection);
+        }
         if (exchange.isAborted) {
           this.onFree(connection);
         } else {
@@ -135,6 +157,7 @@ class ConnectionPool {
         }
       },
       (error: unknown) => {
+        this.#connecting -= 1;
         if (!exchange.isAborted) {
           sink.onFail(
             error instanceof Http1Error ? error : new Http1Error("unreachable", String(error)),
@@ -154,6 +177,7 @@ class ConnectionPool {
   }
 
   onClosed(connection: ClientConnection): void {
+    this.#open.delete(connection);
     const at = this.#kept.lastIndexOf(connection);
     if (at >= 0) {
       this.#kept.splice(at, 1);
@@ -169,6 +193,12 @@ class ConnectionPool {
     for (const old of this.#kept.splice(0, young < 0 ? this.#kept.length : young)) {
       old.close();
     }
+  }
+
+  /** True where it has no connection: then it is not to be used any more. */
+  dropIfUnused(): boolean {
+    this.isDropped = this.#connecting === 0 && this.#open.size === 0;
+    return this.isDropped;
   }
 
   close(): void {

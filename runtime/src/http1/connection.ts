@@ -88,6 +88,11 @@ export class ClientConnection implements ResponseParts {
     this.idleSinceMs = nowMs();
   }
 
+  /** False once it has ended, whoever ended it. */
+  get isOpen(): boolean {
+    return !this.#isClosed;
+  }
+
   /** True while it is open, idle, and nobody has said that it will close. */
   get isReady(): boolean {
     return (

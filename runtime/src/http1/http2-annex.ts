@@ -153,6 +153,11 @@ class Side implements SocketOwner {
     // Streams may be silent for as long as they like.
   }
 
+  /** Nobody speaks HTTP/2 with half a connection. */
+  ended(): void {
+    this.closed();
+  }
+
   /** This side has gone: the other goes too. */
   closed(): void {
     const other = this.#other;

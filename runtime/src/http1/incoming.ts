@@ -1,4 +1,5 @@
 import { WarmpathError } from "../base/index.ts";
+import { type BodyBudget, noRoomForBody } from "./body-budget.ts";
 import type { RequestHead } from "./parse-request.ts";
 import { type HttpRequest, tooLarge } from "./request.ts";
 import type { FieldsView } from "./types.ts";
@@ -21,10 +22,13 @@ const smallPiecesMax = 256;
 export class IncomingRequest implements HttpRequest {
   readonly #head: RequestHead;
   readonly #source: BodySource;
+  readonly #budget: BodyBudget;
   #pieces: Buffer[] = [];
   /** How many of the last pieces are small ones that nobody has joined. */
   #smallPieces = 0;
   #heldBytes = 0;
+  /** Of the budget; given back once the body is whole, or nobody's. */
+  #countedBytes = 0;
   #isWhole = false;
   #isGone = false;
   #isDiscarded = false;
@@ -35,9 +39,10 @@ export class IncomingRequest implements HttpRequest {
   #fetched: Request | undefined;
   #stream: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  constructor(head: RequestHead, source: BodySource) {
+  constructor(head: RequestHead, source: BodySource, budget: BodyBudget) {
     this.#head = head;
     this.#source = source;
+    this.#budget = budget;
   }
 
   get method(): string {
@@ -73,6 +78,10 @@ export class IncomingRequest implements HttpRequest {
     }
     if (this.#isGone) {
       return Promise.reject(callerLeft());
+    }
+    if (this.#budget.isSpent) {
+      this.#discard();
+      return Promise.reject(noRoomForBody());
     }
     this.#reading = { bytesMax, settle: Promise.withResolvers() };
     this.#source.wantBody();
@@ -119,12 +128,17 @@ export class IncomingRequest implements HttpRequest {
     } else if (this.#heldBytes > reading.bytesMax) {
       this.#discard();
       reading.settle.reject(tooLarge(reading.bytesMax));
+    } else if (this.#budget.isSpent) {
+      this.#discard();
+      reading.settle.reject(noRoomForBody());
     }
   }
 
   #hold(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#heldBytes += piece.length;
+    this.#countedBytes += piece.length;
+    this.#budget.add(piece.length);
     this.#smallPieces = piece.length < smallBytes ? this.#smallPieces + 1 : 0;
     if (this.#smallPieces === smallPiecesMax) {
       this.#pieces.push(Buffer.concat(this.#pieces.splice(-smallPiecesMax)));
@@ -135,6 +149,7 @@ export class IncomingRequest implements HttpRequest {
   /** That was all of the body. */
   end(): void {
     this.#isWhole = true;
+    this.#uncount();
     this.#stream?.close();
     if (!this.#isDiscarded) {
       this.#reading?.settle.resolve(this.#takeAll());
@@ -161,11 +176,18 @@ export class IncomingRequest implements HttpRequest {
   #discard(): void {
     this.#isDiscarded = true;
     this.#pieces = [];
+    this.#uncount();
+  }
+
+  #uncount(): void {
+    this.#budget.add(-this.#countedBytes);
+    this.#countedBytes = 0;
   }
 
   /** The client has left. */
   leave(): void {
     this.#isGone = true;
+    this.#uncount();
     this.#abort?.abort();
     if (!this.#isWhole) {
       this.#reading?.settle.reject(callerLeft());
@@ -186,6 +208,7 @@ export class IncomingRequest implements HttpRequest {
   #bodyStream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
+        this.#uncount();
         for (const piece of this.#pieces.splice(0)) {
           controller.enqueue(piece);
         }

@@ -1,5 +1,6 @@
 /** HTTP/1.1 without TLS on raw sockets. */
 export type { BodyFlow, BodySink, HttpAnswer } from "./answer.ts";
+export { type BodyBudget, createBodyBudget } from "./body-budget.ts";
 export {
   createHttp1Client,
   type Http1Client,

@@ -77,3 +77,12 @@ function framingOf(fields: HttpFields, isOld: boolean): Framing {
   }
   return { kind: "chunks" };
 }
+
+/** The first position that is no line end: some clients send an empty line behind a body. */
+export function skipEmptyLines(bytes: Buffer, at: number): number {
+  let next = at;
+  while (next < bytes.length && (bytes[next] === 0x0d || bytes[next] === 0x0a)) {
+    next += 1;
+  }
+  return next;
+}

@@ -1,4 +1,5 @@
 import { WarmpathError } from "../base/index.ts";
+import { type BodyBudget, noRoomForBody } from "./body-budget.ts";
 import type { FieldsView } from "./types.ts";
 
 /** A request as handlers of the hot path see it, whichever server read it. */
@@ -12,7 +13,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /**
    * The whole body; rejects with `rejected-too-large` as soon as it is known to have more than
-   * `bytesMax`. Once.
+   * `bytesMax`, and with `rejected-queue-full` where too many bodies are on their way. Once.
    */
   readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>>;
   /** The same request for handlers of the platform's kind; instead of `readBody`. */
@@ -22,9 +23,11 @@ export interface HttpRequest {
 /** A request that a server of the platform's kind has read. */
 export class PlatformRequest implements HttpRequest {
   readonly #request: Request;
+  readonly #budget: BodyBudget;
 
-  constructor(request: Request) {
+  constructor(request: Request, budget: BodyBudget) {
     this.#request = request;
+    this.#budget = budget;
   }
 
   get method(): string {
@@ -50,12 +53,20 @@ export class PlatformRequest implements HttpRequest {
     }
     const pieces: Uint8Array[] = [];
     let size = 0;
-    for await (const piece of this.#request.body ?? []) {
-      size += piece.length;
-      if (size > bytesMax) {
-        throw tooLarge(bytesMax);
+    try {
+      for await (const piece of this.#request.body ?? []) {
+        size += piece.length;
+        this.#budget.add(piece.length);
+        if (size > bytesMax) {
+          throw tooLarge(bytesMax);
+        }
+        if (this.#budget.isSpent) {
+          throw noRoomForBody();
+        }
+        pieces.push(piece);
       }
-      pieces.push(piece);
+    } finally {
+      this.#budget.add(-size);
     }
     return Buffer.concat(pieces);
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Socket } from "bun";
 import type { HttpAnswer } from "./answer.ts";
+import { createBodyBudget } from "./body-budget.ts";
 import { ServerConnection } from "./server-connection.ts";
 import type { SocketOwner } from "./socket-owner.ts";
 
@@ -36,6 +37,7 @@ function open(answer: HttpAnswer) {
     },
     date: () => "",
     isClosing: false,
+    bodies: createBodyBudget(Number.POSITIVE_INFINITY),
     onFault: handled.reject,
     takeHttp2: () => undefined,
     onClosed: () => undefined,

@@ -1,11 +1,18 @@
 import type { Socket } from "bun";
+import { after, systemClock } from "../base/index.ts";
 import { answerOfResponse, type HttpAnswer } from "./answer.ts";
 import { AnswerWriter } from "./answer-writer.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import { type BodyReader, createBodyReader } from "./body-reader.ts";
 import { HeadReader } from "./fields.ts";
 import { type BodySource, IncomingRequest } from "./incoming.ts";
 import { Outbox } from "./outbox.ts";
-import { http2Preface, parseRequestHead, type RequestHead } from "./parse-request.ts";
+import {
+  http2Preface,
+  parseRequestHead,
+  type RequestHead,
+  skipEmptyLines,
+} from "./parse-request.ts";
 import type { HttpRequest } from "./request.ts";
 import type { SocketOwner } from "./socket-owner.ts";
 import { Http1Error } from "./types.ts";
@@ -18,6 +25,8 @@ export interface ServerMeans {
   date(): string;
   /** True once the server takes no more requests. */
   readonly isClosing: boolean;
+  /** What all connections together hold of bodies that are being read. */
+  readonly bodies: BodyBudget;
   /** Something here or in a handler's flow went wrong that should not: for the log. */
   onFault(error: unknown): void;
   /** The client speaks HTTP/2: whoever can takes the socket over, with what was read of it. */
@@ -38,6 +47,15 @@ const discardedBytesMax = 16 * 1024 * 1024;
 
 /** An ended connection whose client does not close its side is cut after so long. */
 const lingerSeconds = 8;
+
+/**
+ * A client that has sent its last byte may still read, or be gone: the network does not say which.
+ * One that is gone refuses whatever it is sent, so after a moment, in which most that are quick
+ * have their answer, it is sent an interim response, which every client of HTTP/1.1 passes over.
+ */
+const askedAfterMs = 50;
+/** HTTP/1.0 has none: its clients are taken for gone where the answer takes longer than this. */
+const oldClientMs = 1000;
 
 /** One client's connection: one request after another, each answered before the next is read. */
 export class ServerConnection implements BodySource, SocketOwner {
@@ -60,6 +78,8 @@ export class ServerConnection implements BodySource, SocketOwner {
   /** Nothing more is read; it closes when all is written. */
   #isEnding = false;
   #isGone = false;
+  /** The client has sent all that it will. */
+  #isHalfClosed = false;
   readonly #take = (piece: Buffer): void => {
     this.#discardedBytes += this.#request?.isDiscarded === true ? piece.length : 0;
     this.#request?.push(piece);
@@ -110,6 +130,39 @@ export class ServerConnection implements BodySource, SocketOwner {
 
   timedOut(): void {
     this.cut();
+  }
+
+  /** The client sends no more: it waits for its answers, or has left. */
+  ended(): void {
+    if (this.#isGone || this.#isHalfClosed) {
+      return;
+    }
+    this.#isHalfClosed = true;
+    if (this.#request !== undefined) {
+      // A stream under way is left at once: who meant to read it said so before it began.
+      if (this.#body !== undefined || this.#writer !== undefined) {
+        this.cut();
+      } else {
+        this.#askWhetherGone(this.#request, this.#head?.knowsChunks === true);
+      }
+    } else if (this.#outbox.heldBytes === 0) {
+      this.cut();
+    } else if (this.#laterBytes === 0 && !this.#isEnding) {
+      this.#end();
+    }
+  }
+
+  #askWhetherGone(request: IncomingRequest, knowsInterim: boolean): void {
+    after(systemClock, knowsInterim ? askedAfterMs : oldClientMs, () => {
+      if (this.#isGone || this.#request !== request || this.#writer !== undefined) {
+        return;
+      }
+      if (knowsInterim) {
+        this.#outbox.write(continueLine);
+      } else {
+        this.cut();
+      }
+    });
   }
 
   /** The socket is gone, whoever closed it. */
@@ -194,7 +247,7 @@ export class ServerConnection implements BodySource, SocketOwner {
 
   /** A request begins; what has come of its body is in hand before anybody handles it. */
   #begin(head: RequestHead, bytes: Buffer, at: number): number {
-    const request = new IncomingRequest(head, this);
+    const request = new IncomingRequest(head, this, this.#means.bodies);
     this.#head = head;
     this.#request = request;
     this.#isAnswered = false;
@@ -250,7 +303,7 @@ export class ServerConnection implements BodySource, SocketOwner {
     }
     const framing = {
       usesChunks: head.knowsChunks,
-      isLast: !head.keepsAlive || this.#means.isClosing,
+      isLast: !head.keepsAlive || this.#means.isClosing || this.#isLastOfHalf,
       omitsBody: head.method === "HEAD",
     };
     this.#writer = new AnswerWriter(this.#outbox, framing, (isWhole) => {
@@ -274,7 +327,8 @@ export class ServerConnection implements BodySource, SocketOwner {
     if (this.#isGone || !this.#isAnswered || this.#body !== undefined) {
       return;
     }
-    const closes = isLast || this.#head?.keepsAlive === false || this.#means.isClosing;
+    const closes =
+      isLast || this.#head?.keepsAlive === false || this.#means.isClosing || this.#isLastOfHalf;
     this.#request = undefined;
     this.#writer = undefined;
     if (closes) {
@@ -319,6 +373,11 @@ export class ServerConnection implements BodySource, SocketOwner {
     this.#socket.end();
   }
 
+  /** True where nothing can follow what is being answered. */
+  get #isLastOfHalf(): boolean {
+    return this.#isHalfClosed && this.#laterBytes === 0;
+  }
+
   /** How long the client may be silent, by what it is to do; 0: for ever. */
   get #secondsMax(): number {
     if (this.#body !== undefined) {
@@ -341,12 +400,3 @@ const continueLine = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const badRequest = Buffer.from(
   "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
 );
-
-/** Some clients send an empty line behind a body. */
-function skipEmptyLines(bytes: Buffer, at: number): number {
-  let next = at;
-  while (next < bytes.length && (bytes[next] === 0x0d || bytes[next] === 0x0a)) {
-    next += 1;
-  }
-  return next;
-}

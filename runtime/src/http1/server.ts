@@ -3,6 +3,7 @@ import { httpErrorResponse } from "../rpc/http-error.ts";
 import { listenFault } from "../rpc/listen-fault.ts";
 import type { Listener } from "../rpc/listen-http.ts";
 import { type HttpAnswer, responseOfAnswer } from "./answer.ts";
+import { type BodyBudget, createBodyBudget } from "./body-budget.ts";
 import { createHttp2Annex } from "./http2-annex.ts";
 import { type HttpRequest, PlatformRequest } from "./request.ts";
 import { ServerConnection, type ServerMeans } from "./server-connection.ts";
@@ -19,6 +20,8 @@ export interface ListenHttp1Options {
   readonly clock?: Clock;
   /** True: other processes may listen on the same port, and the kernel shares connections out. */
   readonly sharesPort?: boolean;
+  /** Shared with other listeners of the process. Default: one without a bound. */
+  readonly bodies?: BodyBudget;
 }
 
 /**
@@ -27,6 +30,7 @@ export interface ListenHttp1Options {
  */
 export function listenHttp1(options: ListenHttp1Options): Listener {
   const { host, log, clock = systemClock } = options;
+  const { bodies = createBodyBudget(Number.POSITIVE_INFINITY) } = options;
   const connections = new Set<ServerConnection>();
   const closed = Promise.withResolvers<void>();
   const handle = async (request: HttpRequest): Promise<HttpAnswer | Response> => {
@@ -41,13 +45,14 @@ export function listenHttp1(options: ListenHttp1Options): Listener {
     }
   };
   const annex = createHttp2Annex(async (request) => {
-    const answer = await handle(new PlatformRequest(request));
+    const answer = await handle(new PlatformRequest(request, bodies));
     return answer instanceof Response ? answer : responseOfAnswer(answer);
   });
   let isClosing = false;
   const means: ServerMeans = {
     handle,
     date: createDate(clock),
+    bodies,
     get isClosing() {
       return isClosing;
     },
@@ -74,7 +79,7 @@ export function listenHttp1(options: ListenHttp1Options): Listener {
     data: (socket, bytes) => socket.data.read(bytes),
     drain: (socket) => socket.data.drained(),
     timeout: (socket) => socket.data.timedOut(),
-    end: (socket) => socket.data.closed(),
+    end: (socket) => socket.data.ended(),
     close: (socket) => socket.data.closed(),
     error: (socket, error) => {
       // What a network did has a code; what has none was thrown by us.
@@ -119,6 +124,8 @@ function listen(
       hostname: host,
       port,
       socket,
+      // Who has sent a whole request may close that side and wait for the answer.
+      allowHalfOpen: true,
       ...(sharesPort ? { reusePort: true } : {}),
     });
   } catch (error) {

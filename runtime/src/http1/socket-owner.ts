@@ -5,5 +5,7 @@ export interface SocketOwner {
   drained(): void;
   /** Nothing came for as long as it may take. */
   timedOut(): void;
+  /** The other side sends no more; it may still read. */
+  ended(): void;
   closed(): void;
 }
