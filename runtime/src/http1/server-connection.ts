@@ -15,6 +15,7 @@ import {
 } from "./parse-request.ts";
 import type { HttpRequest } from "./request.ts";
 import type { SocketOwner } from "./socket-owner.ts";
+import { badRequest, continueLine } from "./status-text.ts";
 import { Http1Error } from "./types.ts";
 
 /** What a connection needs of its server. */
@@ -138,6 +139,7 @@ export class ServerConnection implements BodySource, SocketOwner {
       return;
     }
     this.#isHalfClosed = true;
+    this.#outbox.settle();
     if (this.#request !== undefined) {
       // A stream under way is left at once: who meant to read it said so before it began.
       if (this.#body !== undefined || this.#writer !== undefined) {
@@ -395,8 +397,3 @@ export class ServerConnection implements BodySource, SocketOwner {
     writer?.leave();
   }
 }
-
-const continueLine = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
-const badRequest = Buffer.from(
-  "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-);

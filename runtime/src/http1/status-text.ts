@@ -28,3 +28,11 @@ const texts: Readonly<Record<number, string>> = {
 export function statusText(status: number): string {
   return texts[status] ?? "Status";
 }
+
+/** The interim response that lets a client go on; it may come unasked. */
+export const continueLine = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+
+/** The whole answer to what is no request. */
+export const badRequest = Buffer.from(
+  "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+);
