@@ -4,8 +4,9 @@ import { runDecision, tinyPlan } from "./decision.ts";
 
 test("the bench finds each session again, and reports every time it took", () => {
   const { report, bars } = runDecision(tinyPlan, { onProgress: () => undefined });
-  expect(report.rounds).toHaveLength(shapes.length);
-  expect(report.figures).toHaveLength(4 * shapes.length);
+  const fleets = tinyPlan.whole.replicas.length;
+  expect(report.rounds).toHaveLength((1 + fleets) * shapes.length);
+  expect(report.figures).toHaveLength((4 + 6 * fleets) * shapes.length);
   for (const { value } of report.figures) expect(value).toBeGreaterThan(0);
   expect(bars).toEqual([]);
 });

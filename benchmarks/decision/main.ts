@@ -10,9 +10,10 @@ import { fullPlan, quickPlan, runDecision, tinyPlan } from "./decision.ts";
 const help = `npm run bench:decision -- [flags]
 
   Time that the proxy needs to know what a prompt is: cold and for a known session, at 1 to 280 KB, for prompts of
-  many messages and for source text. About a minute.
+  many messages and for source text; then whole decisions, placed and booked among 8, 64 and 512 replicas.
+  About two minutes.
 
-  --quick   ten seconds
+  --quick   half a minute
   --tiny    a second; shows only that the bench works, and holds no bar
   --json    the bars as JSON lines on stdout instead of tables
   --help    this text

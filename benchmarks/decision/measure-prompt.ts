@@ -1,4 +1,4 @@
-import { createPrompts, type Prompts } from "@warmpath/inference-proxy/policy";
+import { createPrompts, type Prompts, type PromptsOptions } from "@warmpath/inference-proxy/policy";
 import { medianOf, quantileOf } from "../report/statistics.ts";
 import { AgentSession, type BodyShape } from "./bodies.ts";
 
@@ -98,22 +98,25 @@ function timed(prompts: Prompts, body: Uint8Array<ArrayBuffer>) {
 }
 
 function benchPrompts(): Prompts {
-  return createPrompts({
-    hash: Bun.hash.rapidhash,
-    memoSeed: 1n,
-    keySeed: 2n,
-    nowMs: () => performance.now(),
-    tokensOf: (_model, bytes) => Math.ceil(bytes / 4),
-    blockTokensOf: () => 16,
-    memoBytesMax: 16 * 2 ** 20,
-    sessions: {
-      sessionsMax: 16_384,
-      marksMax: 2 ** 20,
-      bodyBytesMax: 32 * 2 ** 20,
-      ttlMs: 3_600_000,
-    },
-  });
+  return createPrompts(promptsOptions);
 }
+
+/** What the proxy has by default. */
+export const promptsOptions: PromptsOptions = {
+  hash: Bun.hash.rapidhash,
+  memoSeed: 1n,
+  keySeed: 2n,
+  nowMs: () => performance.now(),
+  tokensOf: (_model, bytes) => Math.ceil(bytes / 4),
+  blockTokensOf: () => 16,
+  memoBytesMax: 16 * 2 ** 20,
+  sessions: {
+    sessionsMax: 16_384,
+    marksMax: 2 ** 20,
+    bodyBytesMax: 32 * 2 ** 20,
+    ttlMs: 3_600_000,
+  },
+};
 
 /** The middle and the nine-in-ten of some times. */
 export function summaryOf(values: readonly number[]): {

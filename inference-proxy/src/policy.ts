@@ -24,6 +24,7 @@ export {
   RecentKeys,
   ReplicaSets,
 } from "./cache-index/index.ts";
+export { promptSummaryOf } from "./call/prompt-summary.ts";
 export {
   createEwma,
   createReplicaPaces,
