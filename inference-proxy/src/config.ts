@@ -3,6 +3,7 @@ import { answerCacheOptions } from "./config/answer-cache.ts";
 import { engineControlOptions } from "./config/engine-controls.ts";
 import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
+import { peerOptions } from "./config/peers.ts";
 import { promptOptions } from "./config/prompt.ts";
 import { providerOptions } from "./config/providers.ts";
 import { receiptOptions } from "./config/receipts.ts";
@@ -235,6 +236,7 @@ export const inferenceProxyOptions = {
   ...receiptOptions,
   ...kvEventOptions,
   ...promptOptions,
+  ...peerOptions,
   ...relayOptions,
 } as const;
 

@@ -64,6 +64,8 @@ export interface InferenceProxyDeps {
   readonly clock: Clock;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
+  /** Where several proxies tell each other what they have booked; absent: each knows its own. */
+  readonly peerBus?: Bus | undefined;
   /** Where the keys of hosted providers are read from. */
   readonly secrets: SecretSource;
   /** Breaks ties of placement. Default: the system's. */
@@ -96,6 +98,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     metrics,
     tracing,
     limitStore: deps.limitStore,
+    peerBus: deps.peerBus,
     secrets: deps.secrets,
   });
   const { call, models, proxyMetrics } = means;

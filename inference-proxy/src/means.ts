@@ -1,4 +1,4 @@
-import type { Metrics, Tracing } from "@warmpath/runtime";
+import type { Bus, Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
 import type { WaitLimits } from "./admit/index.ts";
@@ -29,6 +29,7 @@ import {
   type Limiter,
   type LimitStore,
 } from "./pace/index.ts";
+import { Outbox, type Peers, secretName, startPeers } from "./peers/index.ts";
 import { furthestRefusal, Placer } from "./pick/index.ts";
 import { parseProviders, type SecretSource } from "./providers/index.ts";
 import {
@@ -81,6 +82,8 @@ interface MeansOptions {
   readonly secrets: SecretSource;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
+  /** Where several proxies tell each other what they have booked; absent: each knows its own. */
+  readonly peerBus?: Bus | undefined;
 }
 
 /**
@@ -93,7 +96,8 @@ export function createMeans(options: MeansOptions): Means {
   const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
   const client = createHttp1Client(keptConnections, clock);
   const resilience = createResilience({ config, pool, clock, random, log });
-  const placer = placerFor(pool, random);
+  const outbox = outboxFor(options, pool);
+  const placer = placerFor(pool, random, outbox);
   const placing = guardPlacing(placer, resilience.breakers);
   const limits = queueLimits(config);
   const queued = { pool, placer, placing, clock, watchdog, retryAfterMs, limits };
@@ -108,6 +112,7 @@ export function createMeans(options: MeansOptions): Means {
   const paces = createReplicaPaces();
   const limiter = limiterOf(options, proxyMetrics);
   const kvKnowledge = followEngines(options, pool, placer, proxyMetrics);
+  const peers = peersOf(options, placer, outbox, proxyMetrics);
   const estimates = estimatesOf(config);
   const models = modelsOf(config, pool);
   const receipts = openReceipts({ config, clock, log, metrics: proxyMetrics });
@@ -157,6 +162,7 @@ export function createMeans(options: MeansOptions): Means {
       resilience.close();
       watchdog.close();
       client.close();
+      await peers?.close();
       await limiter.close();
       await kvKnowledge.close();
       await receipts.close();
@@ -175,8 +181,29 @@ function failoverOf(
   return createFailover({ pairs, waitMs, pool, clock, log, metrics });
 }
 
-function placerFor({ endpoints }: Pool, random: Random): Placer {
-  return new Placer({ names: endpoints.map(({ name }) => name), random });
+function placerFor({ endpoints }: Pool, random: Random, listener: Outbox | undefined): Placer {
+  return new Placer({ names: endpoints.map(({ name }) => name), random, listener });
+}
+
+/** What is noted for other proxies; undefined where nothing is told to them. */
+function outboxFor({ config, peerBus }: MeansOptions, { endpoints }: Pool): Outbox | undefined {
+  return peerBus === undefined || config.peerBeatMs === 0
+    ? undefined
+    : new Outbox(endpoints.map(({ name }) => name));
+}
+
+/** The other proxies, where bookings are shared. */
+function peersOf(
+  { config, clock, log, peerBus: bus }: MeansOptions,
+  placing: Placer,
+  outbox: Outbox | undefined,
+  { peers: metrics }: InferenceProxyMetrics,
+): Peers | undefined {
+  if (bus === undefined || outbox === undefined) {
+    return undefined;
+  }
+  const keysOf = secretName(config.promptSecret);
+  return startPeers({ bus, placing, outbox, keysOf, clock, log, metrics, limits: config });
 }
 
 /** The table of routes, joined with what has room now; undefined without a table. */

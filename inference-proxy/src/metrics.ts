@@ -10,6 +10,7 @@ import { type BreakerMetrics, breakerMetrics } from "./breakers/metrics.ts";
 import { type PaceMetrics, paceMetrics } from "./call/limit-metrics.ts";
 import { type PromptMetrics, promptMetrics } from "./call/prompt-metrics.ts";
 import { createKvEventsMetrics, type KvEventsMetrics } from "./kv-events/index.ts";
+import { type PeerMetrics, peerMetrics } from "./peers/metrics.ts";
 import { type RouteMetrics, routeMetrics } from "./providers/route/index.ts";
 import { type ReceiptMetrics, receiptMetrics } from "./receipts/metrics.ts";
 import { createSessionMetrics, type SessionMetrics } from "./sessions/metrics.ts";
@@ -41,6 +42,7 @@ export interface InferenceProxyMetrics
   readonly answerCache: AnswerCacheMetrics;
   readonly kvEvents: KvEventsMetrics;
   readonly sessions: SessionMetrics;
+  readonly peers: PeerMetrics;
 }
 
 /**
@@ -59,6 +61,7 @@ export function createInferenceProxyMetrics(
     ...promptMetrics(metrics),
     answerCache: createAnswerCacheMetrics(metrics, answers),
     ...receiptMetrics(metrics),
+    ...peerMetrics(metrics),
     ...breakerMetrics(metrics),
     kvEvents: createKvEventsMetrics(metrics),
     sessions: createSessionMetrics(metrics),

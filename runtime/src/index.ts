@@ -10,6 +10,7 @@ export {
   controlSubjectOfAll,
   keysRevokedSubject,
   liveSubject,
+  proxyPeersSubject,
   taskEndedSubject,
   taskEndedSubjectOfAll,
   taskEndedSubjectOfTenant,

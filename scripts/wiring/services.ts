@@ -105,6 +105,8 @@ export async function launchInferenceProxy(
     },
     // The proxy closes it with itself.
     limitStore: openLimitStore(context.settings, context.clock),
+    // Nobody else is on a bus of this process.
+    peerBus: context.settings.system.nats === undefined ? undefined : bus,
     fetchLimit: process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"],
   });
   context.defer({ name: "inference proxy", close: (graceMs) => proxy.close(graceMs) });

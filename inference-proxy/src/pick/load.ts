@@ -1,19 +1,39 @@
-/** What this proxy itself has at each replica: counted with each choice, with no scrape between. */
+/**
+ * What is at each replica: what this proxy has booked itself, counted with each choice and no
+ * scrape between, and what others say that they have.
+ */
 export class Load {
-  /** Requests in flight. */
+  /** Own requests in flight. */
   readonly requests: Int32Array;
-  /** Prefill of requests without a first event, in seconds. */
+  /** Own prefill of requests without a first event, in seconds. */
   readonly aheadSeconds: Float64Array;
+  /** Both with what other proxies have: what a choice goes by. */
+  readonly allRequests: Int32Array;
+  readonly allAheadSeconds: Float64Array;
+  readonly #foreignRequests: Int32Array;
+  readonly #foreignAheadSeconds: Float64Array;
 
   constructor(replicas: number) {
     this.requests = new Int32Array(replicas);
     this.aheadSeconds = new Float64Array(replicas);
+    this.allRequests = new Int32Array(replicas);
+    this.allAheadSeconds = new Float64Array(replicas);
+    this.#foreignRequests = new Int32Array(replicas);
+    this.#foreignAheadSeconds = new Float64Array(replicas);
+  }
+
+  /** What other proxies have there now, in place of what they last had. */
+  setForeign(replica: number, requests: number, aheadSeconds: number): void {
+    this.#foreignRequests[replica] = requests;
+    this.#foreignAheadSeconds[replica] = aheadSeconds;
+    this.#sum(replica);
   }
 
   /** Books one request; the result is to be told of its first event and its end, once each. */
   book(replica: number, prefillSeconds: number): BookedLoad {
     this.requests[replica]! += 1;
     this.aheadSeconds[replica]! += prefillSeconds;
+    this.#sum(replica);
     let isAhead = true;
     const firstEvent = (): void => {
       if (!isAhead) {
@@ -23,14 +43,22 @@ export class Load {
       // Sums of fractions drift: an idle replica has exactly nothing ahead.
       const left = this.aheadSeconds[replica]! - prefillSeconds;
       this.aheadSeconds[replica] = left < driftSeconds ? 0 : left;
+      this.#sum(replica);
     };
     return {
       firstEvent,
       end: () => {
         firstEvent();
         this.requests[replica]! -= 1;
+        this.#sum(replica);
       },
     };
+  }
+
+  #sum(replica: number): void {
+    this.allRequests[replica] = this.requests[replica]! + this.#foreignRequests[replica]!;
+    this.allAheadSeconds[replica] =
+      this.aheadSeconds[replica]! + this.#foreignAheadSeconds[replica]!;
   }
 }
 

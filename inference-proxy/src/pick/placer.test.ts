@@ -285,4 +285,73 @@ describe("Placer", () => {
       6 * 256,
     );
   });
+
+  test("what other proxies have booked counts as our own does, until it has ended", () => {
+    const placer = placerOf();
+    const load = { requests: 5, aheadSeconds: 0.5, sessionTokens: 0 };
+    for (const replica of [0, 1, 3]) {
+      placer.setForeign(replica, load);
+    }
+    expect(place(placer, promptOf("s", 5)).endpoint).toBe("c");
+    const { cost } = placer.explain(all, ask(promptOf("t", 5)), 0).at(-1) ?? { cost: 0 };
+    expect(cost).toBeGreaterThan(3);
+    placer.setForeign(0, { requests: 0, aheadSeconds: 0, sessionTokens: 0 });
+    expect(place(placer, promptOf("u", 5)).endpoint).toBe("a");
+    expect(placer.inFlight("d")).toBe(0);
+  });
+
+  test("a session of another proxy goes where that has sent it, and waits for no room", () => {
+    const placer = placerOf();
+    const small = all.map((each) => ({ ...each, kvTokens: 10_000 }));
+    const other = promptOf("elsewhere", 20);
+    placer.hear(2, { ...other, chunks: 18 }, 0);
+    for (const replica of names.keys()) {
+      placer.setForeign(replica, { requests: 0, aheadSeconds: 0, sessionTokens: 7000 });
+    }
+    expect(placer.place(small, ask(promptOf("new", 9)), 1)).toEqual({ reason: "no-room" });
+    const booking = place(placer, other, 2, small);
+    expect([booking.endpoint, booking.cachedTokensExpected]).toEqual(["c", 18 * 256]);
+  });
+
+  test("what was seen here leads over what others say, and what they say is forgotten in time", () => {
+    const placer = placerOf();
+    const prompt = promptOf("s", 20);
+    const booking = place(placer, prompt, 1000);
+    const home = names.indexOf(booking.endpoint);
+    const elsewhere = (home + 1) % names.length;
+    placer.hear(elsewhere, { ...prompt, chunks: 0 }, 1500);
+    finish(booking, prompt, 2000);
+    placer.hear(elsewhere, { ...prompt, chunks: 0 }, 1900);
+    expect(placer.gate.consider(prompt, 2100).home).toBe(home);
+    placer.hear(elsewhere, { ...prompt, chunks: 0 }, 2200);
+    expect(placer.gate.consider(prompt, 2300).home).toBe(elsewhere);
+    // It was counted here, and is counted there now.
+    expect(placer.gate.usedTokens(home)).toBe(0);
+    placer.hear(elsewhere, { ...promptOf("t", 1), chunks: 0 }, 2400);
+    expect(placer.isAdmitted(promptOf("t", 1))).toBe(true);
+    place(placer, promptOf("u", 1), 60_000);
+    expect(placer.isAdmitted(promptOf("t", 1))).toBe(false);
+  });
+
+  test("each turn is told to a listener when it is booked and when it ends", () => {
+    const told: unknown[] = [];
+    const placer = new Placer({
+      names,
+      random: seededRandom(1),
+      listener: {
+        began: ({ sessionId }, replica, nowMs) => told.push(["began", sessionId, replica, nowMs]),
+        ended: ({ sessionId }, replica, nowMs) => told.push(["ended", sessionId, replica, nowMs]),
+      },
+    });
+    const prompt = promptOf("s", 2);
+    const booking = place(placer, prompt, 5);
+    const replica = names.indexOf(booking.endpoint);
+    expect(placer.bookedAt(replica)).toMatchObject({ requests: 1, sessionTokens: 512 });
+    finish(booking, prompt, 9);
+    finish(booking, prompt, 10);
+    expect(told).toEqual([
+      ["began", "s", replica, 5],
+      ["ended", "s", replica, 9],
+    ]);
+  });
 });

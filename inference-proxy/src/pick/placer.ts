@@ -19,10 +19,13 @@ import type {
   BookingEnd,
   Candidate,
   Endpoint,
+  ForeignTurn,
   Placed,
   Placing,
   PromptSummary,
+  ReplicaLoad,
   RequestSummary,
+  TurnListener,
 } from "./types.ts";
 
 /** What is believed of one request before a replica is chosen. */
@@ -82,15 +85,18 @@ export class Placer implements Placing {
   #refusedCount = 0;
   readonly #names: readonly string[];
   readonly #replicas: ReadonlyMap<string, number>;
+  readonly #listener: TurnListener | undefined;
 
   constructor(options: {
     readonly names: readonly string[];
     readonly random: Random;
     readonly gate?: GateOptions;
+    readonly listener?: TurnListener | undefined;
   }) {
     const replicas = options.names.length;
     this.#names = options.names;
     this.#random = options.random;
+    this.#listener = options.listener;
     this.belief = new CacheBelief(replicas);
     this.gate = new SessionGate(replicas, options.gate);
     this.#load = new Load(replicas);
@@ -107,6 +113,32 @@ export class Placer implements Placing {
   inFlight(endpoint: string): number {
     const replica = this.#replicas.get(endpoint);
     return replica === undefined ? 0 : this.#load.requests[replica]!;
+  }
+
+  /** What this proxy has booked at a replica, for other proxies. */
+  bookedAt(replica: number): ReplicaLoad {
+    return {
+      requests: this.#load.requests[replica]!,
+      aheadSeconds: this.#load.aheadSeconds[replica]!,
+      sessionTokens: this.gate.usedTokens(replica),
+    };
+  }
+
+  /** What other proxies have booked at a replica: counted beside our own from now on. */
+  setForeign(replica: number, { requests, aheadSeconds, sessionTokens }: ReplicaLoad): void {
+    this.#load.setForeign(replica, requests, aheadSeconds);
+    this.gate.setForeignTokens(replica, sessionTokens);
+  }
+
+  /**
+   * Another proxy sent a turn with these keys to the replica at `atMs`: a hint of what is cached
+   * there, and of where the session is at home.
+   */
+  hear(replica: number, { sessionId, ...prompt }: ForeignTurn, atMs: number): void {
+    if (prompt.chunks > 0) {
+      this.belief.sent(replica, prompt, atMs);
+    }
+    this.gate.settle(sessionId, replica, atMs);
   }
 
   /** True when the session has its place already, and waits for no room. */
@@ -184,8 +216,8 @@ export class Placer implements Placing {
   #compare(considered: Considered): RefusalCode {
     const best = this.#best;
     const { seconds: quoted } = this.#quotes;
-    const { requests } = this.#load;
-    const count = requests.length;
+    const { allRequests } = this.#load;
+    const count = allRequests.length;
     let furthest = codeOf("unknown-model");
     this.#quotes.writeSeconds();
     best.clear();
@@ -199,7 +231,7 @@ export class Placer implements Placing {
       if (seconds > secondsMax) {
         continue;
       }
-      const inFlight = requests[replica]!;
+      const inFlight = allRequests[replica]!;
       if (!best.wants(seconds, inFlight)) {
         continue;
       }
@@ -250,7 +282,7 @@ export class Placer implements Placing {
   #book({ request: { prompt }, turn }: Considered, replica: number, nowMs: number): Booking {
     const cachedTokensExpected = this.#quotes.cachedTokens(replica);
     const own = this.#quotes.ownSeconds(replica);
-    const isAlone = this.#load.aheadSeconds[replica] === 0;
+    const isAlone = this.#load.allAheadSeconds[replica] === 0;
     const booked: Booked = {
       replica,
       prompt,
@@ -263,6 +295,7 @@ export class Placer implements Placing {
       isReleased: false,
     };
     this.belief.sent(replica, prompt, nowMs);
+    this.#listener?.began(prompt, replica, nowMs);
     return {
       endpoint: this.#names[replica]!,
       cachedTokensExpected,
@@ -284,6 +317,7 @@ export class Placer implements Placing {
     const cachedTokens = end.usage?.cachedTokens;
     const promptTokens = end.usage?.promptTokens;
     this.gate.end(booked.turn, { cachedTokens, promptTokens, rest: end.rest }, nowMs);
+    this.#listener?.ended(booked.prompt, replica, nowMs);
     if (promptTokens === undefined || cachedTokens === undefined) {
       return;
     }

@@ -46,7 +46,7 @@ export class Quotes {
   /** Writes what choosing each replica would cost; see `costOf`. One loop over plain arrays. */
   writeSeconds(): void {
     const { seconds, depths } = this;
-    const { aheadSeconds, requests } = this.#load;
+    const { allAheadSeconds, allRequests } = this.#load;
     const promptTokens = this.#promptTokens;
     const chunkTokens = this.#chunkTokens;
     const homeTokens = this.#homeTokens;
@@ -58,14 +58,14 @@ export class Quotes {
       const own = rates.seconds(replica, promptTokens - cached, promptTokens);
       const left =
         homeTokens > cached ? rates.seconds(replica, homeTokens - cached, promptTokens) : 0;
-      seconds[replica] = costOf(aheadSeconds[replica]!, own, requests[replica]!, left);
+      seconds[replica] = costOf(allAheadSeconds[replica]!, own, allRequests[replica]!, left);
     }
   }
 
   /** Notes what the cost is made of. */
   keep(replica: number, into: Snapshot): void {
-    const ahead = this.#load.aheadSeconds[replica]!;
-    const inFlight = this.#load.requests[replica]!;
+    const ahead = this.#load.allAheadSeconds[replica]!;
+    const inFlight = this.#load.allRequests[replica]!;
     into.keep(replica, ahead, this.ownSeconds(replica), inFlight, this.#leftSeconds(replica));
   }
 

@@ -136,3 +136,25 @@ export interface Booking {
   /** Gives the place back; later calls do nothing. */
   release(end: BookingEnd, nowMs: number): void;
 }
+
+/** What is booked at one replica. */
+export interface ReplicaLoad {
+  /** Requests in flight. */
+  readonly requests: number;
+  /** Prefill without a first event, in seconds. */
+  readonly aheadSeconds: number;
+  /** KV tokens that the sessions admitted there are expected to need. */
+  readonly sessionTokens: number;
+}
+
+/** A turn that another proxy sent somewhere. */
+export type ForeignTurn = Pick<
+  PromptSummary,
+  "keys" | "chunks" | "chunkTokens" | "isExact" | "sessionId"
+>;
+
+/** Is told of each turn that is booked, and of its end. */
+export interface TurnListener {
+  began(prompt: PromptSummary, replica: number, nowMs: number): void;
+  ended(prompt: PromptSummary, replica: number, nowMs: number): void;
+}

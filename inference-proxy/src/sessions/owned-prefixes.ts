@@ -15,11 +15,14 @@ export class OwnedPrefixes {
   readonly #owned: readonly Map<PrefixKey, Owned>[];
   /** Distinct tokens for each replica. */
   readonly tokens: Float64Array;
+  /** What sessions of other proxies need there, as those say. */
+  readonly foreignTokens: Float64Array;
 
   constructor(replicas: number) {
     this.#sets = new ReplicaSets(replicas);
     this.#owned = Array.from({ length: replicas }, () => new Map<PrefixKey, Owned>());
     this.tokens = new Float64Array(replicas);
+    this.foreignTokens = new Float64Array(replicas);
   }
 
   /** Returns the tokens that nobody owned there before. */

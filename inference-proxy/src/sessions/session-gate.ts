@@ -2,6 +2,7 @@ import { GapModel } from "./gap-model.ts";
 import { OwnedPrefixes } from "./owned-prefixes.ts";
 import { ShareControl } from "./share-control.ts";
 import {
+  elsewhereRest,
   type GateOptions,
   type SessionTurn,
   type Standing,
@@ -120,6 +121,28 @@ export class SessionGate {
     this.#capacityTokens[replica] = tokens;
   }
 
+  /** Tokens that sessions of other proxies need at a replica: no room for ours. */
+  setForeignTokens(replica: number, tokens: number): void {
+    this.#owned.foreignTokens[replica] = tokens;
+  }
+
+  /**
+   * Another proxy had a turn of the session at `atMs`: it is at home there, and counted by that
+   * one. Passed over while a turn is under way here, or one has ended since.
+   */
+  settle(sessionId: string, replica: number, atMs: number): void {
+    const session = this.#sessions.get(sessionId) ?? newSession();
+    if (session.running > 0 || (session.resting?.sinceMs ?? atMs) > atMs) {
+      return;
+    }
+    this.#endRest(session, atMs);
+    this.#release(session);
+    session.home = replica;
+    session.resting = { kind: elsewhereRest, sinceMs: atMs, askedAtMs: undefined, isGone: false };
+    this.#resting.add(session);
+    this.#remember(sessionId, session);
+  }
+
   /**
    * A turn asks for its place, perhaps not for the first time. `hasRoom` speaks of this turn until
    * the next one is considered.
@@ -147,7 +170,7 @@ export class SessionGate {
   /** True when the session last considered fits in there beside those that are admitted. */
   hasRoom(replica: number): boolean {
     const turn = this.#turn;
-    const used = this.usedTokens(replica);
+    const used = this.usedTokens(replica) + this.#owned.foreignTokens[replica]!;
     // An empty replica takes anybody: whoever is larger than its share must be served too. Sums of
     // fractions drift, so nobody's tokens are less than one.
     if (turn === undefined || turn.sessionId === "" || used < 1) {
@@ -184,7 +207,7 @@ export class SessionGate {
     for (let chunk = session.chunks; chunk < turn.chunks; chunk += 1) {
       session.uniqueTokens += this.#owned.add(replica, turn.keys[chunk]!, turn.chunkTokens);
     }
-    this.#endRest(session);
+    this.#endRest(session, undefined);
     session.home = replica;
     session.keys = turn.keys;
     session.chunks = turn.chunks;
@@ -266,12 +289,12 @@ export class SessionGate {
     }
   }
 
-  /** A turn of it goes to a replica: it has come back. */
-  #endRest(session: Session): void {
+  /** A turn of it goes to a replica: it has come back, elsewhere if it has not asked here. */
+  #endRest(session: Session, elsewhereAtMs: number | undefined): void {
     if (session.resting === undefined) {
       return;
     }
-    const { kind, sinceMs, askedAtMs = sinceMs, isGone } = session.resting;
+    const { kind, sinceMs, askedAtMs = elsewhereAtMs ?? sinceMs, isGone } = session.resting;
     this.#gaps.returned(kind, askedAtMs - sinceMs, isGone);
     this.#setDiscount(session, 0);
     session.resting = undefined;

@@ -41,6 +41,9 @@ export const stopRest = "stop";
  */
 export const failedRest = "failed";
 
+/** The rest of a session whose last turn another proxy had. */
+export const elsewhereRest = "elsewhere";
+
 /** The rest while tools run whose names were not seen. */
 export const toolRest = "tools";
 

@@ -60,6 +60,8 @@ export async function startTestProxy(
     readonly secrets?: Readonly<Record<string, string>>;
     /** Where it shares its limits with others. */
     readonly limitStore?: LimitStore;
+    /** Where it tells others what it has booked. */
+    readonly peerBus?: Bus;
   } = {},
 ): Promise<TestProxy> {
   const { log = silentLogger, clock = systemClock, tracing = tracingOff } = options;
@@ -97,6 +99,7 @@ export async function startTestProxy(
     },
     fetchLimit: "65336",
     limitStore: options.limitStore,
+    peerBus: options.peerBus,
   });
   const url = `http://127.0.0.1:${proxy.httpPort}`;
   return {

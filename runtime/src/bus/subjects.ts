@@ -47,6 +47,11 @@ export function agentsChangedSubject(): string {
   return `${root}.agents.changed`;
 }
 
+/** What inference proxies have booked, told to each other. */
+export function proxyPeersSubject(): string {
+  return `${root}.proxy.peers`;
+}
+
 /** Tasks are ready in a lane; whoever has room may claim one. */
 export function workReadySubject(lane: string): string {
   return `${root}.work.${word(lane)}`;

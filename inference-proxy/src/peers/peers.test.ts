@@ -1,0 +1,207 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "@warmpath/runtime/base";
+import { readBeat, writeBeat } from "./beat-text.ts";
+import { Outbox } from "./outbox.ts";
+import { PeerTable } from "./peer-table.ts";
+import { secretName } from "./share.ts";
+import type { Beat, PeerLoad } from "./types.ts";
+
+const names = ["a:1", "b:1"];
+const bytesMax = 100_000;
+
+function beat(over: Partial<Beat> = {}): Beat {
+  return {
+    from: "peer",
+    number: 1,
+    keysOf: "x",
+    isLast: false,
+    loads: [{ replica: "a:1", requests: 3, aheadMs: 250, sessionTokens: 9000 }],
+    homes: [
+      { session: "acme/s", replica: "b:1", agoMs: 5, chunkTokens: 256.5, keys: [1, 2 ** 52] },
+    ],
+    ...over,
+  };
+}
+
+describe("a beat on the bus", () => {
+  test("is read as it was written", () => {
+    expect(readBeat(writeBeat(beat()), bytesMax)).toEqual(beat());
+    expect(readBeat(writeBeat(beat({ loads: [], homes: [] })), bytesMax)).toMatchObject({
+      loads: [],
+      homes: [],
+    });
+  });
+
+  test("whatever is not exactly one is none, and nothing throws", () => {
+    const text = new TextDecoder().decode(writeBeat(beat()));
+    const broken = [
+      "",
+      "null",
+      "[]",
+      "{}",
+      text.slice(0, -1),
+      text.replace('"v":1', '"v":2'),
+      text.replace("250", "-1"),
+      text.replace("250", "0.5"),
+      text.replace("9000", "1e300"),
+      text.replace('"acme/s"', "7"),
+      text.replace('"acme/s"', `"${"s".repeat(600)}"`),
+      text.replace("256.5", '"256"'),
+      text.replace("4503599627370496", "9007199254740993"),
+      text.replace('"loads":[[', '"loads":[[[],'),
+      text.replace('"isLast":false', '"isLast":0'),
+    ];
+    for (const each of broken) {
+      expect([each, readBeat(new TextEncoder().encode(each), bytesMax)]).toEqual([each, undefined]);
+    }
+    expect(readBeat(writeBeat(beat()), 10)).toBeUndefined();
+    const random = seededRandom(3);
+    const bytes = writeBeat(beat());
+    for (let round = 0; round < 2000; round += 1) {
+      const bent = Uint8Array.from(bytes);
+      bent[Math.floor(random.next() * bent.length)] = Math.floor(random.next() * 256);
+      expect(() => readBeat(bent, bytesMax)).not.toThrow();
+    }
+  });
+
+  test("equal secrets have equal names, which do not tell them", () => {
+    expect(secretName("one")).toBe(secretName("one"));
+    expect(secretName("one")).not.toBe(secretName("two"));
+    expect(secretName("one")).not.toContain("one");
+    expect(secretName(undefined)).toBe("");
+  });
+});
+
+describe("PeerTable", () => {
+  const tableOf = (peersMax = 10) => {
+    const loads = new Map<number, Omit<PeerLoad, "replica">>();
+    const limits = { peerSilentMs: 1000, peersMax };
+    const onForeign = (replica: number, load: Omit<PeerLoad, "replica">) =>
+      loads.set(replica, load);
+    return { loads, table: new PeerTable({ self: "me", names, limits, onForeign }) };
+  };
+  const none = { requests: 0, aheadMs: 0, sessionTokens: 0 };
+
+  test("sums what peers have booked, each by its last beat", () => {
+    const { table, loads } = tableOf();
+    expect(table.take(beat(), 0)).toBe("taken");
+    expect(table.take(beat({ from: "other" }), 0)).toBe("taken");
+    expect(loads.get(0)).toEqual({ requests: 6, aheadMs: 500, sessionTokens: 18_000 });
+    expect(table.take(beat({ number: 2, loads: [] }), 1)).toBe("taken");
+    expect(loads.get(0)).toEqual({ requests: 3, aheadMs: 250, sessionTokens: 9000 });
+  });
+
+  test("passes over its own beats, late and repeated ones, and replicas it does not know", () => {
+    const { table, loads } = tableOf();
+    expect(table.take(beat({ from: "me" }), 0)).toBe("own");
+    expect(table.take(beat({ number: 5, loads: [] }), 0)).toBe("taken");
+    expect(table.take(beat({ number: 5 }), 0)).toBe("late");
+    expect(table.take(beat({ number: 4 }), 0)).toBe("late");
+    const unknown = [{ replica: "z:1", requests: 1, aheadMs: 1, sessionTokens: 1 }];
+    expect(table.take(beat({ number: 6, loads: unknown }), 0)).toBe("taken");
+    expect(loads.size).toBe(0);
+  });
+
+  test("forgets who says goodbye and who falls silent", () => {
+    const { table, loads } = tableOf();
+    table.take(beat({ from: "polite" }), 0);
+    table.take(beat({ from: "dead" }), 0);
+    table.take(beat({ from: "polite", number: 2, isLast: true, loads: [] }), 10);
+    expect(loads.get(0)?.requests).toBe(3);
+    expect(table.forgetSilent(1000)).toBe(0);
+    expect(table.forgetSilent(1001)).toBe(1);
+    expect(loads.get(0)).toEqual(none);
+    expect(table.size).toBe(0);
+  });
+
+  test("listens to so many peers and no more", () => {
+    const { table, loads } = tableOf(2);
+    const taken = ["a", "b", "c", "a"].map((from, index) =>
+      table.take(beat({ from, number: index + 1 }), 0),
+    );
+    expect(taken).toEqual(["taken", "taken", "crowded", "taken"]);
+    expect(loads.get(0)?.requests).toBe(6);
+  });
+
+  test("whatever comes in whatever order, nothing is left when all have gone", () => {
+    const { table, loads } = tableOf(4);
+    const random = seededRandom(7);
+    const int = (below: number) => Math.floor(random.next() * below);
+    for (let round = 0; round < 2000; round += 1) {
+      const heard = names.slice(int(2)).map((replica) => ({
+        replica,
+        requests: int(100),
+        aheadMs: int(10_000),
+        sessionTokens: int(1_000_000),
+      }));
+      const from = `p${int(6)}`;
+      table.take(beat({ from, number: int(500), isLast: int(10) === 0, loads: heard }), round);
+      if (int(20) === 0) {
+        table.forgetSilent(round + int(900));
+      }
+    }
+    table.forgetSilent(1e9);
+    expect([loads.get(0), loads.get(1)]).toEqual([none, none]);
+  });
+});
+
+describe("Outbox", () => {
+  const promptOf = (sessionId: string, chunks = 3) => ({
+    sessionId,
+    chunks,
+    chunkTokens: 256,
+    keys: Array.from({ length: chunks + 1 }, (_, index) => index + 1),
+  });
+
+  test("tells each session's last turn once, with the keys of whole chunks", () => {
+    const outbox = new Outbox(names);
+    const prompt = promptOf("s");
+    outbox.began(promptOf("s", 2), 0, 0);
+    outbox.began(prompt, 1, 10);
+    outbox.ended(prompt, 1, 20);
+    outbox.began(promptOf(""), 0, 20);
+    expect(outbox.take(bytesMax, 25)).toEqual([
+      { session: "s", replica: "b:1", agoMs: 5, chunkTokens: 256, keys: [1, 2, 3] },
+    ]);
+    expect(outbox.take(bytesMax, 25)).toEqual([]);
+  });
+
+  test("tells the end of a turn without its keys, and not over the next turn's begin", () => {
+    const outbox = new Outbox(names);
+    const first = promptOf("s");
+    outbox.began(first, 0, 0);
+    outbox.take(bytesMax, 0);
+    outbox.ended(first, 0, 10);
+    expect(outbox.take(bytesMax, 10)).toMatchObject([{ replica: "a:1", keys: [] }]);
+    outbox.began(promptOf("s"), 1, 20);
+    outbox.ended(first, 0, 30);
+    expect(outbox.take(bytesMax, 30)).toMatchObject([{ replica: "b:1", keys: [1, 2, 3] }]);
+  });
+
+  test("fits its bytes: what finds no room waits, what never fits is dropped", () => {
+    const outbox = new Outbox(names);
+    for (let index = 0; index < 40; index += 1) {
+      outbox.began(promptOf(`s${index}`, 100), 0, 0);
+    }
+    let told = 0;
+    while (outbox.size > 0) {
+      const homes = outbox.take(10_000, 0);
+      told += homes.length;
+      expect(homes.length).toBeGreaterThan(0);
+      expect(writeBeat(beat({ homes })).byteLength).toBeLessThan(10_000 + 200);
+    }
+    expect([told, outbox.dropped]).toEqual([40, 0]);
+    outbox.began(promptOf("large", 1000), 0, 0);
+    expect([outbox.take(1000, 0), outbox.size, outbox.dropped]).toEqual([[], 0, 1]);
+  });
+
+  test("keeps the latest sessions while nobody takes them, and no endless names", () => {
+    const outbox = new Outbox(names);
+    for (let index = 0; index < 5000; index += 1) {
+      outbox.began(promptOf(`s${index}`, 1), 0, index);
+    }
+    outbox.began(promptOf("n".repeat(300)), 0, 5000);
+    expect([outbox.size, outbox.dropped]).toEqual([4096, 904]);
+    expect(outbox.take(bytesMax, 5000)[0]?.session).toBe("s904");
+  });
+});
