@@ -6,7 +6,7 @@ export interface Beat {
   readonly from: string;
   /** Grows with each beat: what comes late or twice is passed over. */
   readonly number: number;
-  /** Names the secret of its prompt keys; keys of another secret say nothing. Empty: it has none. */
+  /** Names the secret of its prompt keys; keys of another one say nothing. Empty: it has none. */
   readonly keysOf: string;
   /** True in its last beat: what it had booked has ended. */
   readonly isLast: boolean;
