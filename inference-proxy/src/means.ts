@@ -3,6 +3,7 @@ import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/r
 import { createHttp1Client } from "@warmpath/runtime/http1";
 import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
+import { createCacheNews } from "./call/cache-news.ts";
 import { createCostAccounts } from "./call/cost-accounts.ts";
 import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
 import { guardPlacing } from "./call/guard-placing.ts";
@@ -15,12 +16,7 @@ import { createCallPrompts } from "./call/prompts.ts";
 import { createReplicaGates } from "./call/replica-gate.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
-import {
-  type CacheNews,
-  type KvKnowledge,
-  parseConfiguredSources,
-  startKvKnowledge,
-} from "./kv-events/index.ts";
+import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
 import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
 import {
@@ -293,7 +289,7 @@ function followEngines(
     random,
     log,
     metrics,
-    news: newsFor(placer, names),
+    news: createCacheNews(placer, names),
     limits: {
       isDiscovering: config.kvEventsDiscovered,
       timeoutMs: config.probeTimeoutMs,
@@ -302,24 +298,6 @@ function followEngines(
       messageBytesMax: config.kvEventsMessageBytesMax,
     },
   });
-}
-
-/** What engines say goes where placement looks. */
-function newsFor({ belief }: Placer, names: readonly string[]): CacheNews {
-  const indices = new Map(names.map((name, index) => [name, index]));
-  const told = (tell: (replica: number) => void) => (name: string) => {
-    const replica = indices.get(name);
-    if (replica !== undefined) {
-      tell(replica);
-    }
-  };
-  return {
-    stored: (name, keys) => told((replica) => belief.stored(replica, keys))(name),
-    removed: (name, keys) => told((replica) => belief.removed(replica, keys))(name),
-    cleared: told((replica) => belief.cleared(replica)),
-    forgotten: told((replica) => belief.forgotten(replica)),
-    trusted: (name, isTrusted) => told((replica) => belief.trusted(replica, isTrusted))(name),
-  };
 }
 
 /** People hear once that limits are not shared now, and once that they are again. */

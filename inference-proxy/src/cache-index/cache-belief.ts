@@ -64,7 +64,9 @@ export class CacheBelief {
   /** KV tokens of a replica, as its engine says. */
   setCapacity(replica: number, tokens: number): void {
     this.#capacityTokens[replica] = tokens;
-    this.#told.setKeysMax(replica, Math.ceil(tokens / blockTokensMin) * keysPerBlock);
+    const blocksMax = Math.ceil(tokens / blockTokensMin);
+    this.#told.setKeysMax(replica, blocksMax * keysPerBlock);
+    this.#history.setKeysMax(replica, blocksMax);
   }
 
   /** Writes how many leading chunks of the prompt each replica is believed to hold. */
@@ -86,11 +88,15 @@ export class CacheBelief {
   /** The prompt goes to the replica. */
   sent(replica: number, { keys, chunks, chunkTokens }: KeyedPrompt, nowMs: number): void {
     const capacity = this.#capacityTokens[replica];
-    if (capacity !== undefined && chunkTokens > 0) {
-      const keysMax = Math.floor((capacity / chunkTokens) * this.#survival[replica]!);
-      this.#history.setKeysMax(replica, keysMax);
+    if (capacity !== undefined) {
+      this.#history.setTokensMax(replica, capacity * this.#survival[replica]!);
     }
-    this.#history.record(replica, (chunk) => keys[chunk]!, chunks, nowMs, true);
+    this.#history.record(replica, (chunk) => keys[chunk]!, chunks, nowMs, true, chunkTokens);
+  }
+
+  /** What was sent at `sentAtMs` was served nothing: the replica has computed none of it. */
+  unsent(replica: number, { keys, chunks }: KeyedPrompt, sentAtMs: number): void {
+    this.#history.unrecord(replica, (chunk) => keys[chunk]!, chunks, sentAtMs);
   }
 
   /**
@@ -110,10 +116,12 @@ export class CacheBelief {
     }
   }
 
+  /** Each of several ranks behind one address tells of its own copies: the last one counts. */
   removed(replica: number, keys: readonly PrefixKey[]): void {
     for (const key of keys) {
-      this.#told.delete(replica, key);
-      this.#history.delete(replica, key);
+      if (this.#told.delete(replica, key)) {
+        this.#history.delete(replica, key);
+      }
     }
   }
 

@@ -87,3 +87,68 @@ test("keys of texts take no place of the blocks that they end in", () => {
   belief.writeDepths({ keys, chunks: 10, chunkTokens: 16, isExact: true }, depths);
   expect([...depths]).toEqual([10]);
 });
+
+test("a block that two ranks behind one address hold is there until both have removed it", () => {
+  const belief = new CacheBelief(1);
+  const prompt = { keys: [1, 2], chunks: 2, chunkTokens: 16, isExact: true };
+  const depths = new Int32Array(1);
+  const depth = () => {
+    belief.writeDepths(prompt, depths);
+    return depths[0];
+  };
+  belief.sent(0, prompt, 0);
+  belief.stored(0, [1, 2]);
+  belief.stored(0, [1, 2]);
+  belief.removed(0, [2]);
+  // Our own history as well, which takes over whenever the events are not trusted.
+  for (const isTrusted of [true, false]) {
+    belief.trusted(0, isTrusted);
+    expect(depth()).toBe(2);
+  }
+  belief.removed(0, [2]);
+  for (const isTrusted of [true, false]) {
+    belief.trusted(0, isTrusted);
+    expect(depth()).toBe(1);
+  }
+});
+
+test("a cache's history is bounded in tokens, whatever chunks its prompts were cut into", () => {
+  const belief = new CacheBelief(1);
+  belief.setCapacity(0, 16_000);
+  const depths = new Int32Array(1);
+  const blocks = Array.from({ length: 500 }, (_, block) => block);
+  const exact = { keys: blocks, chunks: 500, chunkTokens: 16, isExact: true };
+  const text = { keys: [1001, 1002, 1003], chunks: 3, chunkTokens: 256, isExact: false };
+  belief.sent(0, exact, 0);
+  belief.sent(0, text, 1);
+  belief.writeDepths(exact, depths);
+  expect([...depths]).toEqual([500]);
+  // What is too much goes from the end of what was not used for longest.
+  const keys = Array.from({ length: 40 }, (_, chunk) => 2000 + chunk);
+  belief.sent(0, { keys, chunks: 40, chunkTokens: 256, isExact: false }, 2);
+  belief.writeDepths(exact, depths);
+  expect(depths[0]).toBe((16_000 - 43 * 256) / 16);
+});
+
+test("what was sent and served nothing is not believed, unless others sent it too", () => {
+  const belief = new CacheBelief(1);
+  const depths = new Int32Array(1);
+  const promptOf = (chunks: number) => ({
+    keys: [1, 2, 3, 4],
+    chunks,
+    chunkTokens: 256,
+    isExact: false,
+  });
+  const depth = () => {
+    belief.writeDepths(promptOf(4), depths);
+    return depths[0];
+  };
+  belief.sent(0, promptOf(2), 1);
+  belief.sent(0, promptOf(4), 2);
+  belief.unsent(0, promptOf(4), 2);
+  expect(depth()).toBe(2);
+  belief.sent(0, promptOf(4), 3);
+  belief.sent(0, promptOf(3), 4);
+  belief.unsent(0, promptOf(4), 3);
+  expect(depth()).toBe(3);
+});

@@ -44,12 +44,16 @@ export class CacheIndex {
     if (counts.size > this.#keysMax[replica]!) this.#forgetOldest(replica);
   }
 
-  delete(replica: number, key: PrefixKey): void {
+  /** Takes one copy away; true when none is left. */
+  delete(replica: number, key: PrefixKey): boolean {
     const counts = this.#counts[replica]!;
     const count = counts.get(key);
-    if (count === undefined) return;
-    if (count > 1) counts.set(key, count - 1);
-    else this.#forget(replica, key);
+    if (count !== undefined && count > 1) {
+      counts.set(key, count - 1);
+      return false;
+    }
+    if (count !== undefined) this.#forget(replica, key);
+    return true;
   }
 
   clear(replica: number): void {

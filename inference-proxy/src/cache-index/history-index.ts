@@ -9,12 +9,14 @@ import type { PrefixKey } from "./types.ts";
  */
 export class HistoryIndex {
   readonly #keysMax: number[];
+  readonly #tokensMax: number[];
   readonly #sets: ReplicaSets;
   readonly #recent: RecentKeys[];
 
   /** One bound for each replica. */
   constructor(keysMax: readonly number[]) {
     this.#keysMax = [...keysMax];
+    this.#tokensMax = keysMax.map(() => Number.POSITIVE_INFINITY);
     this.#sets = new ReplicaSets(keysMax.length);
     this.#recent = keysMax.map(() => new RecentKeys());
   }
@@ -26,6 +28,12 @@ export class HistoryIndex {
 
   setKeysMax(replica: number, keysMax: number): void {
     this.#keysMax[replica] = keysMax;
+    this.#shrink(replica);
+  }
+
+  /** Bounds what the keys of one replica stand for: prompts are not all cut into equal chunks. */
+  setTokensMax(replica: number, tokensMax: number): void {
+    this.#tokensMax[replica] = tokensMax;
     this.#shrink(replica);
   }
 
@@ -45,6 +53,7 @@ export class HistoryIndex {
   /**
    * Remembers that a prompt was sent to the replica. With `endsFirst` the end of a prompt is
    * forgotten before its beginning, as engines evict; otherwise its beginning goes first.
+   * `chunkTokens`: what each key stands for.
    */
   record(
     replica: number,
@@ -52,13 +61,28 @@ export class HistoryIndex {
     chunks: number,
     nowMs: number,
     endsFirst: boolean,
+    chunkTokens = 0,
   ): void {
     const recent = this.#recent[replica]!;
     for (let step = 0; step < chunks; step++) {
       const key = keyAt(endsFirst ? chunks - 1 - step : step);
-      if (recent.touch(key, nowMs)) this.#sets.add(key, replica);
+      if (recent.touch(key, nowMs, chunkTokens)) this.#sets.add(key, replica);
     }
     this.#shrink(replica);
+  }
+
+  /** Takes back what was recorded at `atMs`: what others had recorded, or have since, stays. */
+  unrecord(
+    replica: number,
+    keyAt: (chunk: number) => PrefixKey,
+    chunks: number,
+    atMs: number,
+  ): void {
+    const recent = this.#recent[replica]!;
+    for (let chunk = chunks - 1; chunk >= 0; chunk--) {
+      const key = keyAt(chunk);
+      if (recent.isOnlyOf(key, atMs)) this.delete(replica, key);
+    }
   }
 
   delete(replica: number, key: PrefixKey): void {
@@ -80,7 +104,9 @@ export class HistoryIndex {
 
   #shrink(replica: number): void {
     const recent = this.#recent[replica]!;
-    while (recent.size > this.#keysMax[replica]!) this.#forgetOldest(replica);
+    while (recent.size > this.#keysMax[replica]! || recent.tokens > this.#tokensMax[replica]!) {
+      this.#forgetOldest(replica);
+    }
   }
 
   #forgetOldest(replica: number): void {

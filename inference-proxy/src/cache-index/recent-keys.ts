@@ -3,19 +3,27 @@ import type { PrefixKey } from "./types.ts";
 const none = -1;
 
 /**
- * Keys in the order of their last use, with its time. A list threaded through arrays: a touch costs
+ * Keys in the order of their last use, with its time and the tokens that each stands for. A list threaded through arrays: a touch costs
  * one look-up, where a `Map` that is kept in order costs a removal and an insertion.
  */
 export class RecentKeys {
   readonly #slots = new Map<PrefixKey, number>();
   readonly #keys: PrefixKey[] = [];
   readonly #usedAtMs: number[] = [];
+  readonly #addedAtMs: number[] = [];
+  readonly #tokens: number[] = [];
   /** Towards the least recent and towards the most recent. */
   readonly #older: number[] = [];
   readonly #newer: number[] = [];
   readonly #free: number[] = [];
   #oldest = none;
   #newest = none;
+  #allTokens = 0;
+
+  /** Tokens that all keys stand for together. */
+  get tokens(): number {
+    return this.#allTokens;
+  }
 
   get size(): number {
     return this.#slots.size;
@@ -27,14 +35,17 @@ export class RecentKeys {
     return { key: this.#keys[this.#oldest]!, usedAtMs: this.#usedAtMs[this.#oldest]! };
   }
 
-  /** Makes it the most recent; true when it is new. */
-  touch(key: PrefixKey, nowMs: number): boolean {
+  /** Makes it the most recent; true when it is new, and stands for so many tokens from then on. */
+  touch(key: PrefixKey, nowMs: number, tokens = 0): boolean {
     const known = this.#slots.get(key);
     const slot = known ?? this.#free.pop() ?? this.#keys.length;
     this.#usedAtMs[slot] = nowMs;
     if (known === undefined) {
       this.#slots.set(key, slot);
       this.#keys[slot] = key;
+      this.#addedAtMs[slot] = nowMs;
+      this.#tokens[slot] = tokens;
+      this.#allTokens += tokens;
     } else {
       if (slot === this.#newest) return false;
       this.#unlink(slot);
@@ -47,9 +58,16 @@ export class RecentKeys {
     return known === undefined;
   }
 
+  /** True for a key that was new then and has not been used since. */
+  isOnlyOf(key: PrefixKey, atMs: number): boolean {
+    const slot = this.#slots.get(key);
+    return slot !== undefined && this.#addedAtMs[slot] === atMs && this.#usedAtMs[slot] === atMs;
+  }
+
   delete(key: PrefixKey): void {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
+    this.#allTokens -= this.#tokens[slot]!;
     this.#slots.delete(key);
     this.#unlink(slot);
     this.#free.push(slot);

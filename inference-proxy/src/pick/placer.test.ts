@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
-import { stopRest } from "../sessions/index.ts";
+import { failedRest, stopRest } from "../sessions/index.ts";
 import {
   type Booking,
   type Candidate,
@@ -353,5 +353,19 @@ describe("Placer", () => {
       ["began", "s", replica, 5],
       ["ended", "s", replica, 9],
     ]);
+  });
+
+  test("a replica that failed a prompt is not believed to hold it", () => {
+    const placer = placerOf();
+    const prompt = promptOf("a", 40);
+    const failed = place(placer, prompt, 1);
+    expect(placer.uncachedTokens(prompt)).toBeLessThan(200);
+    failed.release({ rest: failedRest }, 2);
+    expect(placer.uncachedTokens(prompt)).toBe(prompt.promptTokens);
+    const served = place(placer, prompt, 3);
+    served.firstEvent(4);
+    // A stream that is cut was computed all the same.
+    served.release({ rest: failedRest }, 5);
+    expect(placer.uncachedTokens(prompt)).toBeLessThan(200);
   });
 });

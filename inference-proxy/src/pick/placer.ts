@@ -3,6 +3,7 @@ import { CacheBelief } from "../cache-index/index.ts";
 import { PrefillRates } from "../learn/index.ts";
 import {
   type AdmittedTurn,
+  failedRest,
   type GateOptions,
   SessionGate,
   type SessionTurn,
@@ -312,6 +313,9 @@ export class Placer implements Placing {
       return;
     }
     booked.isReleased = true;
+    if (end.rest === failedRest && booked.firstEventSeconds === undefined) {
+      this.belief.unsent(booked.replica, booked.prompt, booked.sentAtMs);
+    }
     booked.load.end();
     const { replica, firstEventSeconds, isAlone, cachedTokensExpected } = booked;
     const cachedTokens = end.usage?.cachedTokens;

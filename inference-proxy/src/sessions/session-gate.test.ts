@@ -164,6 +164,27 @@ describe("SessionGate", () => {
     expect(gate.consider(turn, 3)).toMatchObject({ home: 1, isDisplaced: false });
   });
 
+  test("a turn that was under way when its replica lost its cache is no sign of too little room", () => {
+    const shareAfter = (loses: boolean): number => {
+      const gate = gateOf(2);
+      const turn = { ...turnOf("a", 6), chunkTokens: 100_000 };
+      gate.consider(turn, 0);
+      const usage = { promptTokens: 600_000, rest: "bash" };
+      gate.end(gate.admit(turn, 0), { ...usage, cachedTokens: 0 }, 1);
+      gate.consider(turn, 2);
+      const second = gate.admit(turn, 0);
+      if (loses) {
+        gate.lose(0);
+      }
+      gate.end(second, { ...usage, cachedTokens: 0 }, 3);
+      gate.consider(turn, 10_000);
+      gate.consider(turn, 20_000);
+      return gate.shareOf(0);
+    };
+    expect(shareAfter(true)).toBe(0.7);
+    expect(shareAfter(false)).toBeLessThan(0.7);
+  });
+
   test("a prompt that was rewritten frees what it no longer needs", () => {
     const gate = gateOf();
     const first = turnOf("a", 6);

@@ -231,7 +231,8 @@ export class SessionGate {
       session.promptTokens = end.promptTokens;
       session.promptChunks = chunks;
     }
-    if (end.cachedTokens !== undefined && expectedTokens > 0) {
+    // A turn that was under way when its replica lost its cache could find nothing.
+    if (end.cachedTokens !== undefined && expectedTokens > 0 && session.home === replica) {
       this.#share.observe(replica, expectedTokens, end.cachedTokens);
     }
     if (session.running === 0) {
