@@ -3,8 +3,9 @@ import type { PrefixKey } from "./types.ts";
 const none = -1;
 
 /**
- * Keys in the order of their last use, with its time and the tokens that each stands for. A list threaded through arrays: a touch costs
- * one look-up, where a `Map` that is kept in order costs a removal and an insertion.
+ * Keys in the order of their last use, with its time and the tokens that each stands for. A list
+ * threaded through arrays: a touch costs one look-up, where a `Map` that is kept in order costs a
+ * removal and an insertion.
  */
 export class RecentKeys {
   readonly #slots = new Map<PrefixKey, number>();
