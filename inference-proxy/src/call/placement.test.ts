@@ -147,6 +147,38 @@ describe("placement", () => {
   });
 });
 
+describe("contexts of different length", () => {
+  test("prompts go where they fit; counted ones that fit nowhere are refused with both numbers", async () => {
+    const engines = [100, 200].map((contextTokens) => startFakeEngine({ contextTokens }));
+    opened.push(...engines);
+    const proxy = await startTestProxy(engines, {});
+    opened.push(proxy);
+    for (const engine of engines) {
+      engine.answer = () => streamOf(helloStream);
+    }
+    const post = (tokens: number) =>
+      proxy.post("/v1/completions", {
+        model: "tiny",
+        stream: true,
+        prompt: Array.from({ length: tokens }, (_, index) => index),
+      });
+    for (let round = 0; round < 8; round += 1) {
+      const response = await post(150);
+      expect(response.status).toBe(200);
+      await response.text();
+    }
+    expect(engines.map(({ seen }) => seen.length)).toEqual([0, 8]);
+    const refused = await post(300);
+    expect(refused.status).toBe(400);
+    const { error } = (await refused.json()) as { error: { message: string } };
+    expect(error.message).toContain("300 tokens");
+    expect(error.message).toContain("200");
+    const text = { ...ask, messages: [{ role: "user", content: "word ".repeat(400) }] };
+    expect((await proxy.post("/v1/chat/completions", text)).status).toBe(200);
+    expect(engines.map(({ seen }) => seen.length)).toEqual([0, 9]);
+  });
+});
+
 describe("the rate of a key", () => {
   test("requests per minute are those of the key", async () => {
     const { engines, proxy } = await setUp(1);

@@ -132,7 +132,9 @@ export function createPlacement(options: {
   const tryPlace = (request: PlaceRequest, queued?: QueuePlace): Outcome | undefined => {
     const placed = placing.place(pool.endpoints, request, clock.monotonicMs());
     if (!("booking" in placed)) {
-      return outcomeOf(placed.reason, request.model);
+      return placed.reason === "too-long"
+        ? { error: tooLong(request, placer.contextTokens(request.model)) }
+        : outcomeOf(placed.reason, request.model);
     }
     request.gate?.book(placed.booking.endpoint);
     const { model: group, lane, tenant, serviceTokensExpected } = request;
@@ -340,6 +342,14 @@ function onNews(pool: Pool, placer: Placer, watchdog: Watchdog, pump: () => void
 
 function unknownModel(model: string): WarmpathError {
   return new WarmpathError("rejected-no-model", `The model \`${model}\` does not exist.`);
+}
+
+/** Only ever of prompts whose tokens are counted: of others the engine is the judge. */
+function tooLong({ model, prompt }: RequestSummary, contextTokens: number): WarmpathError {
+  const message =
+    `The prompt has ${prompt.promptTokens} tokens. The longest context in which the model ` +
+    `\`${model}\` is served has ${contextTokens}.`;
+  return new WarmpathError("rejected-invalid", message);
 }
 
 function noReplica(model: string, retryAfterMs: number): WarmpathError {

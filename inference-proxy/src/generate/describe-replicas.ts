@@ -87,6 +87,7 @@ function describeCache({ source, doubts, blocks }: KnowledgeFacts) {
 /** Why an endpoint is out, as a sentence. */
 const sentences: Readonly<Record<NoEndpoint, string>> = {
   "unknown-model": "it does not serve the model",
+  "too-long": "its context is too short for the prompt",
   unhealthy: "it is not healthy",
   draining: "it is being drained",
   excluded: "it has been tried",

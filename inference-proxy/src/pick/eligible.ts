@@ -3,6 +3,8 @@ import type { Endpoint, NoEndpoint, RequestOfAnyPrompt } from "./types.ts";
 /** From the refusal that comes first to the one that only just keeps a request away. */
 const furthestLast: readonly NoEndpoint[] = [
   "unknown-model",
+  // Nor does it ever serve such a prompt.
+  "too-long",
   "unhealthy",
   "draining",
   "excluded",

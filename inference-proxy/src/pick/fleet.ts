@@ -1,11 +1,16 @@
-import { codeOf, lastingRefusalOf, type RefusalCode } from "./eligible.ts";
+import { codeOf, lastingRefusalOf } from "./eligible.ts";
 import type { Endpoint } from "./types.ts";
 
 /** What the endpoints are to requests for one model, by replica. */
 export interface ModelView {
   /** Codes of `lastingRefusalOf`. */
   readonly lasting: Uint8Array;
+  /** Longest prompt and answer together; beyond all bounds where nobody says. */
+  readonly contextTokens: Float64Array;
 }
+
+const unknownModel = codeOf("unknown-model");
+const unhealthy = codeOf("unhealthy");
 
 /** Clients name models as they like: the one looked at first is forgotten first. */
 const modelsMax = 64;
@@ -48,7 +53,10 @@ export class Fleet {
     if (known !== undefined) {
       return known;
     }
-    const view = { lasting: new Uint8Array(this.#endpoints.length) };
+    const view = {
+      lasting: new Uint8Array(this.#endpoints.length),
+      contextTokens: new Float64Array(this.#endpoints.length),
+    };
     for (let replica = 0; replica < this.#endpoints.length; replica += 1) {
       write(view, replica, this.#endpoints[replica]!, model);
     }
@@ -72,7 +80,24 @@ export class Fleet {
   }
 }
 
-function write({ lasting }: ModelView, replica: number, endpoint: Endpoint, model: string): void {
-  const code: RefusalCode = codeOf(lastingRefusalOf(endpoint, model));
-  lasting[replica] = code;
+function write(view: ModelView, replica: number, endpoint: Endpoint, model: string): void {
+  view.lasting[replica] = codeOf(lastingRefusalOf(endpoint, model));
+  view.contextTokens[replica] = endpoint.contextTokens?.get(model) ?? Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The longest context in which the model is served, in tokens, whether by replicas that are well or
+ * not; of those that are not well and did not say how long theirs is nothing is hoped for. 0 where
+ * that leaves nobody.
+ */
+export function longestContextOf({ lasting, contextTokens }: ModelView): number {
+  let longest = 0;
+  for (let replica = 0; replica < lasting.length; replica += 1) {
+    const tokens = contextTokens[replica]!;
+    const isHope = lasting[replica] !== unhealthy || tokens < Number.POSITIVE_INFINITY;
+    if (lasting[replica] !== unknownModel && isHope) {
+      longest = Math.max(longest, tokens);
+    }
+  }
+  return longest;
 }

@@ -170,6 +170,28 @@ describe("Placer", () => {
     expect("booking" in placed && placed.booking.endpoint).toBe("d");
   });
 
+  test("a prompt goes where its context is long enough; a guess is the engine's to judge", () => {
+    const placer = placerOf();
+    const contexts = [4096, 8192, 4096, undefined];
+    const fleet: Endpoint[] = all.map((each, at) => ({
+      ...each,
+      contextTokens: new Map(contexts[at] === undefined ? [] : [["m", contexts[at]]]),
+    }));
+    const silentIsOut = fleet.with(3, endpoint("d", { healthy: false, models: new Set() }));
+    const long = { ...promptOf("", 20), promptTokens: 6000 };
+    const longer = { ...long, promptTokens: 9000 };
+    for (let round = 0; round < 20; round += 1) {
+      expect(["b", "d"]).toContain(place(placer, long, 0, fleet).endpoint);
+      expect(place(placer, longer, 0, fleet).endpoint).toBe("d");
+      expect(place(placer, longer, 0, silentIsOut).endpoint).toBe("b");
+    }
+    const counted = ask({ ...longer, isExact: true });
+    expect(placer.place(silentIsOut, counted, 0)).toEqual({ reason: "unhealthy" });
+    const known = fleet.slice(0, 3).concat(endpoint("d", { models: new Set(["x"]) }));
+    expect(placer.place(known, counted, 0)).toEqual({ reason: "too-long" });
+    expect(placer.contextTokens("m")).toBe(8192);
+  });
+
   test("new sessions wait when the caches are full, and nobody else does", () => {
     const placer = placerOf();
     const small = all.map((each) => ({ ...each, kvTokens: 10_000 }));

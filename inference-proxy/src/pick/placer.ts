@@ -11,7 +11,7 @@ import {
 } from "../sessions/index.ts";
 import { BestFew } from "./best-few.ts";
 import { canTake, codeOf, isOut, type RefusalCode, reasonOf, refusalCodeOf } from "./eligible.ts";
-import { Fleet, type ModelView } from "./fleet.ts";
+import { Fleet, longestContextOf, type ModelView } from "./fleet.ts";
 import { type BookedLoad, Load } from "./load.ts";
 import { Quotes } from "./quotes.ts";
 import { Snapshot } from "./snapshot.ts";
@@ -56,6 +56,8 @@ interface Booked {
 /** So many refused replicas are kept of a choice, beside the best few. */
 const refusedMax = 8;
 const noRoom = codeOf("no-room");
+const tooLong = codeOf("too-long");
+const unknownModel = codeOf("unknown-model");
 
 /** Sessions are accounted in chunks of at least so many tokens: finer ones only cost time. */
 const gateChunkTokensMin = 64;
@@ -147,6 +149,11 @@ export class Placer implements Placing {
     return this.gate.isAdmitted(sessionId, parentId);
   }
 
+  /** The longest prompt and answer together that any replica takes; see `longestContextOf`. */
+  contextTokens(model: string): number {
+    return longestContextOf(this.#fleet.viewOf(model));
+  }
+
   /** Tokens of the prompt that no replica is believed to have cached. */
   uncachedTokens(prompt: PromptSummary): number {
     const quotes = this.#quotes;
@@ -219,7 +226,7 @@ export class Placer implements Placing {
     const { seconds: quoted } = this.#quotes;
     const { allRequests } = this.#load;
     const count = allRequests.length;
-    let furthest = codeOf("unknown-model");
+    let furthest = unknownModel;
     this.#quotes.writeSeconds();
     best.clear();
     let { secondsMax } = best;
@@ -273,6 +280,10 @@ export class Placer implements Placing {
   #refusal({ request, view, standing, isFree }: Considered, replica: number): RefusalCode {
     const hasPlace = this.#load.requests[replica]! < this.#fleet.inFlightMax[replica]!;
     const lasting = view.lasting[replica]!;
+    const isLong = request.prompt.promptTokens > view.contextTokens[replica]!;
+    if (isLong && lasting !== unknownModel && !isLongest(request.prompt, view, replica)) {
+      return tooLong;
+    }
     const code = refusalCodeOf(this.#names[replica]!, lasting, hasPlace, request);
     if (code !== canTake || isFree || standing.home === replica) {
       return code;
@@ -333,6 +344,14 @@ export class Placer implements Placing {
       this.#rates.learn(replica, { firstEventSeconds, promptTokens, uncachedTokens });
     }
   }
+}
+
+/**
+ * True where a prompt that seems too long goes all the same: what we make of its bytes is a guess,
+ * so that the engine with the longest context is the one to judge. Token ids are counted.
+ */
+function isLongest({ isExact }: PromptSummary, view: ModelView, replica: number): boolean {
+  return !isExact && view.contextTokens[replica]! >= longestContextOf(view);
 }
 
 function turnOf({ keys, chunks, chunkTokens, sessionId, parentId }: PromptSummary): SessionTurn {

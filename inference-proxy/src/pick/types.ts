@@ -14,6 +14,8 @@ export interface Endpoint {
   readonly models: ReadonlySet<string>;
   /** True while an operator wants it empty: what runs there ends, nothing new comes. */
   readonly isDraining?: boolean;
+  /** Longest prompt and answer together by model, where the engine says; the rest is unknown. */
+  readonly contextTokens?: ReadonlyMap<string, number> | undefined;
   /** Models that a breaker holds back there now, or all of them. */
   readonly heldBack?: ReadonlySet<string> | "all";
   /** Most requests this proxy keeps there at once. */
@@ -34,6 +36,7 @@ export interface PromptSummary {
   readonly chunks: number;
   readonly chunkTokens: number;
   readonly promptTokens: number;
+  /** True for prompts of token ids: keys are the engine's blocks, and tokens are counted. */
   readonly isExact: boolean;
   /** Empty: none. */
   readonly sessionId: string;
@@ -67,6 +70,7 @@ export interface Gate {
 /** Why no endpoint can take a request; each is the furthest that any endpoint got. */
 export type NoEndpoint =
   | "unknown-model"
+  | "too-long"
   | "unhealthy"
   | "draining"
   | "excluded"

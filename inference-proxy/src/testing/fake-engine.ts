@@ -32,9 +32,12 @@ export function startFakeEngine(
     readonly isSimulated?: boolean;
     readonly port?: number;
     readonly metrics?: string;
+    /** Longest prompt and answer together that it lists. */
+    readonly contextTokens?: number;
   } = {},
 ): FakeEngine {
   const { models = ["tiny"], isVllm = true, isSimulated = false } = options;
+  const { contextTokens = 4096 } = options;
   const seen: SeenRequest[] = [];
   let left = 0;
   const engine = {
@@ -47,7 +50,12 @@ export function startFakeEngine(
     "/v1/models": () =>
       Response.json({
         object: "list",
-        data: models.map((id) => ({ id, object: "model", owned_by: owner, max_model_len: 4096 })),
+        data: models.map((id) => ({
+          id,
+          object: "model",
+          owned_by: owner,
+          max_model_len: contextTokens,
+        })),
       }),
     ...(isVllm
       ? {

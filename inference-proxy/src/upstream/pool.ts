@@ -91,12 +91,18 @@ export function createPool(options: {
   };
 }
 
+function contextsOf({ models }: ReplicaFacts): ReadonlyMap<string, number> {
+  const stated = models.filter(({ contextTokens }) => contextTokens > 0);
+  return new Map(stated.map(({ id, contextTokens }) => [id, contextTokens]));
+}
+
 function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): Endpoint {
   return {
     name: address.name,
     healthy: facts.healthy,
     unhealthyReason: facts.unhealthyReason,
     models: new Set(facts.models.map(({ id }) => id)),
+    contextTokens: contextsOf(facts),
     isDraining: hold.isDraining,
     heldBack: hold.heldBack,
     inFlightMax: address.provider?.inFlightMax ?? inFlightMax,

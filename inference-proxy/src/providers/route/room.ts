@@ -16,6 +16,7 @@ export function roomOf(refusal: NoEndpoint | undefined): Room {
     case "closed":
       return "saturated";
     case "unknown-model":
+    case "too-long":
       return "unknown";
     case "unhealthy":
     case "draining":
