@@ -26,3 +26,30 @@ test("any other whole answer is waited for by whoever reads it", () => {
   expect(whole({ choices: [{ message, finish_reason: "stop" }] })).toBe(stopRest);
   expect(restOf({ kind: "whole", bytes: Buffer.from('{ "tool_calls" : [ ] }') })).toBe(stopRest);
 });
+
+test("a stream is followed by the tool that it named, by tools where it named none, or by a reader", () => {
+  const stream = (facts: { readonly toolName?: string; readonly finishReason?: string }) =>
+    restOf({
+      kind: "stream",
+      events: {
+        facts: {
+          finishReason: undefined,
+          choiceEvents: 1,
+          isFailed: false,
+          isFalseEnd: false,
+          usage: undefined,
+          ...facts,
+        },
+        sequenceNumber: 0,
+        next: async () => undefined,
+        cancel: () => undefined,
+      },
+    });
+  expect(stream({ toolName: "bash", finishReason: "tool_calls" })).toBe("bash");
+  // Of a tool that the client named itself vLLM says "stop".
+  expect(stream({ toolName: "bash", finishReason: "stop" })).toBe("bash");
+  expect(stream({ finishReason: "tool_use" })).toBe(toolRest);
+  expect(stream({ finishReason: "stop" })).toBe(stopRest);
+  expect(stream({})).toBe(stopRest);
+  expect(stream({ toolName: "bash" })).toBe(stopRest);
+});

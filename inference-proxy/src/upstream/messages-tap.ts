@@ -16,6 +16,7 @@ export function createMessagesTap(): StreamTap {
   let stopReason: string | undefined;
   let usage: Readonly<Record<string, unknown>> = {};
   return createNamedTap({
+    name: "messages",
     marks,
     pieceMark: keyBytes("content_block_delta"),
     read: (event, facts) => {

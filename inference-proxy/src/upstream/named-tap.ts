@@ -1,10 +1,12 @@
 import { searchable } from "./json-scan.ts";
 import { dataOf, splitEvents } from "./sse.ts";
 import type { StreamTap } from "./stream-tap.ts";
+import { toolNameIn } from "./tool-name.ts";
+import type { WireFormat } from "./wire-format.ts";
 
 /*
  * Watches the streams whose events have names: Anthropic's messages and OpenAI's responses. Cost
- * per block: three to five native byte searches; only the few events that begin, end or break an
+ * per block: four to six native byte searches; only the few events that begin, end or break an
  * answer are parsed. A quoted mark cannot occur inside a JSON string, where its quotes would be
  * escaped.
  */
@@ -17,10 +19,12 @@ export interface NamedFacts {
   isFalseEnd: boolean;
   usage: Uint8Array | undefined;
   promptUsage?: Uint8Array;
+  toolName: string | undefined;
 }
 
 /** What tells one format of named events from another. */
 export interface NamedFormat {
+  readonly name: Exclude<WireFormat, "chat">;
   /** Quoted bytes of which at least one is in every event that has to be parsed. */
   readonly marks: readonly Buffer[];
   /** Quoted bytes that every event with a piece of the answer has exactly once. */
@@ -37,6 +41,7 @@ export function createNamedTap(format: NamedFormat): StreamTap {
     isFailed: false,
     isFalseEnd: false,
     usage: undefined,
+    toolName: undefined,
   };
 
   /** The bytes before the event that claims a false end; all of them where none does. */
@@ -62,6 +67,7 @@ export function createNamedTap(format: NamedFormat): StreamTap {
     inspect: (block) => {
       const bytes = searchable(block);
       facts.choiceEvents += countOf(bytes, format.pieceMark);
+      facts.toolName ??= toolNameIn(bytes, format.name);
       return hasMark(bytes, format.marks) ? readMarked(block) : block;
     },
   };

@@ -17,6 +17,7 @@ const marks = [
 /** A tap for one stream of `/v1/responses`. */
 export function createResponsesTap(): StreamTap {
   return createNamedTap({
+    name: "responses",
     marks,
     // The end of `"response.output_text.delta"` and of its siblings.
     pieceMark: Buffer.from('.delta"'),

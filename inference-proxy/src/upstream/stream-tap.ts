@@ -7,9 +7,10 @@ import {
   searchable,
 } from "./json-scan.ts";
 import { dataOf, splitEvents } from "./sse.ts";
+import { toolNameIn } from "./tool-name.ts";
 
 /*
- * Looks at every block of a stream on its way through. Cost per block: five native byte searches;
+ * Looks at every block of a stream on its way through. Cost per block: six native byte searches;
  * nothing is parsed but a usage event that has to go, and what an engine folded over several lines.
  * The tests hold the plain version, which parses every event.
  */
@@ -28,6 +29,8 @@ export interface StreamFacts {
   readonly usage: Uint8Array | undefined;
   /** What a format says of the prompt's tokens before the answer; absent where it says nothing. */
   readonly promptUsage?: Uint8Array | undefined;
+  /** The first tool that the answer calls; absent while it calls none. */
+  readonly toolName?: string | undefined;
 }
 
 /** Watches one stream. */
@@ -63,6 +66,7 @@ export function createStreamTap({ dropsUsage }: { readonly dropsUsage: boolean }
     isFailed: false,
     isFalseEnd: false,
     usage: undefined as Uint8Array | undefined,
+    toolName: undefined as string | undefined,
   };
 
   /** Reads the finish reasons; the position of one that gives up, or -1. */
@@ -88,6 +92,7 @@ export function createStreamTap({ dropsUsage }: { readonly dropsUsage: boolean }
     facts.isFailed ||= errorAt >= 0 && (bytes[errorAt] === openBrace || bytes[errorAt] === quote);
     const falseEnd = abortAt >= 0 ? abortAt : unfinishedDone(bytes, facts);
     facts.isFalseEnd = falseEnd >= 0;
+    facts.toolName ??= toolNameIn(bytes, "chat");
     const usage = lastUsage(bytes);
     facts.usage = usage ?? facts.usage;
     const honest = falseEnd < 0 ? block : block.subarray(0, startOfEvent(bytes, falseEnd));
