@@ -91,11 +91,17 @@ interface Call {
 
 class WarmpathRun implements PolicyRun {
   readonly #placer: Placer;
-  readonly #queue: WaitQueue<Call> = createWaitQueue({
-    requestsMax: queueRequestsMax,
-    bytesMax: Number.POSITIVE_INFINITY,
-    passedOverMax: lanePassedOverMax,
-  });
+  readonly #queue: WaitQueue<Call> = createWaitQueue(
+    {
+      requestsMax: queueRequestsMax,
+      bytesMax: Number.POSITIVE_INFINITY,
+      passedOverMax: lanePassedOverMax,
+    },
+    // A client that is refused tries again: here, when the lab next asks.
+    (call) => {
+      call.place = undefined;
+    },
+  );
   readonly #knowledge: Knowledge;
   readonly #capacityFactor: number;
   readonly #calls = new Map<number, Call>();

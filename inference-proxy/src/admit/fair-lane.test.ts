@@ -5,6 +5,7 @@ import { createFairLane } from "./fair-lane.ts";
 interface Ask {
   readonly rank: number;
   readonly tenant: string;
+  readonly bytes: number;
   readonly tokens: number;
 }
 
@@ -22,8 +23,8 @@ describe("createFairLane()", () => {
   test("two backlogged tenants get the same tokens, whatever the size of their requests", () => {
     const lane = createFairLane<Ask>();
     for (let index = 0; index < 400; index += 1) {
-      lane.join({ rank: 0, tenant: "long", tokens: 1000 });
-      lane.join({ rank: 0, tenant: "short", tokens: 50 });
+      lane.join({ rank: 0, bytes: 1, tenant: "long", tokens: 1000 });
+      lane.join({ rank: 0, bytes: 1, tenant: "short", tokens: 50 });
     }
     const tokens = { long: 0, short: 0 };
     while (tokens.short < 400 * 50 - 1000) {
@@ -41,7 +42,7 @@ describe("createFairLane()", () => {
     const names = ["a", "b", "c"];
     for (const tenant of names) {
       for (let index = 0; index < 300; index += 1) {
-        lane.join({ rank: 0, tenant, tokens: 1 + Math.floor(random.next() * 2000) });
+        lane.join({ rank: 0, bytes: 1, tenant, tokens: 1 + Math.floor(random.next() * 2000) });
       }
     }
     for (let round = 0; round < 300; round += 1) {
@@ -55,13 +56,13 @@ describe("createFairLane()", () => {
   test("idling saves nothing up: who comes back shares from then on", () => {
     const lane = createFairLane<Ask>();
     for (let index = 0; index < 100; index += 1) {
-      lane.join({ rank: 0, tenant: "steady", tokens: 100 });
+      lane.join({ rank: 0, bytes: 1, tenant: "steady", tokens: 100 });
     }
     for (let index = 0; index < 50; index += 1) {
       serveNext(lane);
     }
     for (let index = 0; index < 50; index += 1) {
-      lane.join({ rank: 0, tenant: "late", tokens: 100 });
+      lane.join({ rank: 0, bytes: 1, tenant: "late", tokens: 100 });
     }
     const next = Array.from({ length: 20 }, () => serveNext(lane)?.tenant);
     expect(next.filter((tenant) => tenant === "late").length).toBeGreaterThanOrEqual(10);
@@ -73,10 +74,10 @@ describe("createFairLane()", () => {
     for (let index = 0; index < 1000; index += 1) {
       lane.serve("first", 1000).settle(1000);
     }
-    lane.join({ rank: 0, tenant: "first", tokens: 10 });
-    lane.join({ rank: 0, tenant: "first", tokens: 10 });
+    lane.join({ rank: 0, bytes: 1, tenant: "first", tokens: 10 });
+    lane.join({ rank: 0, bytes: 1, tenant: "first", tokens: 10 });
     for (let index = 0; index < 10; index += 1) {
-      lane.join({ rank: 0, tenant: "second", tokens: 10 });
+      lane.join({ rank: 0, bytes: 1, tenant: "second", tokens: 10 });
     }
     const order = Array.from({ length: 10 }, () => serveNext(lane)?.tenant);
     expect(order.indexOf("first")).toBeLessThanOrEqual(1);
@@ -86,8 +87,8 @@ describe("createFairLane()", () => {
     const lane = createFairLane<Ask>();
     lane.serve("heavy", 1_000_000).settle(1_000_000);
     lane.serve("light", 10);
-    lane.join({ rank: 0, tenant: "light", tokens: 10 });
-    lane.join({ rank: 0, tenant: "heavy", tokens: 10 });
+    lane.join({ rank: 0, bytes: 1, tenant: "light", tokens: 10 });
+    lane.join({ rank: 0, bytes: 1, tenant: "heavy", tokens: 10 });
     expect(lane.next()?.tenant).toBe("heavy");
   });
 
@@ -95,8 +96,8 @@ describe("createFairLane()", () => {
     const lane = createFairLane<Ask>();
     const wrong = lane.serve("guessed", 10_000);
     lane.serve("other", 100);
-    lane.join({ rank: 0, tenant: "other", tokens: 1 });
-    lane.join({ rank: 0, tenant: "guessed", tokens: 1 });
+    lane.join({ rank: 0, bytes: 1, tenant: "other", tokens: 1 });
+    lane.join({ rank: 0, bytes: 1, tenant: "guessed", tokens: 1 });
     expect(lane.next()?.tenant).toBe("other");
     wrong.settle(1);
     wrong.settle(50_000);
@@ -106,8 +107,8 @@ describe("createFairLane()", () => {
   test("a refund during the wait counts for those who wait", () => {
     const lane = createFairLane<Ask>();
     const services = ["a", "b"].map((tenant) => lane.serve(tenant, 1000));
-    lane.join({ rank: 0, tenant: "a", tokens: 1 });
-    lane.join({ rank: 0, tenant: "b", tokens: 1 });
+    lane.join({ rank: 0, bytes: 1, tenant: "a", tokens: 1 });
+    lane.join({ rank: 0, bytes: 1, tenant: "b", tokens: 1 });
     services[1]?.settle(0);
     expect(lane.next()?.tenant).toBe("b");
   });
@@ -118,8 +119,8 @@ describe("createFairLane()", () => {
       lane.serve("noisy", 100);
     }
     for (let index = 0; index < 20; index += 1) {
-      lane.join({ rank: 0, tenant: "noisy", tokens: 100 });
-      lane.join({ rank: 0, tenant: "quiet", tokens: 100 });
+      lane.join({ rank: 0, bytes: 1, tenant: "noisy", tokens: 100 });
+      lane.join({ rank: 0, bytes: 1, tenant: "quiet", tokens: 100 });
     }
     const order = Array.from({ length: 12 }, () => {
       const next = lane.next();
@@ -135,7 +136,7 @@ describe("createFairLane()", () => {
 
   test("leaving takes one out wherever it stands", () => {
     const lane = createFairLane<Ask>();
-    const asks = ["a", "b", "a"].map((tenant) => ({ rank: 0, tenant, tokens: 1 }));
+    const asks = ["a", "b", "a"].map((tenant) => ({ rank: 0, bytes: 1, tenant, tokens: 1 }));
     for (const ask of asks) {
       lane.join(ask);
     }
@@ -152,11 +153,11 @@ describe("createFairLane()", () => {
     }
     expect(lane.tenants).toBeLessThanOrEqual(64);
     for (let index = 0; index < 10; index += 1) {
-      lane.join({ rank: 0, tenant: "steady", tokens: 10 });
+      lane.join({ rank: 0, bytes: 1, tenant: "steady", tokens: 10 });
     }
     for (let index = 0; index < 10_000; index += 1) {
-      lane.join({ rank: 0, tenant: `again${index}`, tokens: 10 });
-      lane.join({ rank: 0, tenant: "steady", tokens: 10 });
+      lane.join({ rank: 0, bytes: 1, tenant: `again${index}`, tokens: 10 });
+      lane.join({ rank: 0, bytes: 1, tenant: "steady", tokens: 10 });
       serveNext(lane);
       serveNext(lane);
     }

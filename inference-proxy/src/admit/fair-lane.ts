@@ -1,6 +1,18 @@
 import { assert } from "@warmpath/runtime/base";
 import { createRankedLine, type Ranked, type RankedLine } from "./ranked-line.ts";
-import type { Service } from "./types.ts";
+import type { Service, Unit } from "./types.ts";
+
+/** What a lane knows of one who waits. */
+export interface Asking extends Ranked {
+  readonly tenant: string;
+  readonly bytes: number;
+}
+
+/** The tenant with most in a lane, and who of it goes last. */
+export interface Heaviest<W> {
+  readonly waiting: number;
+  readonly last: W;
+}
 
 /**
  * The line of one lane, shared evenly between tenants: each is charged for its service in tokens,
@@ -13,7 +25,7 @@ import type { Service } from "./types.ts";
  * served counts in the order, by a guess, but not in that level: who comes to a full house goes
  * first until it holds as much of it as the others.
  */
-export interface FairLane<W extends Ranked & { readonly tenant: string }> {
+export interface FairLane<W extends Asking> {
   /** How many wait. */
   readonly size: number;
   /** How many tenants are remembered. */
@@ -28,18 +40,26 @@ export interface FairLane<W extends Ranked & { readonly tenant: string }> {
    * as many as take turns with those.
    */
   ahead(tenant: string): number;
+  /** How much waits, in requests or bytes. */
+  waiting(unit: Unit): number;
+  /** How much of a tenant waits. */
+  waitingOf(tenant: string, unit: Unit): number;
+  /** The tenant of which most waits; undefined when nobody does. */
+  heaviest(unit: Unit): Heaviest<W> | undefined;
   /** All who wait, tenant by tenant. */
   everyone(): readonly W[];
   /** Charges a tenant for a request that starts now. */
   serve(tenant: string, serviceTokens: number): Service;
 }
 
-interface Tenant<W extends Ranked> {
+interface Tenant<W extends Asking> {
   /** Tokens of service that have ended, beginning at the level at which the tenant came. */
   counter: number;
   /** Tokens of service under way, as guessed. */
   guessed: number;
   readonly waiting: RankedLine<W>;
+  /** Of all who wait. */
+  bytes: number;
   inService: number;
 }
 
@@ -47,9 +67,10 @@ interface Tenant<W extends Ranked> {
 const sweptSizeMin = 64;
 
 /** Makes the line of one lane. */
-export function createFairLane<W extends Ranked & { readonly tenant: string }>(): FairLane<W> {
+export function createFairLane<W extends Asking>(): FairLane<W> {
   const tenants = new Map<string, Tenant<W>>();
   let size = 0;
+  let bytes = 0;
   let sweepAtSize = sweptSizeMin;
 
   /** The least counter of those who wait or are served; undefined when nobody is there. */
@@ -95,7 +116,8 @@ export function createFairLane<W extends Ranked & { readonly tenant: string }>()
       forgetGone(levelNow);
     }
     const counter = Math.max(tenants.get(name)?.counter ?? 0, levelNow ?? 0);
-    const tenant = { counter, guessed: 0, waiting: createRankedLine<W>(), inService: 0 };
+    const waiting = createRankedLine<W>();
+    const tenant = { counter, guessed: 0, waiting, bytes: 0, inService: 0 };
     tenants.set(name, tenant);
     return tenant;
   };
@@ -108,63 +130,103 @@ export function createFairLane<W extends Ranked & { readonly tenant: string }>()
       return tenants.size;
     },
     join: (waiting) => {
-      enter(waiting.tenant).waiting.join(waiting);
+      const tenant = enter(waiting.tenant);
+      tenant.waiting.join(waiting);
+      tenant.bytes += waiting.bytes;
+      bytes += waiting.bytes;
       size += 1;
     },
     leave: (waiting) => {
-      if (tenants.get(waiting.tenant)?.waiting.leave(waiting) !== true) {
+      const tenant = tenants.get(waiting.tenant);
+      if (tenant?.waiting.leave(waiting) !== true) {
         return false;
       }
+      tenant.bytes -= waiting.bytes;
+      bytes -= waiting.bytes;
       size -= 1;
       return true;
     },
-    next: (passed) => {
-      let least: Tenant<W> | undefined;
-      for (const tenant of tenants.values()) {
-        if (hasOneToGo(tenant, passed) && (least === undefined || hadLess(tenant, least))) {
-          least = tenant;
-        }
-      }
-      return least?.waiting.first;
+    next: (passed) => leastServed(tenants.values(), passed)?.waiting.first,
+    ahead: (name) => aheadOf(tenants, name),
+    waiting: (unit) => (unit === "bytes" ? bytes : size),
+    waitingOf: (name, unit) => {
+      const tenant = tenants.get(name);
+      return tenant === undefined ? 0 : amountOf(tenant, unit);
     },
-    ahead: (name) => {
-      const own = tenants.get(name)?.waiting.size ?? 0;
-      let ahead = own;
-      for (const [other, { waiting }] of tenants) {
-        ahead += other === name ? 0 : Math.min(waiting.size, own + 1);
-      }
-      return ahead;
-    },
+    heaviest: (unit) => heaviestOf(tenants.values(), unit),
     everyone: () => [...tenants.values()].flatMap(({ waiting }) => waiting.everyone()),
-    serve: (name, serviceTokens) => {
-      const tenant = enter(name);
-      tenant.guessed += serviceTokens;
-      tenant.inService += 1;
-      let isSettled = false;
-      return {
-        settle: (tokens) => {
-          if (isSettled) {
-            return;
-          }
-          isSettled = true;
-          tenant.counter += tokens;
-          tenant.inService -= 1;
-          tenant.guessed -= serviceTokens;
-          assert(tenant.inService >= 0, "nothing is settled that was not served");
-        },
-      };
+    serve: (name, serviceTokens) => startService(enter(name), serviceTokens),
+  };
+}
+
+function startService<W extends Asking>(tenant: Tenant<W>, serviceTokens: number): Service {
+  tenant.guessed += serviceTokens;
+  tenant.inService += 1;
+  let isSettled = false;
+  return {
+    settle: (tokens) => {
+      if (isSettled) {
+        return;
+      }
+      isSettled = true;
+      tenant.counter += tokens;
+      tenant.inService -= 1;
+      tenant.guessed -= serviceTokens;
+      assert(tenant.inService >= 0, "nothing is settled that was not served");
     },
   };
 }
 
-function hasOneToGo<W extends Ranked>({ waiting }: Tenant<W>, passed?: ReadonlySet<W>): boolean {
+function leastServed<W extends Asking>(
+  tenants: Iterable<Tenant<W>>,
+  passed: ReadonlySet<W> | undefined,
+): Tenant<W> | undefined {
+  let least: Tenant<W> | undefined;
+  for (const tenant of tenants) {
+    if (hasOneToGo(tenant, passed) && (least === undefined || hadLess(tenant, least))) {
+      least = tenant;
+    }
+  }
+  return least;
+}
+
+function aheadOf<W extends Asking>(tenants: ReadonlyMap<string, Tenant<W>>, name: string): number {
+  const own = tenants.get(name)?.waiting.size ?? 0;
+  let ahead = own;
+  for (const [other, { waiting }] of tenants) {
+    ahead += other === name ? 0 : Math.min(waiting.size, own + 1);
+  }
+  return ahead;
+}
+
+function heaviestOf<W extends Asking>(
+  tenants: Iterable<Tenant<W>>,
+  unit: Unit,
+): Heaviest<W> | undefined {
+  let heaviest: Tenant<W> | undefined;
+  for (const tenant of tenants) {
+    if (heaviest === undefined || amountOf(tenant, unit) > amountOf(heaviest, unit)) {
+      heaviest = tenant;
+    }
+  }
+  const last = heaviest?.waiting.last;
+  return heaviest === undefined || last === undefined
+    ? undefined
+    : { waiting: amountOf(heaviest, unit), last };
+}
+
+function amountOf<W extends Asking>({ waiting, bytes }: Tenant<W>, unit: Unit): number {
+  return unit === "bytes" ? bytes : waiting.size;
+}
+
+function hasOneToGo<W extends Asking>({ waiting }: Tenant<W>, passed?: ReadonlySet<W>): boolean {
   return waiting.first !== undefined && passed?.has(waiting.first) !== true;
 }
 
-function isThere<W extends Ranked>({ waiting, inService }: Tenant<W>): boolean {
+function isThere<W extends Asking>({ waiting, inService }: Tenant<W>): boolean {
   return waiting.size > 0 || inService > 0;
 }
 
-function hadLess<W extends Ranked>(one: Tenant<W>, other: Tenant<W>): boolean {
+function hadLess<W extends Asking>(one: Tenant<W>, other: Tenant<W>): boolean {
   return one.counter + one.guessed < other.counter + other.guessed;
 }

@@ -21,6 +21,7 @@ export function rankOf(arrivedAtMs: number, uncachedTokens: number): number {
 export interface RankedLine<T extends Ranked> {
   readonly size: number;
   readonly first: T | undefined;
+  readonly last: T | undefined;
   join(item: T): void;
   /** True if it was in the line. */
   leave(item: T): boolean;
@@ -54,6 +55,9 @@ export function createRankedLine<T extends Ranked>(): RankedLine<T> {
     },
     get first() {
       return line[0];
+    },
+    get last() {
+      return line.at(-1);
     },
     join: (item) => {
       line.splice(boundOf(item.rank, true), 0, item);

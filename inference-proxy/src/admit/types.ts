@@ -14,6 +14,9 @@ export interface WaitLimits {
   readonly passedOverMax: number;
 }
 
+/** What a queue is bounded in. */
+export type Unit = "requests" | "bytes";
+
 /** What decides about the order. */
 export interface Claim {
   readonly lane: Lane;

@@ -1,5 +1,6 @@
 import { assert } from "@warmpath/runtime/base";
 import { createFairLane, type FairLane } from "./fair-lane.ts";
+import { makeRoom } from "./make-room.ts";
 import {
   type Claim,
   type Lane,
@@ -7,6 +8,7 @@ import {
   type Place,
   type Service,
   type Started,
+  type Unit,
   type Waiting,
   type WaitLimits,
 } from "./types.ts";
@@ -15,7 +17,10 @@ import {
 export interface WaitQueue<T> {
   readonly length: number;
   readonly bytes: number;
-  /** Joins the line of its lane; undefined when the queue is full. */
+  /**
+   * Joins the line of its lane; undefined when the queue is full and nobody has to make room. Who
+   * has to is told by `onPushedOut`, before this returns.
+   */
   join(waiting: Waiting<T>): Place | undefined;
   /**
    * Where one who joins now would stand, 1 being next: in its own lane as tenants take turns, and
@@ -46,8 +51,14 @@ interface Group<T> {
   readonly passedOver: Record<Lane, number>;
 }
 
-/** Makes the queue. Pure: whoever owns it brings deadlines and cancellation, by leaving. */
-export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
+/**
+ * Makes the queue. Pure: whoever owns it brings deadlines and cancellation, by leaving.
+ * `onPushedOut` gets those that a full queue had to let go for others.
+ */
+export function createWaitQueue<T>(
+  limits: WaitLimits,
+  onPushedOut: (item: T) => void = () => undefined,
+): WaitQueue<T> {
   /** Groups are the models served, so they are few and stay. */
   const groups = new Map<string, Group<T>>();
   let length = 0;
@@ -69,22 +80,29 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
     return true;
   };
 
-  const pumpGroup = (group: Group<T>, start: (item: T) => Started): void => {
-    let passed: Set<Waiting<T>> | undefined;
-    for (let next = nextOf(group, limits); next !== undefined; ) {
-      const started = start(next.item);
-      if (started === false) {
-        return;
-      }
-      if (started === "passed") {
-        passed ??= new Set();
-        passed.add(next);
-      } else {
-        remove(next);
-        countPassedOver(group, next.lane);
-      }
-      next = nextOf(group, limits, passed);
+  const add = (waiting: Waiting<T>): void => {
+    groupOf(waiting.group).lines[waiting.lane].join(waiting);
+    length += 1;
+    bytes += waiting.bytes;
+  };
+
+  const overfullIn = (newcomer: Waiting<T>): Unit | undefined =>
+    length >= limits.requestsMax
+      ? "requests"
+      : bytes + newcomer.bytes > limits.bytesMax
+        ? "bytes"
+        : undefined;
+
+  const hasRoom = (newcomer: Waiting<T>): boolean => {
+    if (overfullIn(newcomer) === undefined) {
+      return true;
     }
+    const lines = [...groups.values()].map((group) => group.lines);
+    const out = makeRoom(newcomer, { groups: lines, limits, overfullIn, add, remove });
+    for (const { item } of out ?? []) {
+      onPushedOut(item);
+    }
+    return out !== undefined;
   };
 
   return {
@@ -95,23 +113,15 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
       return bytes;
     },
     join: (waiting) => {
-      if (length >= limits.requestsMax || bytes + waiting.bytes > limits.bytesMax) {
+      if (!hasRoom(waiting)) {
         return undefined;
       }
-      groupOf(waiting.group).lines[waiting.lane].join(waiting);
-      length += 1;
-      bytes += waiting.bytes;
+      add(waiting);
       return { leave: () => remove(waiting) };
     },
-    position: ({ group: name, lane, tenant }) => {
-      const group = groups.get(name);
-      if (group === undefined) {
-        return 1;
-      }
-      const better = lanes.slice(0, lanes.indexOf(lane));
-      const place = group.lines[lane].ahead(tenant) + 1;
-      const ahead = better.reduce((sum, each) => sum + group.lines[each].size, 0);
-      return Math.min(ahead, place * limits.passedOverMax) + place;
+    position: (claim) => {
+      const group = groups.get(claim.group);
+      return group === undefined ? 1 : positionIn(group, claim, limits);
     },
     lines: () =>
       [...groups].flatMap(([group, { lines }]) =>
@@ -127,7 +137,7 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
       groupOf(group).lines[lane].serve(tenant, serviceTokens),
     pump: (start) => {
       for (const group of groups.values()) {
-        pumpGroup(group, start);
+        pumpGroup(group, { limits, start, remove });
       }
     },
     clear: () => {
@@ -140,6 +150,39 @@ export function createWaitQueue<T>(limits: WaitLimits): WaitQueue<T> {
       return all.map(({ item }) => item);
     },
   };
+}
+
+function pumpGroup<T>(
+  group: Group<T>,
+  means: {
+    readonly limits: WaitLimits;
+    readonly start: (item: T) => Started;
+    readonly remove: (waiting: Waiting<T>) => boolean;
+  },
+): void {
+  const { limits, start, remove } = means;
+  let passed: Set<Waiting<T>> | undefined;
+  for (let next = nextOf(group, limits); next !== undefined; ) {
+    const started = start(next.item);
+    if (started === false) {
+      return;
+    }
+    if (started === "passed") {
+      passed ??= new Set();
+      passed.add(next);
+    } else {
+      remove(next);
+      countPassedOver(group, next.lane);
+    }
+    next = nextOf(group, limits, passed);
+  }
+}
+
+function positionIn<T>({ lines }: Group<T>, claim: Claim, { passedOverMax }: WaitLimits): number {
+  const better = lanes.slice(0, lanes.indexOf(claim.lane));
+  const place = lines[claim.lane].ahead(claim.tenant) + 1;
+  const ahead = better.reduce((sum, each) => sum + lines[each].size, 0);
+  return Math.min(ahead, place * passedOverMax) + place;
 }
 
 function createGroup<T>(): Group<T> {

@@ -108,7 +108,9 @@ export function createPlacement(options: {
   readonly clock: Clock;
 }): Placement {
   const { pool, placer, placing, clock } = options;
-  const queue = createWaitQueue<Waiter>(options.limits);
+  const queue = createWaitQueue<Waiter>(options.limits, ({ queued, settle }) =>
+    settle({ error: queueFull(queued, options.retryAfterMs) }),
+  );
   const forecast = createQueueForecast(queue, clock);
 
   /** Settles the waiter if it can be; else it waits on, and others go first who can. */
