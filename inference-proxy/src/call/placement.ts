@@ -327,6 +327,7 @@ function createSeat(
 function onNews(pool: Pool, placer: Placer, watchdog: Watchdog, pump: () => void): void {
   let before: readonly Endpoint[] = pool.endpoints;
   pool.onChange(() => {
+    placer.look(pool.endpoints);
     for (const [replica, { healthy }] of pool.endpoints.entries()) {
       if (!healthy && before[replica]?.healthy === true) {
         // Nobody knows what it will hold when it is back.

@@ -12,6 +12,14 @@ export interface ModelView {
 const unknownModel = codeOf("unknown-model");
 const unhealthy = codeOf("unhealthy");
 
+/** Hears what engines say of themselves, once each time that they say it. */
+export interface FleetListener {
+  /** A KV capacity in tokens; each change of it. */
+  onCapacity(replica: number, kvTokens: number): void;
+  /** Requests that the engine had, running and waiting, whoever sent them. */
+  onRequests(replica: number, requests: number, atMs: number): void;
+}
+
 /** Clients name models as they like: the one looked at first is forgotten first. */
 const modelsMax = 64;
 
@@ -23,13 +31,12 @@ export class Fleet {
   /** Most requests that this proxy keeps at each replica. */
   readonly inFlightMax: Float64Array;
   readonly #views = new Map<string, ModelView>();
-  readonly #onCapacity: (replica: number, kvTokens: number) => void;
+  readonly #listener: FleetListener;
   #endpoints: readonly Endpoint[] = [];
 
-  /** `onCapacity` hears of each KV capacity that an engine states, and of each change. */
-  constructor(replicas: number, onCapacity: (replica: number, kvTokens: number) => void) {
+  constructor(replicas: number, listener: FleetListener) {
     this.inFlightMax = new Float64Array(replicas);
-    this.#onCapacity = onCapacity;
+    this.#listener = listener;
   }
 
   /** Takes in what has changed since the last time. */
@@ -42,7 +49,7 @@ export class Fleet {
     for (let replica = 0; replica < endpoints.length; replica += 1) {
       const endpoint = endpoints[replica]!;
       if (endpoint !== before[replica]) {
-        this.#take(replica, endpoint, before[replica]?.kvTokens);
+        this.#take(replica, endpoint, before[replica]);
       }
     }
   }
@@ -68,14 +75,17 @@ export class Fleet {
     return view;
   }
 
-  #take(replica: number, endpoint: Endpoint, kvTokensBefore: number | undefined): void {
+  #take(replica: number, endpoint: Endpoint, before: Endpoint | undefined): void {
     this.inFlightMax[replica] = endpoint.inFlightMax;
     for (const [model, view] of this.#views) {
       write(view, replica, endpoint, model);
     }
-    const { kvTokens } = endpoint;
-    if (kvTokens !== undefined && kvTokens !== kvTokensBefore) {
-      this.#onCapacity(replica, kvTokens);
+    const { kvTokens, engineRunning, engineWaiting = 0, engineSaidAtMs } = endpoint;
+    if (kvTokens !== undefined && kvTokens !== before?.kvTokens) {
+      this.#listener.onCapacity(replica, kvTokens);
+    }
+    if (engineSaidAtMs !== undefined && engineSaidAtMs !== before?.engineSaidAtMs) {
+      this.#listener.onRequests(replica, (engineRunning ?? 0) + engineWaiting, engineSaidAtMs);
     }
   }
 }

@@ -1,17 +1,33 @@
+/** What an engine said is forgotten after so many times the time between its last two words. */
+const wordsMissed = 3;
+/** Bounds of that time: a slow look is no reason to doubt, and nothing is believed for ever. */
+const keptMs = { least: 3000, most: 60_000 } as const;
+
 /**
  * What is at each replica: what this proxy has booked itself, counted with each choice and no
- * scrape between, and what others say that they have.
+ * scrape between, what others say that they have, and what the engine says is there beyond that.
+ *
+ * Our own count leads. An engine's word is a moment old and is of a moment, so only what exceeds
+ * the most that we and other proxies had since its word before last is somebody else's ("stray").
  */
 export class Load {
   /** Own requests in flight. */
   readonly requests: Int32Array;
   /** Own prefill of requests without a first event, in seconds. */
   readonly aheadSeconds: Float64Array;
-  /** Both with what other proxies have: what a choice goes by. */
+  /** Both with what others have: what a choice goes by. */
   readonly allRequests: Int32Array;
   readonly allAheadSeconds: Float64Array;
   readonly #foreignRequests: Int32Array;
   readonly #foreignAheadSeconds: Float64Array;
+  /** Requests of those who tell nobody. */
+  readonly #stray: Int32Array;
+  /** Most requests that were accounted for since the engine's last word, and in the time before. */
+  readonly #most: Int32Array;
+  readonly #mostBefore: Int32Array;
+  readonly #saidAtMs: Float64Array;
+  readonly #strayUntilMs: Float64Array;
+  #nextForgetMs = Number.POSITIVE_INFINITY;
 
   constructor(replicas: number) {
     this.requests = new Int32Array(replicas);
@@ -20,6 +36,51 @@ export class Load {
     this.allAheadSeconds = new Float64Array(replicas);
     this.#foreignRequests = new Int32Array(replicas);
     this.#foreignAheadSeconds = new Float64Array(replicas);
+    this.#stray = new Int32Array(replicas);
+    this.#most = new Int32Array(replicas);
+    this.#mostBefore = new Int32Array(replicas);
+    this.#saidAtMs = new Float64Array(replicas);
+    this.#strayUntilMs = new Float64Array(replicas).fill(Number.POSITIVE_INFINITY);
+  }
+
+  /** True when nobody's prefill is ahead there, as far as anybody knows. */
+  isIdle(replica: number): boolean {
+    return this.allAheadSeconds[replica] === 0 && this.#stray[replica] === 0;
+  }
+
+  /** The engine had so many requests then, whoever sent them. */
+  engineSays(replica: number, requests: number, atMs: number): void {
+    const most = Math.max(this.#most[replica]!, this.#mostBefore[replica]!);
+    this.#mostBefore[replica] = this.#most[replica]!;
+    this.#most[replica] = this.#told(replica);
+    this.#stray[replica] = Math.max(0, requests - most);
+    const missedMs = wordsMissed * (atMs - this.#saidAtMs[replica]!);
+    this.#saidAtMs[replica] = atMs;
+    if (this.#stray[replica]! > 0) {
+      const forMs = Math.min(keptMs.most, Math.max(keptMs.least, missedMs));
+      this.#strayUntilMs[replica] = atMs + forMs;
+      this.#nextForgetMs = Math.min(this.#nextForgetMs, this.#strayUntilMs[replica]!);
+    }
+    this.#sum(replica);
+  }
+
+  /** Forgets what engines said too long ago. */
+  forgetOld(nowMs: number): void {
+    if (nowMs < this.#nextForgetMs) {
+      return;
+    }
+    this.#nextForgetMs = Number.POSITIVE_INFINITY;
+    for (let replica = 0; replica < this.#stray.length; replica += 1) {
+      if (this.#stray[replica] === 0) {
+        continue;
+      }
+      if (nowMs >= this.#strayUntilMs[replica]!) {
+        this.#stray[replica] = 0;
+        this.#sum(replica);
+      } else {
+        this.#nextForgetMs = Math.min(this.#nextForgetMs, this.#strayUntilMs[replica]!);
+      }
+    }
   }
 
   /** What other proxies have there now, in place of what they last had. */
@@ -55,8 +116,17 @@ export class Load {
     };
   }
 
+  /** Requests that we, or other proxies, know to be theirs. */
+  #told(replica: number): number {
+    return this.requests[replica]! + this.#foreignRequests[replica]!;
+  }
+
   #sum(replica: number): void {
-    this.allRequests[replica] = this.requests[replica]! + this.#foreignRequests[replica]!;
+    const told = this.#told(replica);
+    if (told > this.#most[replica]!) {
+      this.#most[replica] = told;
+    }
+    this.allRequests[replica] = told + this.#stray[replica]!;
     this.allAheadSeconds[replica] =
       this.aheadSeconds[replica]! + this.#foreignAheadSeconds[replica]!;
   }

@@ -53,8 +53,6 @@ interface Booked {
   isReleased: boolean;
 }
 
-/** So many refused replicas are kept of a choice, beside the best few. */
-const refusedMax = 8;
 const noRoom = codeOf("no-room");
 const tooLong = codeOf("too-long");
 const unknownModel = codeOf("unknown-model");
@@ -82,10 +80,6 @@ export class Placer implements Placing {
   readonly #quotes: Quotes;
   readonly #fleet: Fleet;
   readonly #best = new BestFew();
-  /** Some of the replicas that the choice under way cannot take, and why. */
-  readonly #refused = new Int32Array(refusedMax);
-  readonly #refusals = new Uint8Array(refusedMax);
-  #refusedCount = 0;
   readonly #names: readonly string[];
   readonly #replicas: ReadonlyMap<string, number>;
   readonly #listener: TurnListener | undefined;
@@ -105,9 +99,12 @@ export class Placer implements Placing {
     this.#load = new Load(replicas);
     this.#rates = new PrefillRates(replicas);
     this.#quotes = new Quotes(replicas, this.#load, this.#rates);
-    this.#fleet = new Fleet(replicas, (replica, kvTokens) => {
-      this.gate.setCapacity(replica, kvTokens);
-      this.belief.setCapacity(replica, kvTokens);
+    this.#fleet = new Fleet(replicas, {
+      onCapacity: (replica, kvTokens) => {
+        this.gate.setCapacity(replica, kvTokens);
+        this.belief.setCapacity(replica, kvTokens);
+      },
+      onRequests: (replica, requests, atMs) => this.#load.engineSays(replica, requests, atMs),
     });
     this.#replicas = new Map(options.names.map((name, replica) => [name, replica]));
   }
@@ -116,6 +113,11 @@ export class Placer implements Placing {
   inFlight(endpoint: string): number {
     const replica = this.#replicas.get(endpoint);
     return replica === undefined ? 0 : this.#load.requests[replica]!;
+  }
+
+  /** Takes in what has changed: at once, so that what an engine says is held against our count. */
+  look(endpoints: readonly Endpoint[]): void {
+    this.#fleet.look(endpoints);
   }
 
   /** What this proxy has booked at a replica, for other proxies. */
@@ -169,7 +171,8 @@ export class Placer implements Placing {
   /** Chooses and books, or says why nobody can take the request now. */
   place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed {
     const considered = this.#consider(endpoints, request, nowMs);
-    const furthest = this.#compare(considered);
+    this.#compare(considered);
+    const { furthest } = this.#best;
     const best = this.#best.at(0);
     if (best < 0) {
       if (furthest === noRoom) {
@@ -177,7 +180,7 @@ export class Placer implements Placing {
       }
       return { reason: reasonOf(furthest) ?? "unknown-model" };
     }
-    const compared = this.#compared();
+    const compared = this.#best.snapshot(this.#quotes, this.#names);
     return {
       booking: this.#book(considered, best, nowMs),
       consider: () => compared.candidates(),
@@ -208,6 +211,7 @@ export class Placer implements Placing {
   #consider(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Considered {
     assert(endpoints.length === this.#names.length, "replicas neither come nor go");
     this.#fleet.look(endpoints);
+    this.#load.forgetOld(nowMs);
     const { prompt } = request;
     this.belief.writeDepths(prompt, this.#quotes.depths);
     const turn = turnOf(prompt);
@@ -220,17 +224,15 @@ export class Placer implements Placing {
     return { request, view: this.#fleet.viewOf(request.model), turn, standing, isFree };
   }
 
-  /** Fills `#best`; returns the furthest that any refused replica got. */
-  #compare(considered: Considered): RefusalCode {
+  /** Fills `#best`. */
+  #compare(considered: Considered): void {
     const best = this.#best;
     const { seconds: quoted } = this.#quotes;
     const { allRequests } = this.#load;
     const count = allRequests.length;
-    let furthest = unknownModel;
     this.#quotes.writeSeconds();
     best.clear();
     let { secondsMax } = best;
-    this.#refusedCount = 0;
     // Equals are taken in random turn, so that several proxies do not agree on one.
     const start = Math.floor(this.#random.next() * count);
     for (let step = 0; step < count; step += 1) {
@@ -248,33 +250,9 @@ export class Placer implements Placing {
         best.add(replica, seconds, inFlight);
         ({ secondsMax } = best);
       } else {
-        furthest = Math.max(furthest, refusal);
-        this.#noteRefused(replica, refusal);
+        best.refuse(replica, refusal);
       }
     }
-    return furthest;
-  }
-
-  #noteRefused(replica: number, refusal: RefusalCode): void {
-    if (this.#refusedCount < refusedMax) {
-      this.#refused[this.#refusedCount] = replica;
-      this.#refusals[this.#refusedCount] = refusal;
-      this.#refusedCount += 1;
-    }
-  }
-
-  /** The best few of what was compared, and some of those that were out. */
-  #compared(): Snapshot {
-    const { count } = this.#best;
-    const kept = new Snapshot(this.#names, count + this.#refusedCount);
-    for (let place = 0; place < count; place += 1) {
-      this.#quotes.keep(this.#best.at(place), kept);
-    }
-    for (let index = 0; index < this.#refusedCount; index += 1) {
-      this.#quotes.keep(this.#refused[index]!, kept);
-      kept.refuse(this.#refusals[index]!);
-    }
-    return kept;
   }
 
   #refusal({ request, view, standing, isFree }: Considered, replica: number): RefusalCode {
@@ -294,7 +272,7 @@ export class Placer implements Placing {
   #book({ request: { prompt }, turn }: Considered, replica: number, nowMs: number): Booking {
     const cachedTokensExpected = this.#quotes.cachedTokens(replica);
     const own = this.#quotes.ownSeconds(replica);
-    const isAlone = this.#load.allAheadSeconds[replica] === 0;
+    const isAlone = this.#load.isIdle(replica);
     const booked: Booked = {
       replica,
       prompt,

@@ -24,6 +24,8 @@ export interface Endpoint {
   readonly engineRunning: number | undefined;
   /** Requests the engine last said are waiting. */
   readonly engineWaiting: number | undefined;
+  /** When it said so, on the monotonic clock; absent: it never did. */
+  readonly engineSaidAtMs?: number | undefined;
   /** Tokens that its KV cache holds; undefined when it does not say. */
   readonly kvTokens?: number | undefined;
 }

@@ -108,6 +108,7 @@ function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): End
     inFlightMax: address.provider?.inFlightMax ?? inFlightMax,
     engineRunning: facts.metrics?.running,
     engineWaiting: facts.metrics?.waiting,
+    engineSaidAtMs: facts.metrics === undefined ? undefined : facts.metricsAtMs,
     kvTokens: facts.metrics?.kvCacheTokens,
   };
 }
