@@ -22,6 +22,7 @@ export class WatchedStream implements AnswerStream, StreamSink {
   readonly #tap: StreamTap;
   readonly #reservation: StreamReservation;
   #isFirst = true;
+  #isLeft = false;
   #last: Uint8Array | undefined;
   #sink: AnswerSink | undefined;
   /** For a stream that can only be pulled. */
@@ -40,6 +41,9 @@ export class WatchedStream implements AnswerStream, StreamSink {
 
   async next(): Promise<Uint8Array | undefined> {
     for (;;) {
+      if (this.#isLeft) {
+        throw new WarmpathError("failed-cancelled", "nobody reads this answer any more");
+      }
       if (this.facts.isFalseEnd) {
         this.#stream.cancel();
         throw givenUp();
@@ -60,6 +64,9 @@ export class WatchedStream implements AnswerStream, StreamSink {
   }
 
   flow(sink: AnswerSink): void {
+    if (this.#isLeft) {
+      return;
+    }
     if (this.#stream.flow === undefined) {
       this.#pump = createEventPump(() => this.next());
       this.#pump.flow(sink);
@@ -84,6 +91,7 @@ export class WatchedStream implements AnswerStream, StreamSink {
   }
 
   cancel(): void {
+    this.#isLeft = true;
     this.#sink = undefined;
     this.#stream.cancel();
   }

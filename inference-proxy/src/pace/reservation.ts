@@ -76,6 +76,8 @@ export function createReservation(options: {
     settle: (used) => {
       if (!isSettled) {
         isSettled = true;
+        // Whoever still counts an answer has nothing left to wait for.
+        answerTokensPaid = Number.POSITIVE_INFINITY;
         correct(charges, used);
         correct(atReplica, used);
       }
