@@ -4,7 +4,7 @@ import { loadConfig, seededRandom, silentLogger, systemClock } from "@warmpath/r
 import { type InferenceProxyConfig, inferenceProxyOptions } from "../config.ts";
 import { createMeans, type Means } from "../means.ts";
 import { noPrompt } from "../prompt/index.ts";
-import { chunk, done, type FakeEngine, startFakeEngine, streamOf } from "../testing/index.ts";
+import { chunk, type FakeEngine, startFakeEngine, streamOf } from "../testing/index.ts";
 import type { OpenCall } from "./end-call.ts";
 import { openCall } from "./open-call.ts";
 import type { CallRequest } from "./types.ts";
