@@ -28,6 +28,9 @@ interface Draft extends Receipt {
   outcome: Outcome | undefined;
 }
 
+/** By which the formats say that an answer asks for tools. */
+const toolReasons: ReadonlySet<string> = new Set(["tool_calls", "tool_use", "function_call"]);
+
 /** More receipts of one session than these are not listed. */
 const foundMax = 50;
 
@@ -53,12 +56,13 @@ export function createReceiptBook(options: {
     }
     // Field by field: the request itself would keep its body alive.
     const { requestId, caller, model, operation, lane, bodyBytes, answerTokensMax } = request;
-    const { keys, chunkTokens, promptTokens, session, cacheBreak } = request.prompt;
+    const { keys, chunkTokens, promptTokens, isExact, session, cacheBreak } = request.prompt;
     return {
       requestId,
       atMs: clock.nowMs(),
       tenant: caller.tenant,
       session: session.id,
+      parent: session.parentId,
       sessionStated: request.sessionId,
       sessionKind: session.kind,
       cacheBreak: cacheBreak === undefined ? undefined : cacheBreakText(cacheBreak),
@@ -70,6 +74,7 @@ export function createReceiptBook(options: {
       promptKeys: keys,
       chunkTokens,
       promptTokens,
+      isExact,
       decisions: [],
       outcome: undefined,
     };
@@ -129,6 +134,7 @@ function outcomeOf(
     cachedTokensPredicted: end.foresight?.cachedTokens ?? decisions.at(-1)?.cachedTokensExpected,
     outputTokens: usage.outputTokens,
     isEstimated: report.isEstimated,
+    asksForTools: toolReasons.has(end.finishReason ?? ""),
   };
 }
 

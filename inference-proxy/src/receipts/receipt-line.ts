@@ -15,6 +15,7 @@ export function receiptLine(receipt: Receipt): string {
   const {
     tenant,
     session,
+    parent,
     sessionStated: _text,
     promptKeys,
     decisions,
@@ -26,7 +27,8 @@ export function receiptLine(receipt: Receipt): string {
     ...facts,
     tenant: hashOf(tenant),
     session: session === "" ? undefined : hashOf(session),
-    promptKeys: Array.from(promptKeys),
+    parent: parent === undefined ? undefined : hashOf(parent),
+    ...thinned(promptKeys),
     decisions: decisions.map(decisionOf),
     ...outcome,
   });
@@ -44,6 +46,25 @@ function decisionOf(decision: Decision): Record<string, unknown> {
     reason: reasonOf(decision),
     candidates,
   };
+}
+
+/** Keys of one line: those of 2 MB of text, or of 32,000 tokens given as ids. */
+const keysMax = 2048;
+
+/**
+ * Of longer prompts every second key, or fourth, and so on; and always the last one. Keys are
+ * chained: each stands for all before it, so thinned ones tell equal prefixes less finely.
+ */
+function thinned(keys: ArrayLike<number>) {
+  let keyStride = 1;
+  while (keys.length / keyStride > keysMax) {
+    keyStride *= 2;
+  }
+  if (keyStride === 1) {
+    return { promptKeys: Array.from(keys) };
+  }
+  const some = Array.from(keys).filter((_, index) => (index + 1) % keyStride === 0);
+  return { promptKeys: [...some, keys[keys.length - 1]], keyStride };
 }
 
 /** Stable over days and processes, so that a tenant's requests can be told to be one's. */

@@ -10,6 +10,7 @@ import { noPrompt } from "../prompt/index.ts";
 import { noUsage } from "../upstream/usage.ts";
 import { createReceiptBook, reasonOf } from "./receipt-book.ts";
 import { createReceiptFile } from "./receipt-file.ts";
+import { receiptLine } from "./receipt-line.ts";
 import type { Considered, Receipt } from "./types.ts";
 
 function requestOf(requestId: string, sessionId = ""): CallRequest {
@@ -193,6 +194,15 @@ describe("createReceiptFile()", () => {
       outcome: "done",
       cachedTokens: 16,
     });
+  });
+
+  test("thins the keys of a long prompt, to every second, fourth or eighth and the last", () => {
+    const long = Array.from({ length: 10_001 }, (_, index) => index + 1);
+    const line = JSON.parse(receiptLine({ ...receiptOf("r1"), promptKeys: long }));
+    expect(line.keyStride).toBe(8);
+    expect(line.promptKeys.slice(0, 3)).toEqual([8, 16, 24]);
+    expect(line.promptKeys.slice(-2)).toEqual([10_000, 10_001]);
+    expect(line.promptKeys.length).toBe(1251);
   });
 
   test("begins another file when one is full, and removes the oldest", async () => {

@@ -38,6 +38,8 @@ export interface Outcome {
   readonly cachedTokensPredicted: number | undefined;
   readonly outputTokens: number;
   readonly isEstimated: boolean;
+  /** True when the answer asks for tools: the session goes on when they have run. */
+  readonly asksForTools: boolean;
 }
 
 /** The keys of a prompt, as placement knows it: equal keys are equal prefixes. */
@@ -52,6 +54,8 @@ export interface Receipt {
   readonly tenant: string;
   /** Stable over the turns of one session; empty for requests without a prompt. */
   readonly session: string;
+  /** The session that waits for this one, or that it was forked from; undefined: none. */
+  readonly parent: string | undefined;
   /** The session as the client names it; empty where it does not. */
   readonly sessionStated: string;
   /** How the request continues what its session sent before. */
@@ -69,6 +73,8 @@ export interface Receipt {
   readonly chunkTokens: number;
   /** As estimated when it was placed. */
   readonly promptTokens: number;
+  /** True where keys are an engine's blocks; else the last one stands for the prompt's end. */
+  readonly isExact: boolean;
   readonly decisions: readonly Decision[];
   /** Undefined while it is under way. */
   readonly outcome: Outcome | undefined;
