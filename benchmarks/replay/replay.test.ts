@@ -158,7 +158,18 @@ describe("replay()", () => {
     for (const engine of engines) {
       engine.answer = () =>
         Response.json({
-          choices: [{ index: 0, finish_reason: "tool_calls", message: { role: "assistant" } }],
+          choices: [
+            {
+              index: 0,
+              finish_reason: "tool_calls",
+              message: {
+                role: "assistant",
+                tool_calls: [
+                  { id: "c", type: "function", function: { name: "ls", arguments: "" } },
+                ],
+              },
+            },
+          ],
           usage: {
             prompt_tokens: 900,
             completion_tokens: 7,

@@ -34,6 +34,8 @@ export interface CallEnd {
   readonly foresight?: Foresight | undefined;
   /** Absent where the engine does not tell cached tokens, or there are none to tell. */
   readonly tellsCached?: boolean;
+  /** What the session waits for now; see `restOf`. Absent where nothing was served. */
+  readonly rest?: string;
 }
 
 /** The bill of one call. */

@@ -98,6 +98,7 @@ export function createOpenCall(
       answer.events.cancel();
     }
     const facts = factsOf(answer);
+    const rest = restOf(answer);
     const ended = {
       ...facts,
       outcome: error === undefined ? "done" : outcomeOfError(error),
@@ -107,6 +108,7 @@ export function createOpenCall(
       sentAtMs: opened.sentAtMs,
       foresight: opened.foresight,
       firstEventMs,
+      rest,
     };
     if (ended.outcome === "cut") {
       noteCut(means, request, opened);
@@ -127,7 +129,7 @@ export function createOpenCall(
           cachedTokens: facts.tellsCached ? cachedInputTokens : undefined,
         },
       }),
-      rest: restOf(answer),
+      rest,
     });
     return report;
   };

@@ -2,6 +2,7 @@ import type { Clock } from "@warmpath/runtime/base";
 import type { CallEnd, CallReport } from "../call/account.ts";
 import type { CallRequest } from "../call/types.ts";
 import { cacheBreakText } from "../prompt/index.ts";
+import { failedRest, stopRest } from "../sessions/index.ts";
 import type { Considered, Decision, Outcome, Receipt, ReceiptLimits } from "./types.ts";
 
 /*
@@ -27,9 +28,6 @@ interface Draft extends Receipt {
   readonly decisions: Decision[];
   outcome: Outcome | undefined;
 }
-
-/** By which the formats say that an answer asks for tools. */
-const toolReasons: ReadonlySet<string> = new Set(["tool_calls", "tool_use", "function_call"]);
 
 /** More receipts of one session than these are not listed. */
 const foundMax = 50;
@@ -134,7 +132,7 @@ function outcomeOf(
     cachedTokensPredicted: end.foresight?.cachedTokens ?? decisions.at(-1)?.cachedTokensExpected,
     outputTokens: usage.outputTokens,
     isEstimated: report.isEstimated,
-    asksForTools: toolReasons.has(end.finishReason ?? ""),
+    asksForTools: end.rest !== undefined && end.rest !== stopRest && end.rest !== failedRest,
   };
 }
 
