@@ -21,7 +21,7 @@ export interface ReplayFleet {
   readonly speed: number;
 }
 
-/** What the receipts themselves say: real engines, which no row of a replay is to be held against. */
+/** What the receipts say: real engines, which no row of a replay is to be held against. */
 export function receiptsRow({ requests }: Recording): ReplayRow {
   const firstMs = requests[0]?.arrivedAtMs ?? 0;
   const ttftMs = requests
