@@ -1,14 +1,19 @@
 import type { Clock } from "@warmpath/runtime/base";
 import {
   createProviderMirror,
+  type Estimate,
   type Limiter,
-  type ProviderNeed,
   type Reservation,
 } from "../pace/index.ts";
 import type { Gate } from "../pick/index.ts";
 import type { HeadFields } from "../upstream/attempt.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
-import { type EstimateMeans, estimateOf, subjectOf } from "./reserve-limits.ts";
+import {
+  type EstimatedRequest,
+  type EstimateMeans,
+  estimateOf,
+  subjectOf,
+} from "./reserve-limits.ts";
 import type { CallRequest } from "./types.ts";
 
 /** What one call needs to get past the limits of replicas. */
@@ -23,6 +28,8 @@ export interface ReplicaGate extends Gate {
 export interface ReplicaGates {
   /** Undefined where no replica is limited: then a call costs this one question. */
   open(request: CallRequest, reservation: Reservation): ReplicaGate | undefined;
+  /** The same for whoever only asks what would be: takes nothing, and wakes nobody. */
+  look(request: EstimatedRequest): Gate | undefined;
   /** For calls without a gate: the first answer that speaks of limits is how they become known. */
   hear(replica: string, status: number, fields: HeadFields): void;
 }
@@ -55,15 +62,31 @@ export function createReplicaGates(options: {
     }
   };
 
+  const isOff = (): boolean => limiter.areReplicasFree && !mirror.isActive;
+  const limitsFor = (request: EstimatedRequest, estimate: Estimate): Gate => {
+    const subject = subjectOf(request);
+    return {
+      waitMs: (replica) => {
+        const ownMs = limiter.areReplicasFree
+          ? 0
+          : limiter.replicaWaitMs(replica, subject, estimate);
+        return Math.max(ownMs, mirror.waitMs(replica, estimate));
+      },
+      isKeptAlone: (replica) =>
+        !limiter.areReplicasFree && limiter.isKeptAlone(replica, subject, estimate),
+      book: () => undefined,
+    };
+  };
+
   return {
     hear: (replica, status, fields) => mirror.hear(replica, status, fields),
+    look: (request) => (isOff() ? undefined : limitsFor(request, estimateOf(means, request))),
     open: (request, reservation) => {
-      if (limiter.areReplicasFree && !mirror.isActive) {
+      if (isOff()) {
         return undefined;
       }
-      const subject = subjectOf(request);
-      const estimate = estimateOf(means, request);
-      const need: ProviderNeed = estimate;
+      const need: Estimate = estimateOf(means, request);
+      const limits = limitsFor(request, need);
       /** Where the mirror counts it. */
       let sentTo: string | undefined;
       const done = (): void => {
@@ -74,17 +97,13 @@ export function createReplicaGates(options: {
       };
       return {
         waitMs: (replica) => {
-          const ownMs = limiter.areReplicasFree
-            ? 0
-            : limiter.replicaWaitMs(replica, subject, estimate);
-          const waitMs = Math.max(ownMs, mirror.waitMs(replica, need));
+          const waitMs = limits.waitMs(replica);
           if (waitMs > 0) {
             wakeIn(waitMs);
           }
           return waitMs;
         },
-        isKeptAlone: (replica) =>
-          !limiter.areReplicasFree && limiter.isKeptAlone(replica, subject, estimate),
+        isKeptAlone: limits.isKeptAlone,
         book: (replica) => {
           // It was just asked in the same step, so nothing refuses now.
           reservation.moveTo(replica);

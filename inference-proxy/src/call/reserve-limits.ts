@@ -22,6 +22,12 @@ export interface ReserveMeans {
   readonly limits: { readonly answerTokensExpected: number };
 }
 
+/** What of a request says whom it counts for, and how much it will probably use. */
+export type EstimatedRequest = Pick<
+  CallRequest,
+  "caller" | "model" | "operation" | "bodyBytes" | "answerTokensMax"
+>;
+
 /** What an estimate is made from. */
 export type EstimateMeans = Pick<AccountMeans, "ratios" | "prices"> &
   Pick<ReserveMeans, "answers" | "limits">;
@@ -81,7 +87,7 @@ function reservationOf({ metrics }: AccountMeans, taken: Taken): Reservation {
 }
 
 /** Whom and what limits count the request for. */
-export function subjectOf({ caller, model }: CallRequest): Subject {
+export function subjectOf({ caller, model }: Pick<CallRequest, "caller" | "model">): Subject {
   const { tenant, user, keyId: key } = caller;
   return { tenant, user, key, model };
 }
@@ -92,7 +98,7 @@ export function subjectOf({ caller, model }: CallRequest): Subject {
  */
 export function estimateOf(
   { answers, ratios, limits, prices }: EstimateMeans,
-  request: CallRequest,
+  request: EstimatedRequest,
 ): Estimate {
   const { model, bodyBytes, answerTokensMax = Number.POSITIVE_INFINITY } = request;
   if (request.operation === "count_tokens") {
@@ -110,6 +116,6 @@ export function estimateOf(
 }
 
 /** Under which name the lengths of this request's answers are learned. */
-export function answersName({ caller, model }: CallRequest): string {
+export function answersName({ caller, model }: Pick<CallRequest, "caller" | "model">): string {
   return `${caller.tenant}/${caller.keyId}/${model}`;
 }

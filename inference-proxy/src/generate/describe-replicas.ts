@@ -7,6 +7,7 @@ import type {
   ListReplicasResponseSchema,
   ReplicaSchema,
 } from "@warmpath/proto/inference";
+import type { Principal } from "@warmpath/runtime";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import { promptSummaryOf } from "../call/prompt-summary.ts";
@@ -107,15 +108,26 @@ export function sentenceOf(excluded: string): string {
 export function explainRoute(
   means: DescribeMeans,
   request: ExplainRouteRequest,
-  tenant: string,
+  { tenant, user, keyId }: Pick<Principal, "tenant" | "user" | "keyId">,
 ): MessageInitShape<typeof ExplainRouteResponseSchema> {
-  const { pool, prompts, clock } = means.call;
+  const { pool, prompts, clock, gates } = means.call;
   const { model, reason: routedBy } = routed(means, request, tenant);
-  const prompt = prompts.identify(
-    prompts.scan(messagesBody(request.messages), tenant, "messages"),
-    { model, salt: tenant, lora: "", headers: undefined, sessionId: "" },
-  );
-  const summary = { model, excluded: new Set<string>(), prompt: promptSummaryOf(prompt) };
+  const body = messagesBody(request.messages);
+  const prompt = prompts.identify(prompts.scan(body, tenant, "messages"), {
+    model,
+    salt: tenant,
+    lora: "",
+    headers: undefined,
+    sessionId: request.sessionId,
+  });
+  const gate = gates.look({
+    caller: { tenant, user, keyId, requestsPerMinute: 0 },
+    model,
+    operation: "chat",
+    bodyBytes: body.length,
+    answerTokensMax: undefined,
+  });
+  const summary = { model, excluded: new Set<string>(), prompt: promptSummaryOf(prompt), gate };
   const candidates = means.placer.explain(pool.endpoints, summary, clock.monotonicMs());
   const best = candidates.find(({ excluded }) => excluded === undefined);
   return {
@@ -128,9 +140,16 @@ export function explainRoute(
       replica: endpoint,
       cost,
       terms: { ...terms },
-      excludedReason: excluded === undefined ? "" : sentences[excluded],
+      excludedReason: excluded === undefined ? "" : whyOut(excluded, gate?.waitMs(endpoint)),
     })),
   };
+}
+
+/** Why it is out, and for how long, where limits say that. */
+function whyOut(excluded: NoEndpoint, waitMs = 0): string {
+  return excluded === "closed" && Number.isFinite(waitMs) && waitMs > 0
+    ? `its limits are used up for another ${(waitMs / 1000).toFixed(1)} s`
+    : sentences[excluded];
 }
 
 /** The model that the table of routes would try first, or the one that is asked for. */

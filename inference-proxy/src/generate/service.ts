@@ -34,7 +34,7 @@ export function createInferenceService(
     resumeReplica: ({ replica }, context) => ({
       replica: setDraining(means, { replica, isDraining: false, tenant: tenantOf(context) }),
     }),
-    explainRoute: (request, context) => explainRoute(means, request, tenantOf(context)),
+    explainRoute: (request, context) => explainRoute(means, request, principalOf(context)),
     explainRequests: ({ id }, context) =>
       explainRequests(means.call.receipts, tenantOf(context), id),
   };
