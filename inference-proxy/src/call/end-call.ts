@@ -10,10 +10,10 @@ import { parseUsage, usageBytes } from "../upstream/usage.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import { noteCut } from "./note-attempt.ts";
-import type { Seat } from "./placement.ts";
+import { type Seat, unserved } from "./placement.ts";
 import type { QueuePlace } from "./queue-view.ts";
 import type { ReplicaGate } from "./replica-gate.ts";
-import { answersName, type ReserveMeans } from "./reserve-limits.ts";
+import { answersName, nothingUsed, type ReserveMeans } from "./reserve-limits.ts";
 import { restOf } from "./rest-of.ts";
 import type { Reused } from "./reuse.ts";
 import type { CallRequest } from "./types.ts";
@@ -23,7 +23,7 @@ export interface CallProgress {
   readonly startedAtMs: number;
   readonly reservation: Reservation;
   /** Limits of replicas; undefined where none has any. */
-  readonly gate: ReplicaGate | undefined;
+  gate: ReplicaGate | undefined;
   attempts: number;
   /** The replica tried last; empty before the first. */
   replica: string;
@@ -114,7 +114,14 @@ export function createOpenCall(
       noteCut(means, request, opened);
     }
     // Whoever ends the call, its line in the log belongs to the call's trace.
-    report = opened.span.run(() => accountCall(means, request, ended));
+    try {
+      report = opened.span.run(() => accountCall(means, request, ended));
+    } catch (fault) {
+      opened.reservation.settle(nothingUsed);
+      opened.span.end(fault);
+      opened.seat.release(unserved);
+      throw fault;
+    }
     const { inputTokens, cachedInputTokens, outputTokens } = report.usage;
     settleLimits(means, request, opened.reservation, report);
     if (opened.span.span.isRecording()) {
@@ -161,23 +168,27 @@ export function finishUnopened(
   progress: CallProgress,
   outcome: string,
 ): void {
-  const { usage, costNanodollars } = accountCall(means, request, {
-    outcome,
-    finishReason: undefined,
-    reported: undefined,
-    choiceEvents: 0,
-    replica: progress.replica,
-    attempts: progress.attempts,
-    startedAtMs: progress.startedAtMs,
-    sentAtMs: progress.startedAtMs,
-    firstEventMs: undefined,
-  });
-  const { inputTokens, outputTokens } = usage;
-  const used = { inputTokens, outputTokens, cost: Number(costNanodollars) };
-  if (request.tab === undefined) {
-    progress.reservation.settle(used);
-  } else {
-    request.tab.keep(progress.reservation, used);
+  let used = nothingUsed;
+  try {
+    const { usage, costNanodollars } = accountCall(means, request, {
+      outcome,
+      finishReason: undefined,
+      reported: undefined,
+      choiceEvents: 0,
+      replica: progress.replica,
+      attempts: progress.attempts,
+      startedAtMs: progress.startedAtMs,
+      sentAtMs: progress.startedAtMs,
+      firstEventMs: undefined,
+    });
+    const { inputTokens, outputTokens } = usage;
+    used = { inputTokens, outputTokens, cost: Number(costNanodollars) };
+  } finally {
+    if (request.tab === undefined) {
+      progress.reservation.settle(used);
+    } else {
+      request.tab.keep(progress.reservation, used);
+    }
   }
 }
 

@@ -98,11 +98,12 @@ async function openFresh(means: CallMeans, request: CallRequest): Promise<OpenCa
   const progress: CallProgress = {
     startedAtMs,
     reservation,
-    gate: means.gates.open(request, reservation),
+    gate: undefined,
     attempts: 0,
     replica: "",
   };
   try {
+    progress.gate = means.gates.open(request, reservation);
     const opened = await tryReplicas(means, request, progress);
     if (opened.kind === "fault") {
       finishUnopened(means, request, progress, "fault");
@@ -213,12 +214,17 @@ async function placeCall(
   means.metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
   if (seat !== undefined) {
     const { endpoint: replica, consider, cachedTokensExpected, queued } = seat;
-    means.receipts.decided(request, {
-      replica,
-      waitedMs: queued === undefined ? 0 : waitedMs,
-      consider,
-      cachedTokensExpected,
-    });
+    try {
+      means.receipts.decided(request, {
+        replica,
+        waitedMs: queued === undefined ? 0 : waitedMs,
+        consider,
+        cachedTokensExpected,
+      });
+    } catch (error) {
+      seat.release(unserved);
+      throw error;
+    }
   }
   return seat;
 }

@@ -48,17 +48,24 @@ export function relayEvents(
         }
       },
       onEnd: (failure) => {
-        if (failure !== undefined && !events.facts.isFailed) {
-          const { sequenceNumber } = events;
-          body.write(errorEvent(formatOf(path), failure, { requestId, sequenceNumber }));
+        // Each of these comes to its end, whatever happens to those before it.
+        try {
+          if (failure !== undefined && !events.facts.isFailed) {
+            const { sequenceNumber } = events;
+            body.write(errorEvent(formatOf(path), failure, { requestId, sequenceNumber }));
+          }
+          if (isExplained) {
+            body.write(billComment(call.end(failure)));
+          }
+        } finally {
+          // The client first: nobody waits for the account.
+          body.end();
+          try {
+            call.end(failure);
+          } finally {
+            onEnd(failure);
+          }
         }
-        if (isExplained) {
-          body.write(billComment(call.end(failure)));
-        }
-        // The client first: nobody waits for the account.
-        body.end();
-        call.end(failure);
-        onEnd(failure);
       },
     });
   };

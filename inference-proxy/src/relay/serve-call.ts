@@ -119,6 +119,10 @@ export async function serveCall(
     };
   }
   request.signal.addEventListener("abort", () => onEnd(request.signal.reason), { once: true });
+  if (request.signal.aborted) {
+    // It left since its first event: the signal does not say so again, and nobody takes the body.
+    onEnd(request.signal.reason);
+  }
   return {
     status: 200,
     headers: {
