@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { EmbedRequestSchema } from "@warmpath/proto/inference";
-import { WarmpathError } from "@warmpath/runtime/base";
+import { abortSignalOf, WarmpathError } from "@warmpath/runtime/base";
 import type { Models } from "../call/models.ts";
 import type { CallMeans } from "../call/open-call.ts";
 import type { CallRequest } from "../call/types.ts";
@@ -37,7 +37,7 @@ export function createEmbedQuestion(options: {
         asked,
         {
           principal: { tenant, user, keyId, agentChain: [] },
-          signal: AbortSignal.any([signal, late]),
+          signal: AbortSignal.any([abortSignalOf(signal), late]),
         },
       );
       const values = embeddings[0]?.values ?? [];

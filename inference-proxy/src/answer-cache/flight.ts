@@ -1,4 +1,4 @@
-import { errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
+import { type CancelSignal, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
 import type { AnswerStream } from "../call/answer-stream.ts";
 import type { OpenCall } from "../call/end-call.ts";
 import type { CallFault } from "../call/open-call.ts";
@@ -141,7 +141,7 @@ export function startFlight(options: {
 }
 
 /** The promise, or the signal's reason if that comes first. */
-async function orLeft<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+async function orLeft<T>(promise: Promise<T>, signal: CancelSignal): Promise<T> {
   if (signal.aborted) {
     throw errorOfAbort(signal.reason);
   }
@@ -158,7 +158,7 @@ async function orLeft<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 function answerFor(
   call: OpenCall,
   shared: SharedAnswer | undefined,
-  listener: { readonly signal: AbortSignal; readonly dropsUsage: boolean },
+  listener: { readonly signal: CancelSignal; readonly dropsUsage: boolean },
 ): OpenCall["answer"] | undefined {
   if (call.answer.kind === "whole") {
     return call.answer;

@@ -1,4 +1,4 @@
-import { WarmpathError } from "@warmpath/runtime/base";
+import { type CancelSignal, WarmpathError } from "@warmpath/runtime/base";
 import type { AnswerSink, AnswerStream } from "../call/answer-stream.ts";
 import { type EventFlow, flowOf } from "../call/event-pump.ts";
 import { SharedReader } from "./shared-reader.ts";
@@ -59,7 +59,7 @@ export class SharedAnswer implements AnswerSink {
    * A reader that begins at the first block; undefined when that is held no more. `filter` takes
    * out what this reader did not ask for.
    */
-  read(signal: AbortSignal, filter?: (block: Uint8Array) => Uint8Array): SharedReader | undefined {
+  read(signal: CancelSignal, filter?: (block: Uint8Array) => Uint8Array): SharedReader | undefined {
     if (!this.isWhole) {
       return undefined;
     }

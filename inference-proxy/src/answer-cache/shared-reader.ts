@@ -1,11 +1,11 @@
-import { errorOfAbort } from "@warmpath/runtime/base";
+import { type CancelSignal, errorOfAbort } from "@warmpath/runtime/base";
 import type { AnswerSink } from "../call/answer-stream.ts";
 import type { SharedAnswer } from "./shared-answer.ts";
 
 /** One reader of a shared stream: is told of its events, or asks for them. */
 export class SharedReader {
   readonly #answer: SharedAnswer;
-  readonly #signal: AbortSignal;
+  readonly #signal: CancelSignal;
   readonly #filter: ((block: Uint8Array) => Uint8Array) | undefined;
   #position = 0;
   #sink: AnswerSink | undefined;
@@ -16,7 +16,7 @@ export class SharedReader {
 
   constructor(
     answer: SharedAnswer,
-    signal: AbortSignal,
+    signal: CancelSignal,
     filter: ((block: Uint8Array) => Uint8Array) | undefined,
   ) {
     this.#answer = answer;

@@ -1,4 +1,10 @@
-import { type Clock, type Logger, type Reason, WarmpathError } from "@warmpath/runtime/base";
+import {
+  type CancelSignal,
+  type Clock,
+  type Logger,
+  type Reason,
+  WarmpathError,
+} from "@warmpath/runtime/base";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { Pool } from "../upstream/pool.ts";
 
@@ -11,7 +17,7 @@ export interface Failover {
   open<Call>(
     model: string,
     open: (model: string) => Promise<Call>,
-    signal: AbortSignal,
+    signal: CancelSignal,
   ): Promise<{ readonly call: Call; readonly model: string }>;
 }
 
@@ -64,7 +70,7 @@ export function createFailover(options: {
     return sinceMs === undefined ? 0 : clock.monotonicMs() - sinceMs;
   };
   /** Waits until the model is back or out for good; true when it is out. */
-  const isOut = async (model: string, signal: AbortSignal): Promise<boolean> => {
+  const isOut = async (model: string, signal: CancelSignal): Promise<boolean> => {
     for (let ms = outMs(model); ms > 0 || outSince.has(model); ms = outMs(model)) {
       if (ms >= waitMs) {
         return true;

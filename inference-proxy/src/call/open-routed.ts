@@ -1,3 +1,4 @@
+import type { CancelSignal } from "@warmpath/runtime/base";
 import { followRoute, type RequestTraits, type RouteStep } from "../providers/route/index.ts";
 import type { OpenCall } from "./end-call.ts";
 import { createLimitTab } from "./limit-tab.ts";
@@ -10,7 +11,7 @@ export interface Routable {
   readonly requestId: string;
   /** The model or tier that the caller named; empty when it named none. */
   readonly asked: string;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Asked for only where there is a table of routes. */
   traits(): RequestTraits;
   requestFor(model: string): CallRequest;

@@ -1,4 +1,4 @@
-import { type Clock, WarmpathError } from "@warmpath/runtime/base";
+import { type CancelSignal, type Clock, WarmpathError } from "@warmpath/runtime/base";
 import {
   createWaitQueue,
   type Lane,
@@ -35,7 +35,7 @@ export interface PlaceRequest extends RequestSummary {
   readonly waitMsMax: number;
   /** Longest wait where a breaker holds everybody back who could serve it. */
   readonly heldBackWaitMsMax: number;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** A place at a replica, on the tenant's account. */

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "@warmpath/runtime/base";
 import type { Lane } from "../admit/index.ts";
 import type { TokenPrompt } from "../kv-events/index.ts";
 import type { ReadPrompt } from "../prompt/index.ts";
@@ -53,7 +54,7 @@ export interface CallRequest {
   /** How its answer may be reused; absent: not at all. */
   readonly reuse?: ReuseAsk;
   /** The caller's: aborts when it leaves or its deadline passes. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** When its deadline passes, on the monotonic clock; absent where it told none. */
   readonly deadlineAtMs?: number;
 }

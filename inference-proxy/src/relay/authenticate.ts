@@ -6,7 +6,7 @@ import {
   type ServiceClient,
   servicePrincipal,
 } from "@warmpath/runtime";
-import { type Clock, WarmpathError } from "@warmpath/runtime/base";
+import { type CancelSignal, type Clock, WarmpathError } from "@warmpath/runtime/base";
 import type { Caller } from "../call/types.ts";
 
 /** Finds out whose an API key is. */
@@ -14,7 +14,7 @@ export interface Authenticator {
   /**
    * The caller of `Authorization: Bearer <key>`; throws `rejected-unauthenticated` for any other.
    */
-  authenticate(authorization: string | null, signal?: AbortSignal): Promise<Caller>;
+  authenticate(authorization: string | null, signal?: CancelSignal): Promise<Caller>;
   close(): void;
 }
 

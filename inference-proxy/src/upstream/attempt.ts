@@ -1,4 +1,4 @@
-import { WarmpathError } from "@warmpath/runtime/base";
+import { type CancelSignal, WarmpathError } from "@warmpath/runtime/base";
 import type { Http1Client } from "@warmpath/runtime/http1";
 import type { Vigil } from "../liveness/index.ts";
 import type { Refused } from "./judge.ts";
@@ -23,7 +23,7 @@ export interface AttemptRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly isStream: boolean;
   /** The caller's; aborts the attempt in every state. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** True after a kept connection turned out to be dead. */
   readonly usesFreshConnection: boolean;
   /** Says how long it may be silent. */

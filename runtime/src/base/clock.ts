@@ -1,3 +1,4 @@
+import type { CancelSignal } from "./cancel.ts";
 /** The only source of time and of waiting, so that tests and the simulator can own both. */
 export interface Clock {
   /**
@@ -11,7 +12,7 @@ export interface Clock {
    */
   monotonicMs(): number;
   /** Resolves after `ms`; rejects with `signal.reason` as soon as the signal aborts. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  sleep(ms: number, signal?: CancelSignal): Promise<void>;
 }
 
 /** Timers of the platform overflow above this; longer sleeps are cut into pieces of it. */
@@ -24,7 +25,7 @@ export const systemClock: Clock = {
   sleep,
 };
 
-async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+async function sleep(ms: number, signal?: CancelSignal): Promise<void> {
   let leftMs = ms;
   while (leftMs > maxTimerMs) {
     await sleepOnce(maxTimerMs, signal);
@@ -33,7 +34,7 @@ async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   await sleepOnce(leftMs, signal);
 }
 
-function sleepOnce(ms: number, signal: AbortSignal | undefined): Promise<void> {
+function sleepOnce(ms: number, signal: CancelSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
       reject(signal.reason);

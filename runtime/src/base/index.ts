@@ -3,6 +3,7 @@
  * `runtime`.
  */
 export { assert, unreachable } from "./assert.ts";
+export { abortSignalOf, Cancellation, type CancelSignal } from "./cancel.ts";
 export { after, type Clock, systemClock, timeoutSignal } from "./clock.ts";
 export {
   type Config,

@@ -1,3 +1,4 @@
+import type { CancelSignal } from "../base/index.ts";
 /** An answer to a request, as this folder's server writes it. */
 export interface HttpAnswer {
   readonly status: number;
@@ -29,7 +30,7 @@ export interface BodySink {
 const emptyBody = new Uint8Array(0);
 
 /** An answer of the platform's kind, its body handed on piece by piece. */
-export function answerOfResponse(response: Response, signal: AbortSignal): HttpAnswer {
+export function answerOfResponse(response: Response, signal: CancelSignal): HttpAnswer {
   const headers: Record<string, string> = {};
   for (const [name, value] of response.headers) {
     if (!framingHeaders.has(name)) {
@@ -56,7 +57,7 @@ const framingHeaders: ReadonlySet<string> = new Set([
 function pump(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   sink: BodySink,
-  signal: AbortSignal,
+  signal: CancelSignal,
 ): void {
   // Whoever makes the body must hear that nobody wants it any more.
   const onGone = () => void reader.cancel().catch(() => undefined);

@@ -1,4 +1,4 @@
-import { WarmpathError } from "../base/index.ts";
+import { abortSignalOf, Cancellation, type CancelSignal, WarmpathError } from "../base/index.ts";
 import { type BodyBudget, noRoomForBody } from "./body-budget.ts";
 import type { RequestHead } from "./parse-request.ts";
 import { type HttpRequest, tooLarge } from "./request.ts";
@@ -32,7 +32,7 @@ export class IncomingRequest implements HttpRequest {
   #isWhole = false;
   #isGone = false;
   #isDiscarded = false;
-  #abort: AbortController | undefined;
+  #abort: Cancellation | undefined;
   #reading:
     | { readonly bytesMax: number; readonly settle: PromiseWithResolvers<Uint8Array<ArrayBuffer>> }
     | undefined;
@@ -58,14 +58,14 @@ export class IncomingRequest implements HttpRequest {
   }
 
   /** Made when first asked for: most requests end without anybody having waited on it. */
-  get signal(): AbortSignal {
+  get signal(): CancelSignal {
     if (this.#abort === undefined) {
-      this.#abort = new AbortController();
+      this.#abort = new Cancellation();
       if (this.#isGone) {
         this.#abort.abort();
       }
     }
-    return this.#abort.signal;
+    return this.#abort;
   }
 
   readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -101,7 +101,7 @@ export class IncomingRequest implements HttpRequest {
     this.#fetched = new Request(url, {
       method,
       headers,
-      signal: this.signal,
+      signal: abortSignalOf(this.signal),
       ...(hasBody && method !== "GET" && method !== "HEAD" ? { body: this.#bodyStream() } : {}),
     });
     return this.#fetched;

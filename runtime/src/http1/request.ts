@@ -1,4 +1,4 @@
-import { WarmpathError } from "../base/index.ts";
+import { type CancelSignal, WarmpathError } from "../base/index.ts";
 import { type BodyBudget, noRoomForBody } from "./body-budget.ts";
 import type { FieldsView } from "./types.ts";
 
@@ -10,7 +10,7 @@ export interface HttpRequest {
   /** Names in lower case. */
   readonly headers: FieldsView;
   /** Aborts when the client has left before it had its whole answer. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /**
    * The whole body; rejects with `rejected-too-large` as soon as it is known to have more than
    * `bytesMax`, and with `rejected-queue-full` where too many bodies are on their way. Once.
@@ -42,7 +42,7 @@ export class PlatformRequest implements HttpRequest {
     return this.#request.headers;
   }
 
-  get signal(): AbortSignal {
+  get signal(): CancelSignal {
     return this.#request.signal;
   }
 

@@ -1,4 +1,4 @@
-import { type Reason, WarmpathError } from "@warmpath/runtime/base";
+import { type CancelSignal, type Reason, WarmpathError } from "@warmpath/runtime/base";
 import type { Router } from "./router.ts";
 import type { Route, RouteStep } from "./types.ts";
 
@@ -24,7 +24,7 @@ export async function followRoute<Call>(
   router: Router,
   { steps }: Route,
   options: {
-    readonly signal: AbortSignal;
+    readonly signal: CancelSignal;
     readonly open: (step: RouteStep) => Promise<Call>;
   },
 ): Promise<Followed<Call>> {

@@ -1,4 +1,4 @@
-import type { Clock } from "@warmpath/runtime/base";
+import { abortSignalOf, type CancelSignal, type Clock } from "@warmpath/runtime/base";
 import { decideRoute } from "./decide.ts";
 import { createRoomLog } from "./room-log.ts";
 import { createSessionModels } from "./session-models.ts";
@@ -14,7 +14,7 @@ export interface Router {
    * Waits until a model without healthy replicas has one, at most as long as its step may; false
    * when that did not come.
    */
-  untilWell(step: RouteStep, signal: AbortSignal): Promise<boolean>;
+  untilWell(step: RouteStep, signal: CancelSignal): Promise<boolean>;
 }
 
 /** `onChange` calls its listener whenever an upstream has changed. */
@@ -69,7 +69,7 @@ export function createRouter(options: {
       };
       waiting.add(look);
       try {
-        await clock.sleep(waitMs, AbortSignal.any([over.signal, signal]));
+        await clock.sleep(waitMs, AbortSignal.any([over.signal, abortSignalOf(signal)]));
       } catch {
         // Woken: by the model, or by the caller's leaving, which its call finds out at once.
       } finally {
