@@ -81,14 +81,11 @@ export interface CallFault {
  * The life of a call up to its first event: pace, place, try; retried elsewhere while nothing was
  * handed on. Every way out but an open call has given its seat back and settled its account.
  */
-export async function openCall(
-  means: CallMeans,
-  request: CallRequest,
-): Promise<OpenCall | CallFault> {
+export function openCall(means: CallMeans, request: CallRequest): Promise<OpenCall | CallFault> {
   const { reuse: ask } = request;
   return ask === undefined
-    ? await openFresh(means, request)
-    : await means.reuse.open(means, request, ask, (fresh) => openFresh(means, fresh));
+    ? openFresh(means, request)
+    : means.reuse.open(means, request, ask, (fresh) => openFresh(means, fresh));
 }
 
 async function openFresh(means: CallMeans, request: CallRequest): Promise<OpenCall | CallFault> {
@@ -133,13 +130,14 @@ async function tryReplicas(
 ): Promise<OpenCall | CallFault> {
   const tries = createTries(means, means.limits, request, deathsBefore(means, request));
   for (;;) {
-    const placed = await placeNext(means, request, tries, progress.gate);
+    const placing = placeNext(means, request, tries, progress.gate);
+    const placed = placing instanceof Promise ? await placing : placing;
     const { seat } = placed;
     if (seat !== undefined) {
       progress.attempts += 1;
       progress.replica = seat.endpoint;
       tries.begin(seat.endpoint);
-      const outcome = await tryReplica(means, request, progress, { ...placed, seat });
+      const outcome = await tryReplica(means, request, progress, seat, placed.clear);
       if (outcome.kind === "open" || outcome.kind === "fault") {
         if (tries.deaths > 0) {
           absolve(means, request);
@@ -164,16 +162,27 @@ async function tryReplicas(
 }
 
 /** Another replica than those that failed, if there is one. */
-async function placeNext(
+function placeNext(
+  means: CallMeans,
+  request: CallRequest,
+  tries: Tries,
+  gate: ReplicaGate | undefined,
+): SuspectSeat | Promise<SuspectSeat> {
+  if (tries.deaths > 0) {
+    return placeNextSuspect(means, request, tries, gate);
+  }
+  const seat = placeCall(means, request, tries.excluded, gate);
+  return seat instanceof Promise ? seat.then(notSuspected) : notSuspected(seat);
+}
+
+async function placeNextSuspect(
   means: CallMeans,
   request: CallRequest,
   tries: Tries,
   gate: ReplicaGate | undefined,
 ): Promise<SuspectSeat> {
-  if (tries.deaths === 0) {
-    return notSuspected(await placeCall(means, request, tries.excluded, gate));
-  }
-  const place = (excluded: ReadonlySet<string>) => placeCall(means, request, excluded, gate);
+  const place = async (excluded: ReadonlySet<string>) =>
+    await placeCall(means, request, excluded, gate);
   const placed = await placeSuspect(means, request, tries.excluded, place);
   // Where the only replica left is the one that broke, perhaps just an old connection did: once
   // more, on a new one.
@@ -189,15 +198,15 @@ function notSuspected(seat: Seat | undefined): SuspectSeat {
   return { seat, isAlone: false, clear: nothingToClear };
 }
 
-async function placeCall(
+function placeCall(
   means: CallMeans,
   request: CallRequest,
   excluded: ReadonlySet<string>,
   gate: ReplicaGate | undefined,
-): Promise<Seat | undefined> {
+): Seat | undefined | Promise<Seat | undefined> {
   const { model, lane, bodyBytes, signal, prompt, caller } = request;
   const fromMs = means.clock.monotonicMs();
-  const seat = await means.placement.place({
+  const placing = means.placement.place({
     model,
     excluded,
     prompt: promptSummaryOf(prompt),
@@ -210,12 +219,24 @@ async function placeCall(
     signal,
     gate,
   });
-  const waitedMs = means.clock.monotonicMs() - fromMs;
-  means.metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
+  return placing instanceof Promise
+    ? placing.then((seat) => notePlace(means, request, seat, fromMs))
+    : notePlace(means, request, placing, fromMs);
+}
+
+function notePlace(
+  { clock, metrics, receipts }: CallMeans,
+  request: CallRequest,
+  seat: Seat | undefined,
+  fromMs: number,
+): Seat | undefined {
+  const { lane } = request;
+  const waitedMs = clock.monotonicMs() - fromMs;
+  metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
   if (seat !== undefined) {
     const { endpoint: replica, consider, cachedTokensExpected, queued } = seat;
     try {
-      means.receipts.decided(request, {
+      receipts.decided(request, {
         replica,
         waitedMs: queued === undefined ? 0 : waitedMs,
         consider,
@@ -233,7 +254,8 @@ async function tryReplica(
   means: CallMeans,
   request: CallRequest,
   progress: CallProgress,
-  { seat, clear }: { readonly seat: Seat; readonly clear: () => void },
+  seat: Seat,
+  clear: () => void,
 ): Promise<OpenCall | CallFault | AttemptFailure> {
   const replica = means.pool.find(seat.endpoint);
   assert(replica !== undefined, "placement only picks replicas of the pool");
@@ -266,7 +288,9 @@ async function tryReplica(
     if (attempt.kind === "stream" || attempt.kind === "whole") {
       means.prompts.served(request.prompt, seat.endpoint);
       return createOpenCall(means, request, {
-        ...progress,
+        startedAtMs: progress.startedAtMs,
+        reservation: progress.reservation,
+        attempts: progress.attempts,
         replica,
         seat,
         span,
@@ -348,15 +372,21 @@ function headersFor(
   },
 ): Record<string, string> {
   const { facts, address } = replica;
-  return {
-    ...(facts.kind === "vllm" ? request.engineHeaders : undefined),
-    ...(address.provider !== undefined && path === request.path ? request.apiHeaders : undefined),
-    ...(label === undefined ? undefined : { [sessionHeader]: label }),
+  const headers: Record<string, string> = {
     "content-type": "application/json",
     accept: request.isStream ? "text/event-stream" : "application/json",
     // Compressing would hold back events, and the bytes are handed on as they come.
     "accept-encoding": "identity",
     "x-request-id": request.requestId,
-    ...tracing.headers(),
   };
+  if (facts.kind === "vllm" && request.engineHeaders !== undefined) {
+    Object.assign(headers, request.engineHeaders);
+  }
+  if (label !== undefined) {
+    headers[sessionHeader] = label;
+  }
+  if (address.provider !== undefined && path === request.path && request.apiHeaders !== undefined) {
+    Object.assign(headers, request.apiHeaders);
+  }
+  return Object.assign(headers, tracing.headers());
 }

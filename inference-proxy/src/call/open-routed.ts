@@ -1,5 +1,10 @@
 import type { CancelSignal } from "@warmpath/runtime/base";
-import { followRoute, type RequestTraits, type RouteStep } from "../providers/route/index.ts";
+import {
+  followRoute,
+  type RequestTraits,
+  type Router,
+  type RouteStep,
+} from "../providers/route/index.ts";
 import type { OpenCall } from "./end-call.ts";
 import { createLimitTab } from "./limit-tab.ts";
 import type { Models } from "./models.ts";
@@ -31,14 +36,21 @@ export interface RoutedCall {
  * Opens a call at the model that the table of routes says, or at the one that was asked for. The
  * models of a route are tried while nothing was sent: what comes after that is `openCall`'s.
  */
-export async function openRouted(
-  means: { readonly call: CallMeans; readonly models: Models },
-  request: Routable,
-): Promise<RoutedCall> {
+export function openRouted(means: RoutedMeans, request: Routable): Promise<RoutedCall> {
   const { router } = means.call;
-  if (router === undefined) {
-    return await openAsked(means, request);
-  }
+  return router === undefined ? openAsked(means, request) : openByTable(means, request, router);
+}
+
+interface RoutedMeans {
+  readonly call: CallMeans;
+  readonly models: Models;
+}
+
+async function openByTable(
+  means: RoutedMeans,
+  request: Routable,
+  router: Router,
+): Promise<RoutedCall> {
   const traits = request.traits();
   const route = router.routeOf(traits);
   if (route === undefined) {
@@ -60,10 +72,7 @@ export async function openRouted(
 }
 
 /** At the model that was asked for, or at the one that stands in while it is out. */
-async function openAsked(
-  means: { readonly call: CallMeans; readonly models: Models },
-  request: Routable,
-): Promise<RoutedCall> {
+async function openAsked(means: RoutedMeans, request: Routable): Promise<RoutedCall> {
   const asked = means.models.resolve(request.asked);
   const { failover } = means.call;
   if (failover === undefined) {

@@ -64,11 +64,11 @@ export const unserved: SeatEnd = { serviceTokens: 0, rest: failedRest };
 /** Gives requests a place at a replica, at once or in their turn. */
 export interface Placement {
   /**
-   * Resolves with a seat, or with undefined when all replicas that could serve it are excluded.
-   * Rejects when nobody serves the model, nobody is healthy, the queue is full, or the wait is
-   * over.
+   * A seat, at once where one is free; undefined when all replicas that could serve it are
+   * excluded. Throws or rejects when nobody serves the model, nobody is healthy, the queue is full,
+   * or the wait is over.
    */
-  place(request: PlaceRequest): Promise<Seat | undefined>;
+  place(request: PlaceRequest): Seat | undefined | Promise<Seat | undefined>;
   /** Lets everybody who waits look again: a limit may have opened. */
   wake(): void;
   readonly waiting: number;
@@ -153,7 +153,7 @@ export function createPlacement(options: {
     excluded.size > 0 || !queue.hasWaiting(model) || placer.isAdmitted(prompt);
 
   return {
-    place: async (request) => {
+    place: (request) => {
       request.signal.throwIfAborted();
       if (closedBy !== undefined) {
         throw closedBy;
@@ -173,7 +173,7 @@ export function createPlacement(options: {
         throw noReplica(request.model, options.retryAfterMs);
       }
       const boundMs = longestWaitMs(pool, request, reason);
-      return await waitInQueue({ ...options, queue, forecast }, request, boundMs);
+      return waitInQueue({ ...options, queue, forecast }, request, boundMs);
     },
     wake: pump,
     get waiting() {

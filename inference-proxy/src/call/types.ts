@@ -52,7 +52,7 @@ export interface CallRequest {
   /** For one that may be opened at several models in turn; absent: it counts by itself. */
   readonly tab?: LimitTab;
   /** How its answer may be reused; absent: not at all. */
-  readonly reuse?: ReuseAsk;
+  readonly reuse?: ReuseAsk | undefined;
   /** The caller's: aborts when it leaves or its deadline passes. */
   readonly signal: CancelSignal;
   /** When its deadline passes, on the monotonic clock; absent where it told none. */

@@ -12,9 +12,10 @@ import type { Caller } from "../call/types.ts";
 /** Finds out whose an API key is. */
 export interface Authenticator {
   /**
-   * The caller of `Authorization: Bearer <key>`; throws `rejected-unauthenticated` for any other.
+   * The caller of `Authorization: Bearer <key>`, at once where the header is known; throws or
+   * rejects with `rejected-unauthenticated` for any other.
    */
-  authenticate(authorization: string | null, signal?: CancelSignal): Promise<Caller>;
+  authenticate(authorization: string | null, signal?: CancelSignal): Caller | Promise<Caller>;
   close(): void;
 }
 
@@ -111,30 +112,34 @@ export async function createAuthenticator(options: {
     return entry;
   };
 
+  const check = async (header: string, signal: CancelSignal | undefined): Promise<Caller> => {
+    const key = /^Bearer +(\S+)$/i.exec(header)?.[1];
+    if (key === undefined || key.length > keyCharsMax) {
+      throw wrongKey("You did not provide an API key: send it as `Authorization: Bearer …`.");
+    }
+    headers.delete(header);
+    const revokedBefore = revoked;
+    const entry = await find(key);
+    signal?.throwIfAborted();
+    if (entry.caller === undefined) {
+      throw wrongKey("Incorrect API key provided.");
+    }
+    // One spelling a key: with more spaces it could be written in any number, of any length.
+    if (revokedBefore === revoked && header.length === bearerChars + key.length) {
+      keep(headers, header, entry, limits.keysMax);
+    }
+    return entry.caller;
+  };
+
   return {
-    authenticate: async (authorization, signal) => {
+    authenticate: (authorization, signal) => {
       const header = authorization ?? "";
       const seen = headers.get(header);
       if (seen?.caller !== undefined && seen.untilMs > clock.monotonicMs()) {
         lookUps.inc({ result: "cached" });
         return seen.caller;
       }
-      const key = /^Bearer +(\S+)$/i.exec(header)?.[1];
-      if (key === undefined || key.length > keyCharsMax) {
-        throw wrongKey("You did not provide an API key: send it as `Authorization: Bearer …`.");
-      }
-      headers.delete(header);
-      const revokedBefore = revoked;
-      const entry = await find(key);
-      signal?.throwIfAborted();
-      if (entry.caller === undefined) {
-        throw wrongKey("Incorrect API key provided.");
-      }
-      // One spelling a key: with more spaces it could be written in any number, of any length.
-      if (revokedBefore === revoked && header.length === bearerChars + key.length) {
-        keep(headers, header, entry, limits.keysMax);
-      }
-      return entry.caller;
+      return check(header, signal);
     },
     close: () => revocations.close(),
   };

@@ -38,7 +38,8 @@ export function createHandler(
       }
     };
     try {
-      return await span.run(() => answer(means, request, { path, requestId, onEnd }));
+      const serving = { path, requestId, onEnd };
+      return await span.run(() => answer(means, request, serving));
     } catch (thrown) {
       const error = WarmpathError.from(thrown);
       if (error.reason === "failed-internal") {
@@ -54,16 +55,21 @@ export function createHandler(
   };
 }
 
-async function answer(
+/** How a request is known while it is served. */
+interface Serving {
+  readonly path: string;
+  readonly requestId: string;
+  readonly onEnd: (error?: unknown) => void;
+}
+
+type Answer = HttpAnswer | Response;
+
+function answer(
   means: HandleMeans,
   request: HttpRequest,
-  options: {
-    readonly path: string;
-    readonly requestId: string;
-    readonly onEnd: (error?: unknown) => void;
-  },
-): Promise<HttpAnswer | Response> {
-  const { path, requestId, onEnd } = options;
+  serving: Serving,
+): Answer | Promise<Answer> {
+  const { path, requestId, onEnd } = serving;
   const isCall = Object.hasOwn(operations, path);
   const isList = path === "/v1/models" || path.startsWith("/v1/models/");
   const stored = isCall ? undefined : storedFault(path);
@@ -79,19 +85,25 @@ async function answer(
     return methodNotAllowed({ dialect, requestId }, isCall ? "POST" : "GET");
   }
   const authorization = authorizationOf(request.headers);
-  const caller = await means.authenticator.authenticate(authorization, request.signal);
+  const caller = means.authenticator.authenticate(authorization, request.signal);
   if (isCall) {
     // The table has just said that it is one of its keys.
-    const servingPath = path as ServingPath;
-    return await serveCall(means, {
-      request,
-      path: servingPath,
-      dialect,
-      caller,
-      requestId,
-      onEnd,
-    });
+    const incoming = { request, path: path as ServingPath, dialect, requestId, onEnd };
+    return serveCall(means, incoming, caller);
   }
+  return caller instanceof Promise
+    ? caller.then(() => answerOther(means, request, serving, stored))
+    : answerOther(means, request, serving, stored);
+}
+
+/** What is not a call: a list, a model, or something that we do not store. */
+function answerOther(
+  means: HandleMeans,
+  request: HttpRequest,
+  { path, requestId, onEnd }: Serving,
+  stored: ReturnType<typeof storedFault>,
+): Answer {
+  const dialect = dialectOf(path, request.headers);
   if (stored !== undefined) {
     onEnd();
     return faultResponse(404, stored, { dialect, requestId });

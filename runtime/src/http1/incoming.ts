@@ -68,16 +68,16 @@ export class IncomingRequest implements HttpRequest {
     return this.#abort;
   }
 
-  readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  readBody(bytesMax: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
     const { framing } = this.#head;
     if ((framing.kind === "length" && framing.bytes > bytesMax) || this.#heldBytes > bytesMax) {
-      return Promise.reject(tooLarge(bytesMax));
+      throw tooLarge(bytesMax);
     }
     if (this.#isWhole) {
-      return Promise.resolve(this.#takeAll());
+      return this.#takeAll();
     }
     if (this.#isGone) {
-      return Promise.reject(callerLeft());
+      throw callerLeft();
     }
     if (this.#budget.isSpent) {
       this.#discard();

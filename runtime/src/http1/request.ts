@@ -12,10 +12,11 @@ export interface HttpRequest {
   /** Aborts when the client has left before it had its whole answer. */
   readonly signal: CancelSignal;
   /**
-   * The whole body; rejects with `rejected-too-large` as soon as it is known to have more than
-   * `bytesMax`, and with `rejected-queue-full` where too many bodies are on their way. Once.
+   * The whole body, at once where it is all here, as small ones are. Throws or rejects with
+   * `rejected-too-large` as soon as it is known to have more than `bytesMax`, and with
+   * `rejected-queue-full` where too many bodies are on their way. Once.
    */
-  readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>>;
+  readBody(bytesMax: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
   /** The same request for handlers of the platform's kind; instead of `readBody`. */
   toFetch(): Request;
 }

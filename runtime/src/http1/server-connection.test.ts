@@ -35,6 +35,7 @@ function open(answer: HttpAnswer) {
       setTimeout(handled.resolve);
       return answer;
     },
+    answerError: () => new Response(),
     date: () => "",
     isClosing: false,
     bodies: createBodyBudget(Number.POSITIVE_INFINITY),

@@ -20,8 +20,9 @@ import { Http1Error } from "./types.ts";
 
 /** What a connection needs of its server. */
 export interface ServerMeans {
-  /** Must not throw, nor reject. */
+  /** Rejects with what {@link answerError} makes an answer of; must not throw. */
   handle(request: HttpRequest): Promise<HttpAnswer | Response>;
+  answerError(request: HttpRequest, thrown: unknown): Response;
   /** The `date` header of now. */
   date(): string;
   /** True once the server takes no more requests. */
@@ -257,13 +258,10 @@ export class ServerConnection implements BodySource, SocketOwner {
     const body = createBodyReader(head.framing);
     this.#body = body;
     const next = this.#readBody(body, bytes, at);
-    this.#means
-      .handle(request)
-      .then((answer) => this.#answer(request, head, answer))
-      .catch((error: unknown) => {
-        this.#means.onFault(error);
-        this.cut();
-      });
+    this.#means.handle(request).then(
+      (answer) => this.#answer(request, head, answer),
+      (thrown: unknown) => this.#answer(request, head, this.#means.answerError(request, thrown)),
+    );
     return next;
   }
 
@@ -296,6 +294,15 @@ export class ServerConnection implements BodySource, SocketOwner {
   }
 
   #answer(request: IncomingRequest, head: RequestHead, answer: HttpAnswer | Response): void {
+    try {
+      this.#beginAnswer(request, head, answer);
+    } catch (error) {
+      this.#means.onFault(error);
+      this.cut();
+    }
+  }
+
+  #beginAnswer(request: IncomingRequest, head: RequestHead, answer: HttpAnswer | Response): void {
     if (this.#isGone || this.#request !== request) {
       if (answer instanceof Response) {
         // Nobody will read it: whoever makes it should stop.

@@ -33,24 +33,26 @@ export function listenHttp1(options: ListenHttp1Options): Listener {
   const { bodies = createBodyBudget(Number.POSITIVE_INFINITY) } = options;
   const connections = new Set<ServerConnection>();
   const closed = Promise.withResolvers<void>();
-  const handle = async (request: HttpRequest): Promise<HttpAnswer | Response> => {
-    try {
-      return await options.handle(request);
-    } catch (thrown) {
-      const error = WarmpathError.from(thrown);
-      if (error.source === "self" && error.reason.startsWith("failed-")) {
-        log.error("request failed", { path: pathOf(request.url), error });
-      }
-      return httpErrorResponse(error);
+  const answerError = (request: HttpRequest, thrown: unknown): Response => {
+    const error = WarmpathError.from(thrown);
+    if (error.source === "self" && error.reason.startsWith("failed-")) {
+      log.error("request failed", { path: pathOf(request.url), error });
     }
+    return httpErrorResponse(error);
   };
-  const annex = createHttp2Annex(async (request) => {
-    const answer = await handle(new PlatformRequest(request, bodies));
-    return answer instanceof Response ? answer : responseOfAnswer(answer);
+  const annex = createHttp2Annex(async (platformRequest) => {
+    const request = new PlatformRequest(platformRequest, bodies);
+    try {
+      const answer = await options.handle(request);
+      return answer instanceof Response ? answer : responseOfAnswer(answer);
+    } catch (thrown) {
+      return answerError(request, thrown);
+    }
   });
   let isClosing = false;
   const means: ServerMeans = {
-    handle,
+    handle: options.handle,
+    answerError,
     date: createDate(clock),
     bodies,
     get isClosing() {
