@@ -1,5 +1,5 @@
 import type { BodySink, HttpAnswer } from "./answer.ts";
-import { fieldValue } from "./fields.ts";
+import { fieldLine } from "./fields.ts";
 import type { Outbox } from "./outbox.ts";
 import { statusText } from "./status-text.ts";
 
@@ -126,7 +126,8 @@ function headOf(
 ): string {
   let text = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
   for (const name in headers) {
-    text += `${name}: ${fieldValue(headers[name] ?? "")}\r\n`;
+    text += fieldLine(name, headers[name] ?? "");
   }
-  return isLast ? `${text}date: ${date}\r\nconnection: close\r\n` : `${text}date: ${date}\r\n`;
+  text += fieldLine("date", date);
+  return isLast ? `${text}connection: close\r\n` : text;
 }

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { fieldValue } from "./fields.ts";
+import { fieldLine } from "./fields.ts";
 import { Outbox } from "./outbox.ts";
 import { ResponseParser, type ResponseParts } from "./parse-response.ts";
 import {
@@ -244,7 +244,7 @@ class Exchange implements Http1Exchange {
 function headOf(authority: string, { method, path, headers, body }: Http1Request): string {
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority}\r\ncontent-length: ${body.length}\r\n`;
   for (const name in headers) {
-    text += `${name}: ${fieldValue(headers[name] ?? "")}\r\n`;
+    text += fieldLine(name, headers[name] ?? "");
   }
   return `${text}\r\n`;
 }

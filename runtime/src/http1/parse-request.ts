@@ -1,5 +1,5 @@
 import type { Framing } from "./body-reader.ts";
-import { type HttpFields, parseFields } from "./fields.ts";
+import { FieldsReader, type HttpFields } from "./fields.ts";
 import { parseLength } from "./parse-response.ts";
 import { Http1Error } from "./types.ts";
 
@@ -24,19 +24,38 @@ export const http2Preface = "PRI * HTTP/2.0";
 const requestLine = /^([A-Z]{1,32}) ([!-~]+) HTTP\/1\.([01])$/;
 const hostForm = /^[A-Za-z0-9._~!$&'()*+,;=:[\]%-]*$/;
 
-/**
- * Reads a request's head, strictly: where two servers could read two different requests out of the
- * same bytes, nothing is read. Throws `Http1Error` of kind `protocol`.
- */
-export function parseRequestHead(text: string): RequestHead {
-  const found = text.indexOf("\r\n");
-  const lineEnd = found < 0 ? text.length : found;
-  const match = requestLine.exec(text.slice(0, lineEnd));
+/** Reads the heads of one connection's requests. One that says the same as the last is the last. */
+export class RequestHeadReader {
+  readonly #fields = new FieldsReader();
+  #line = "";
+  #last: RequestHead | undefined;
+
+  /**
+   * Reads a request's head, strictly: where two servers could read two different requests out of
+   * the same bytes, nothing is read. Throws `Http1Error` of kind `protocol`.
+   */
+  read(text: string): RequestHead {
+    const found = text.indexOf("\r\n");
+    const lineEnd = found < 0 ? text.length : found;
+    const fields = this.#fields.read(text, lineEnd + 2);
+    const last = this.#last;
+    if (last?.fields === fields && lineEnd === this.#line.length && text.startsWith(this.#line)) {
+      return last;
+    }
+    const line = text.slice(0, lineEnd);
+    const head = headOf(line, fields);
+    this.#line = line;
+    this.#last = head;
+    return head;
+  }
+}
+
+function headOf(line: string, fields: HttpFields): RequestHead {
+  const match = requestLine.exec(line);
   if (match === null) {
     throw new Http1Error("protocol", "the request does not begin as HTTP/1.1 does");
   }
   const [, method = "", target = "", minor] = match;
-  const fields = parseFields(text, lineEnd + 2);
   const isOld = minor === "0";
   const connection = fields.get("connection")?.toLowerCase();
   return {

@@ -1,5 +1,5 @@
 import { type BodyReader, createBodyReader, type Framing, lengthMax } from "./body-reader.ts";
-import { HeadReader, type HttpFields, parseFields } from "./fields.ts";
+import { FieldsReader, HeadReader, type HttpFields } from "./fields.ts";
 import { Http1Error, type Http1Head } from "./types.ts";
 
 /** What the parser calls. */
@@ -17,6 +17,7 @@ export class ResponseParser {
   readonly #parts: ResponseParts;
   readonly #take: (piece: Buffer) => void;
   readonly #head = new HeadReader();
+  readonly #fields = new FieldsReader();
   #body: BodyReader | undefined;
   #endsWithConnection = false;
   #isReusable = true;
@@ -81,7 +82,7 @@ export class ResponseParser {
     if (status === undefined) {
       throw new Http1Error("protocol", "the answer is not HTTP/1.1");
     }
-    const fields = parseFields(text, lineEnd < 0 ? text.length : lineEnd + 2);
+    const fields = this.#fields.read(text, lineEnd < 0 ? text.length : lineEnd + 2);
     const head = { status: Number(status), fields };
     if (head.status < 200) {
       // An interim answer: the real one follows.

@@ -9,8 +9,8 @@ import { type BodySource, IncomingRequest } from "./incoming.ts";
 import { Outbox } from "./outbox.ts";
 import {
   http2Preface,
-  parseRequestHead,
   type RequestHead,
+  RequestHeadReader,
   skipEmptyLines,
 } from "./parse-request.ts";
 import type { HttpRequest } from "./request.ts";
@@ -66,6 +66,7 @@ export class ServerConnection implements BodySource, SocketOwner {
   /** Every byte that the client takes gives it more time: a slow one is no dead one. */
   readonly #outbox = new Outbox(() => this.#socket.timeout(takeSecondsMax));
   readonly #headReader = new HeadReader();
+  readonly #requestHeads = new RequestHeadReader();
   #head: RequestHead | undefined;
   #request: IncomingRequest | undefined;
   /** What is still to come of the request. */
@@ -243,7 +244,7 @@ export class ServerConnection implements BodySource, SocketOwner {
           this.#means.takeHttp2(this.#socket, bytes.subarray(at), this);
           return;
         }
-        at = this.#begin(parseRequestHead(head.text), bytes, at);
+        at = this.#begin(this.#requestHeads.read(head.text), bytes, at);
       }
     }
   }
