@@ -6,7 +6,7 @@ import { noReservation, type Reservation } from "../pace/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
-import { parseUsage, usageBytes } from "../upstream/usage.ts";
+import { parseUsage, tellsCached, usageText } from "../upstream/usage.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import { noteCut } from "./note-attempt.ts";
@@ -211,7 +211,7 @@ function settleLimits(
 
 function factsOf(answer: OpenCall["answer"]) {
   if (answer.kind === "whole") {
-    const usage = usageBytes(answer.bytes);
+    const usage = usageText(answer.bytes);
     return {
       finishReason: undefined,
       choiceEvents: 0,
@@ -223,20 +223,19 @@ function factsOf(answer: OpenCall["answer"]) {
   return {
     finishReason,
     choiceEvents,
-    promptUsage: promptUsage && parseUsage(promptUsage),
-    ...readUsage(usage),
+    promptUsage: promptUsage && parseUsage(textOf(promptUsage)),
+    ...readUsage(usage && textOf(usage)),
   };
 }
 
-function readUsage(usage: Uint8Array | undefined) {
+function readUsage(usage: string | undefined) {
   return usage === undefined
     ? { reported: undefined, tellsCached: false }
-    : { reported: parseUsage(usage), tellsCached: tellsCached(searchable(usage)) };
+    : { reported: parseUsage(usage), tellsCached: tellsCached(usage) };
 }
 
-/** In the words of OpenAI's formats, and of Anthropic's. */
-function tellsCached(usage: Buffer): boolean {
-  return usage.includes("cached_tokens") || usage.includes("cache_read_input_tokens");
+function textOf(bytes: Uint8Array): string {
+  return searchable(bytes).toString();
 }
 
 /** An error as accounts name it: the two ways in which a call is cut short have words. */

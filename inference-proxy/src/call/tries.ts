@@ -56,40 +56,55 @@ export function createTries(
   request: Pick<CallRequest, "model" | "deadlineAtMs">,
   deathsBefore: number,
 ): Tries {
-  const excluded = new Set<string>();
-  let costly = 0;
-  let blows = deathsBefore;
-  let deaths = deathsBefore;
-  let last: AttemptFailure | undefined;
   means.retries.earn();
-  return {
-    excluded,
-    get failure() {
-      return last;
-    },
-    get deaths() {
-      return deaths;
-    },
-    begin: (replica) => {
-      excluded.add(replica);
-    },
-    mayRetryAfter: (failure) => {
-      last = failure;
-      const isFree = free.has(failure.kind);
-      costly += isFree ? 0 : 1;
-      deaths += failure.kind === "died" ? 1 : 0;
-      blows += suspicious.has(failure.kind) ? 1 : 0;
-      const isSpent = costly >= limits.attemptsMax || blows >= limits.deathsMax;
-      if (failure.kind === "refused" || isSpent || isTooLate(means, request)) {
-        return false;
-      }
-      const isAllowed = isFree || means.retries.take();
-      if (!isAllowed) {
-        means.metrics.retriesRefused.inc({ model: request.model });
-      }
-      return isAllowed;
-    },
-  };
+  return new TriesOfRequest(means, limits, request, deathsBefore);
+}
+
+class TriesOfRequest implements Tries {
+  readonly excluded = new Set<string>();
+  failure: AttemptFailure | undefined;
+  deaths: number;
+  readonly #means: TryMeans;
+  readonly #limits: TryLimits;
+  readonly #request: Pick<CallRequest, "model" | "deadlineAtMs">;
+  #costly = 0;
+  #blows: number;
+
+  constructor(
+    means: TryMeans,
+    limits: TryLimits,
+    request: Pick<CallRequest, "model" | "deadlineAtMs">,
+    deathsBefore: number,
+  ) {
+    this.#means = means;
+    this.#limits = limits;
+    this.#request = request;
+    this.#blows = deathsBefore;
+    this.deaths = deathsBefore;
+  }
+
+  begin(replica: string): void {
+    this.excluded.add(replica);
+  }
+
+  mayRetryAfter(failure: AttemptFailure): boolean {
+    const means = this.#means;
+    const limits = this.#limits;
+    this.failure = failure;
+    const isFree = free.has(failure.kind);
+    this.#costly += isFree ? 0 : 1;
+    this.deaths += failure.kind === "died" ? 1 : 0;
+    this.#blows += suspicious.has(failure.kind) ? 1 : 0;
+    const isSpent = this.#costly >= limits.attemptsMax || this.#blows >= limits.deathsMax;
+    if (failure.kind === "refused" || isSpent || isTooLate(means, this.#request)) {
+      return false;
+    }
+    const isAllowed = isFree || means.retries.take();
+    if (!isAllowed) {
+      means.metrics.retriesRefused.inc({ model: this.#request.model });
+    }
+    return isAllowed;
+  }
 }
 
 /** True when not even the fastest replica would begin to answer before the caller's deadline. */

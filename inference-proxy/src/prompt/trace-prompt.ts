@@ -60,8 +60,8 @@ export function tracePrompt(
     owner.sessionId === ""
       ? hints.stated
       : { id: owner.sessionId, source: "body", parentId: undefined };
-  const group = stated === undefined ? `g${hints.group}` : `s${stated.id}`;
-  const scope = mixKey(names.keyOf(group), names.keyOf(`${tenant}\n${owner.model}`));
+  const group = stated === undefined ? names.keyOf("g", hints.group) : names.keyOf("s", stated.id);
+  const scope = mixKey(group, names.keyOf(tenant, owner.model));
   const heads = headsOf(hash, scan, history, owner.salt, scope);
   const keys =
     tokens === undefined
@@ -94,7 +94,7 @@ const noHistory: History = {
 };
 
 function rootOf(names: NameKeys, { model, salt }: PromptOwner, heads: PromptHeads): number {
-  const root = names.keyOf(`${model}\n${salt}`);
+  const root = names.keyOf(model, salt);
   return heads.tools === 0 && heads.system === 0
     ? root
     : mixKey(mixKey(root, heads.tools), heads.system);
@@ -145,7 +145,8 @@ function recentOf(
   const found: RecentMessage[] = [];
   const first = Math.max(0, ends.length - lookedAtMax);
   for (let index = ends.length - 1; index >= first && found.length < count; index -= 1) {
-    const message = bytes.subarray(from + starts[index]!, from + ends[index]!);
+    const start = bytes.byteOffset + from + starts[index]!;
+    const message = Buffer.from(bytes.buffer, start, ends[index]! - starts[index]!);
     if (isTelling(message)) found.push({ key: mixKey(keyOf(hash(message, 2n)), scope), index });
   }
   return found;
@@ -155,10 +156,14 @@ function recentOf(
  * True for a message that hardly another session has: a call or a result, which have ids, or an
  * answer of some length.
  */
-function isTelling(message: Uint8Array): boolean {
-  const head = message.subarray(0, tellingBytesMax);
-  return (
-    (message.length >= answerBytesMin && roleOf(message, 0, message.length) === "assistant") ||
-    callMarks.some((mark) => Buffer.from(head.buffer, head.byteOffset, head.length).includes(mark))
-  );
+function isTelling(message: Buffer): boolean {
+  if (message.length >= answerBytesMin && roleOf(message, 0, message.length) === "assistant") {
+    return true;
+  }
+  const isLong = message.length > tellingBytesMax;
+  const head = isLong ? message.subarray(0, tellingBytesMax) : message;
+  for (const mark of callMarks) {
+    if (head.includes(mark)) return true;
+  }
+  return false;
 }

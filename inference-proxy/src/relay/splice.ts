@@ -1,4 +1,5 @@
 import type { BodyScan, Member } from "../prompt/index.ts";
+import { searchable } from "../upstream/json-scan.ts";
 
 /*
  * Changes members of a JSON object's bytes without writing the rest of them anew: numbers beyond
@@ -30,15 +31,25 @@ export function spliceMembers(scan: BodyScan, members: Members): Uint8Array<Arra
     if (members[name] === undefined) continue;
     text += `${text !== "" || kept.length > 0 ? "," : ""}"${name}":${JSON.stringify(members[name])}`;
   }
+  if (kept === scan.members) return inserted(searchable(bytes), end, text);
   const ours = encoder.encode(text);
-  return kept === scan.members
-    ? joined(bytes.subarray(0, end), ours, bytes.subarray(end))
-    : joined(
-        bytes.subarray(0, open + 1),
-        ...blocksOf(bytes, scan.members, kept),
-        ours,
-        bytes.subarray(end),
-      );
+  return joined(
+    bytes.subarray(0, open + 1),
+    ...blocksOf(bytes, scan.members, kept),
+    ours,
+    bytes.subarray(end),
+  );
+}
+
+/** The bytes with a text put in at one place: every byte is copied once, and no view is made. */
+function inserted(bytes: Buffer, at: number, text: string): Uint8Array<ArrayBuffer> {
+  const length = Buffer.byteLength(text);
+  // Every byte is written below.
+  const whole = Buffer.allocUnsafe(bytes.length + length) as Buffer<ArrayBuffer>;
+  bytes.copy(whole, 0, 0, at);
+  whole.write(text, at);
+  bytes.copy(whole, at + length, at);
+  return whole;
 }
 
 function joined(...pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -151,7 +151,7 @@ function lastUsage(bytes: Buffer): Uint8Array | undefined {
 export function isGivenUp(answer: Uint8Array): boolean {
   const bytes = searchable(answer);
   const at = lastValue(bytes, finishKey);
-  return at >= 0 && bytes.subarray(at, endOfString(bytes, at)).equals(abortValue);
+  return at >= 0 && abortValue.compare(bytes, at, endOfString(bytes, at)) === 0;
 }
 
 /** Where the stream claims its end without having finished or failed; -1 where it does not. */

@@ -24,13 +24,15 @@ const usageKey = keyBytes("usage");
 const openBrace = 0x7b;
 
 /**
- * The bytes of the last usage object in a chunk or an answer; undefined when there is none, or it
- * is null.
+ * The text of the last usage object in a chunk or an answer; undefined when there is none, or it is
+ * null.
  */
-export function usageBytes(answer: Uint8Array): Uint8Array | undefined {
+export function usageText(answer: Uint8Array): string | undefined {
   const bytes = searchable(answer);
   const at = lastValue(bytes, usageKey);
-  return at >= 0 && bytes[at] === openBrace ? bytes.subarray(at, endOfValue(bytes, at)) : undefined;
+  return at >= 0 && bytes[at] === openBrace
+    ? bytes.toString("utf8", at, endOfValue(bytes, at))
+    : undefined;
 }
 
 /**
@@ -38,10 +40,10 @@ export function usageBytes(answer: Uint8Array): Uint8Array | undefined {
  * one of responses, and Anthropic's, whose `input_tokens` leave the cached ones out. Undefined when
  * it is none of them.
  */
-export function parseUsage(bytes: Uint8Array): TokenUsage | undefined {
+export function parseUsage(text: string): TokenUsage | undefined {
   let usage: unknown;
   try {
-    usage = JSON.parse(new TextDecoder().decode(bytes));
+    usage = JSON.parse(text);
   } catch {
     // Not JSON: then there is no usage to be had, and the answer itself is not ours to judge.
     return undefined;
@@ -57,6 +59,11 @@ export function parseUsage(bytes: Uint8Array): TokenUsage | undefined {
     outputTokens: countAt(usage, "completion_tokens") ?? 0,
     reasoningTokens: countAt(usage, "completion_tokens_details", "reasoning_tokens") ?? 0,
   };
+}
+
+/** True where it says what of the prompt was cached, in OpenAI's words or in Anthropic's. */
+export function tellsCached(text: string): boolean {
+  return text.includes("cached_tokens") || text.includes("cache_read_input_tokens");
 }
 
 /** Usage of messages and responses: the members of one are absent from the other. */
@@ -79,14 +86,14 @@ function parseNamedUsage(usage: unknown): TokenUsage | undefined {
   };
 }
 
-function countAt(value: unknown, ...path: readonly string[]): number | undefined {
-  let at = value;
-  for (const key of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) {
-      return undefined;
-    }
-    // Object.hasOwn has just said that the key is there.
-    at = (at as Record<string, unknown>)[key];
-  }
+function countAt(value: unknown, key: string, within?: string): number | undefined {
+  const at = within === undefined ? memberOf(value, key) : memberOf(memberOf(value, key), within);
   return typeof at === "number" && Number.isSafeInteger(at) && at >= 0 ? at : undefined;
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? // Object.hasOwn has just said that the key is there.
+      (value as Record<string, unknown>)[key]
+    : undefined;
 }

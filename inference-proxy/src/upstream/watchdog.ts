@@ -27,7 +27,7 @@ export function createWatchdog(options: {
   readonly tickMs: number;
 }): Watchdog {
   const { clock, tickMs } = options;
-  const watches = new Set<Parameters<typeof look>[0]>();
+  const watches = new Set<WatchedThing>();
   const closed = new AbortController();
 
   const run = async (): Promise<void> => {
@@ -46,29 +46,44 @@ export function createWatchdog(options: {
 
   return {
     watch: (limitMs, onDue) => {
-      const watch = { limitMs, sinceMs: clock.monotonicMs(), onDue };
+      const watch = new WatchedThing(watches, clock, limitMs, onDue);
       watches.add(watch);
-      return {
-        touch: () => {
-          watch.sinceMs = clock.monotonicMs();
-        },
-        pause: () => {
-          watch.sinceMs = Number.POSITIVE_INFINITY;
-        },
-        stop: () => {
-          watches.delete(watch);
-        },
-      };
+      return watch;
     },
     close: () => closed.abort(),
   };
 }
 
+class WatchedThing implements Watch {
+  limitMs: number;
+  sinceMs: number;
+  readonly onDue: () => unknown;
+  readonly #all: Set<WatchedThing>;
+  readonly #clock: Clock;
+
+  constructor(all: Set<WatchedThing>, clock: Clock, limitMs: number, onDue: () => unknown) {
+    this.#all = all;
+    this.#clock = clock;
+    this.limitMs = limitMs;
+    this.sinceMs = clock.monotonicMs();
+    this.onDue = onDue;
+  }
+
+  touch(): void {
+    this.sinceMs = this.#clock.monotonicMs();
+  }
+
+  pause(): void {
+    this.sinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  stop(): void {
+    this.#all.delete(this);
+  }
+}
+
 /** True when the watch goes on. */
-function look(
-  watch: { limitMs: number; sinceMs: number; readonly onDue: () => unknown },
-  nowMs: number,
-): boolean {
+function look(watch: WatchedThing, nowMs: number): boolean {
   const moreMs = watch.onDue();
   if (typeof moreMs !== "number" || moreMs <= 0) {
     return false;

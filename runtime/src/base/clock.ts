@@ -21,7 +21,8 @@ const maxTimerMs = 2 ** 31 - 1;
 /** Real time. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  // Half the price of performance.now(), which a request asks twenty times.
+  monotonicMs: () => Bun.nanoseconds() / 1e6,
   sleep,
 };
 

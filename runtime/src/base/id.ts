@@ -1,5 +1,3 @@
-import { uuidv7obj } from "uuidv7";
-
 /** What an id names; the prefix is part of the id, so that a wrong kind is seen at a glance. */
 export type IdPrefix = "task" | "run" | "key" | "call" | "req" | "worker" | "thread" | "sess";
 
@@ -8,7 +6,9 @@ export type IdPrefix = "task" | "run" | "key" | "call" | "req" | "worker" | "thr
  * by time.
  */
 export function newId(prefix: IdPrefix): string {
-  return `${prefix}_${uuidv7obj().toHex()}`;
+  const uuid = Bun.randomUUIDv7();
+  const digits = uuid.slice(0, 8) + uuid.slice(9, 13) + uuid.slice(14, 18);
+  return `${prefix}_${digits}${uuid.slice(19, 23)}${uuid.slice(24)}`;
 }
 
 /** True for text that {@link newId} could have made with this prefix. */

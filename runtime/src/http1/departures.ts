@@ -45,7 +45,7 @@ export class Departures {
     return this.#filledBytes;
   }
 
-  /** The `length` bytes at `at` are to be written by `who`, in the order in which they are added. */
+  /** The `length` bytes at `at` are to be written by `who`, in the order of these calls. */
   add(who: Departing, length: number): void {
     this.#who.push(who);
     this.#starts.push(this.#filledBytes);
