@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { silentLogger } from "../base/index.ts";
-import { type BodyBudget, createBodyBudget, listenHttp1 } from "./index.ts";
+import { type BodyBudget, createBodyBudget, type HttpRequest, listenHttp1 } from "./index.ts";
 
 /*
  * Goal: many connections that send their bodies slowly hold no more together than they may. Method:
@@ -23,7 +23,7 @@ afterEach(async () => {
 
 async function serve(bytesMax: number): Promise<{ port: number; bodies: BodyBudget }> {
   const bodies = createBodyBudget(bytesMax);
-  const handle = async (request: { readBody(max: number): Promise<Uint8Array> }) =>
+  const handle = async (request: Pick<HttpRequest, "readBody">) =>
     new Response(String((await request.readBody(1 << 20)).length));
   const listener = listenHttp1({ host, port: 0, log: silentLogger, handle, bodies });
   closers.push(() => listener.close(0));

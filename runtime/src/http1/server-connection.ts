@@ -2,7 +2,6 @@ import type { Socket } from "bun";
 import { after, systemClock } from "../base/index.ts";
 import { answerOfResponse, type HttpAnswer } from "./answer.ts";
 import { AnswerWriter } from "./answer-writer.ts";
-import type { BodyBudget } from "./body-budget.ts";
 import { type BodyReader, createBodyReader } from "./body-reader.ts";
 import { HeadReader } from "./fields.ts";
 import { type BodySource, IncomingRequest } from "./incoming.ts";
@@ -13,28 +12,10 @@ import {
   RequestHeadReader,
   skipEmptyLines,
 } from "./parse-request.ts";
-import type { HttpRequest } from "./request.ts";
+import type { ServerMeans } from "./server-means.ts";
 import type { SocketOwner } from "./socket-owner.ts";
 import { badRequest, continueLine } from "./status-text.ts";
 import { Http1Error } from "./types.ts";
-
-/** What a connection needs of its server. */
-export interface ServerMeans {
-  /** Rejects with what {@link answerError} makes an answer of; must not throw. */
-  handle(request: HttpRequest): Promise<HttpAnswer | Response>;
-  answerError(request: HttpRequest, thrown: unknown): Response;
-  /** The `date` header of now. */
-  date(): string;
-  /** True once the server takes no more requests. */
-  readonly isClosing: boolean;
-  /** What all connections together hold of bodies that are being read. */
-  readonly bodies: BodyBudget;
-  /** Something here or in a handler's flow went wrong that should not: for the log. */
-  onFault(error: unknown): void;
-  /** The client speaks HTTP/2: whoever can takes the socket over, with what was read of it. */
-  takeHttp2(socket: Socket<SocketOwner>, read: Buffer, from: ServerConnection): void;
-  onClosed(connection: ServerConnection): void;
-}
 
 /** A client that sends neither a head nor a body for so long is not waited for. */
 const receiveSecondsMax = 60;

@@ -6,7 +6,8 @@ import { type HttpAnswer, responseOfAnswer } from "./answer.ts";
 import { type BodyBudget, createBodyBudget } from "./body-budget.ts";
 import { createHttp2Annex } from "./http2-annex.ts";
 import { type HttpRequest, PlatformRequest } from "./request.ts";
-import { ServerConnection, type ServerMeans } from "./server-connection.ts";
+import { ServerConnection } from "./server-connection.ts";
+import type { ServerMeans } from "./server-means.ts";
 import type { SocketOwner } from "./socket-owner.ts";
 
 /** Where the listener of the hot path listens, and what answers. */
