@@ -2,6 +2,16 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
 import { failedRest, stopRest } from "../sessions/index.ts";
 import {
+  all,
+  ask,
+  endpoint,
+  finish,
+  names,
+  place,
+  placerOf,
+  promptOf,
+} from "../testing/placing.ts";
+import {
   type Booking,
   type Candidate,
   type Endpoint,
@@ -9,63 +19,6 @@ import {
   Placer,
   type PromptSummary,
 } from "./index.ts";
-
-const names = ["a", "b", "c", "d"];
-
-function endpoint(name: string, over: Partial<Endpoint> = {}): Endpoint {
-  return {
-    name,
-    healthy: true,
-    unhealthyReason: "",
-    models: new Set(["m"]),
-    inFlightMax: 1000,
-    engineRunning: undefined,
-    engineWaiting: undefined,
-    kvTokens: 1_000_000,
-    ...over,
-  };
-}
-
-const all = names.map((name) => endpoint(name));
-
-function promptOf(sessionId: string, chunks: number, over: Partial<PromptSummary> = {}) {
-  const own = Number(Bun.hash(sessionId) % 1_000_000n) * 1000;
-  return {
-    keys: Array.from({ length: chunks }, (_, chunk) => own + chunk),
-    chunks,
-    chunkTokens: 256,
-    promptTokens: chunks * 256 + 100,
-    isExact: false,
-    sessionId,
-    parentId: undefined,
-    ...over,
-  };
-}
-
-const ask = (prompt: PromptSummary, excluded = new Set<string>()) => ({
-  model: "m",
-  excluded,
-  prompt,
-});
-
-function placerOf(seed = 1): Placer {
-  return new Placer({ names, random: seededRandom(seed) });
-}
-
-/** Places, and fails where there is no place. */
-function place(placer: Placer, prompt: PromptSummary, nowMs = 0, endpoints = all): Booking {
-  const placed = placer.place(endpoints, ask(prompt), nowMs);
-  if (!("booking" in placed)) {
-    throw new Error(placed.reason);
-  }
-  return placed.booking;
-}
-
-function finish(booking: Booking, prompt: PromptSummary, nowMs: number, rest = "bash"): void {
-  const { promptTokens } = prompt;
-  booking.firstEvent(nowMs);
-  booking.release({ usage: { promptTokens, cachedTokens: promptTokens - 100 }, rest }, nowMs);
-}
 
 function anyEndpoint(name: string, int: (below: number) => number): Endpoint {
   return endpoint(name, {

@@ -12,6 +12,7 @@ import {
 import { BestFew } from "./best-few.ts";
 import { canTake, codeOf, isOut, type RefusalCode, reasonOf, refusalCodeOf } from "./eligible.ts";
 import { Fleet, longestContextOf, type ModelView } from "./fleet.ts";
+import { hotLimitOf, slackRequests } from "./hot-prefix.ts";
 import { type BookedLoad, Load } from "./load.ts";
 import { Quotes } from "./quotes.ts";
 import { Snapshot } from "./snapshot.ts";
@@ -171,7 +172,7 @@ export class Placer implements Placing {
   /** Chooses and books, or says why nobody can take the request now. */
   place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed {
     const considered = this.#consider(endpoints, request, nowMs);
-    this.#compare(considered);
+    this.#choose(considered);
     const { furthest } = this.#best;
     const best = this.#best.at(0);
     if (best < 0) {
@@ -194,6 +195,7 @@ export class Placer implements Placing {
     nowMs: number,
   ): readonly Candidate[] {
     const considered = this.#consider(endpoints, request, nowMs);
+    this.#choose(considered);
     const kept = new Snapshot(this.#names, endpoints.length);
     for (let replica = 0; replica < endpoints.length; replica += 1) {
       this.#quotes.keep(replica, kept);
@@ -224,8 +226,27 @@ export class Placer implements Placing {
     return { request, view: this.#fleet.viewOf(request.model), turn, standing, isFree };
   }
 
-  /** Fills `#best`. */
-  #compare(considered: Considered): void {
+  /** Fills `#best`, which may be empty. */
+  #choose(considered: Considered): void {
+    // Equals are taken in random turn, so that several proxies do not agree on one.
+    const start = Math.floor(this.#random.next() * this.#names.length);
+    this.#compare(considered, start);
+    const { view, standing } = considered;
+    const best = this.#best.at(0);
+    if (best < 0 || standing.home !== undefined || this.#quotes.cachedTokens(best) === 0) {
+      return;
+    }
+    // A stranger that follows a prefix: not to where everybody has gone already.
+    const { allRequests } = this.#load;
+    const hotLimit =
+      allRequests[best]! > slackRequests ? hotLimitOf(allRequests, view.lasting) : slackRequests;
+    if (allRequests[best]! > hotLimit) {
+      this.#quotes.guard(hotLimit, view.lasting);
+      this.#compare(considered, start);
+    }
+  }
+
+  #compare(considered: Considered, start: number): void {
     const best = this.#best;
     const { seconds: quoted } = this.#quotes;
     const { allRequests } = this.#load;
@@ -233,8 +254,6 @@ export class Placer implements Placing {
     this.#quotes.writeSeconds();
     best.clear();
     let { secondsMax } = best;
-    // Equals are taken in random turn, so that several proxies do not agree on one.
-    const start = Math.floor(this.#random.next() * count);
     for (let step = 0; step < count; step += 1) {
       const replica = start + step < count ? start + step : start + step - count;
       const seconds = quoted[replica]!;

@@ -1,5 +1,6 @@
 import type { PrefillRates } from "../learn/index.ts";
 import { costOf } from "./cost.ts";
+import { levelDepths } from "./hot-prefix.ts";
 import type { Load } from "./load.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { PromptSummary } from "./types.ts";
@@ -14,12 +15,17 @@ export class Quotes {
   readonly #rates: PrefillRates;
   #promptTokens = 0;
   #chunkTokens = 0;
+  /** The depths that are quoted by: what is there, unless guarded. */
+  #quotedDepths: Int32Array;
+  readonly #levelDepths: Int32Array;
   /** Cached where the session's blocks are counted on. */
   #homeTokens = 0;
 
   constructor(replicas: number, load: Load, rates: PrefillRates) {
     this.depths = new Int32Array(replicas);
     this.seconds = new Float64Array(replicas);
+    this.#quotedDepths = this.depths;
+    this.#levelDepths = new Int32Array(replicas);
     this.#load = load;
     this.#rates = rates;
   }
@@ -28,24 +34,34 @@ export class Quotes {
   open({ promptTokens, chunkTokens }: PromptSummary, home: number | undefined): void {
     this.#promptTokens = promptTokens;
     this.#chunkTokens = chunkTokens;
+    this.#quotedDepths = this.depths;
     this.#homeTokens = home === undefined ? 0 : this.cachedTokens(home);
+  }
+
+  /**
+   * From now on, until the next prompt, replicas with more requests than `hotLimit` are quoted as
+   * if they held no more of it than the deepest of the others that serve the model.
+   */
+  guard(hotLimit: number, lasting: Uint8Array): void {
+    const { allRequests } = this.#load;
+    levelDepths(this.depths, { requests: allRequests, lasting, hotLimit }, this.#levelDepths);
+    this.#quotedDepths = this.#levelDepths;
   }
 
   /** An engine computes at least the last token, whatever it holds. */
   cachedTokens(replica: number): number {
-    const held = this.depths[replica]! * this.#chunkTokens;
-    return Math.max(0, Math.min(held, this.#promptTokens - 1));
+    return this.#tokensOf(this.depths[replica]!);
   }
 
   /** Prefill of what is not cached there. */
   ownSeconds(replica: number): number {
-    const uncached = this.#promptTokens - this.cachedTokens(replica);
-    return this.#rates.seconds(replica, uncached, this.#promptTokens);
+    return this.#ownSeconds(replica, this.cachedTokens(replica));
   }
 
   /** Writes what choosing each replica would cost; see `costOf`. One loop over plain arrays. */
   writeSeconds(): void {
-    const { seconds, depths } = this;
+    const { seconds } = this;
+    const depths = this.#quotedDepths;
     const { allAheadSeconds, allRequests } = this.#load;
     const promptTokens = this.#promptTokens;
     const chunkTokens = this.#chunkTokens;
@@ -66,11 +82,17 @@ export class Quotes {
   keep(replica: number, into: Snapshot): void {
     const ahead = this.#load.allAheadSeconds[replica]!;
     const inFlight = this.#load.allRequests[replica]!;
-    into.keep(replica, ahead, this.ownSeconds(replica), inFlight, this.#leftSeconds(replica));
+    const cached = this.#tokensOf(this.#quotedDepths[replica]!);
+    const leftTokens = this.#homeTokens - cached;
+    const left = leftTokens > 0 ? this.#rates.seconds(replica, leftTokens, this.#promptTokens) : 0;
+    into.keep(replica, ahead, this.#ownSeconds(replica, cached), inFlight, left);
   }
 
-  #leftSeconds(replica: number): number {
-    const leftTokens = this.#homeTokens - this.cachedTokens(replica);
-    return leftTokens > 0 ? this.#rates.seconds(replica, leftTokens, this.#promptTokens) : 0;
+  #ownSeconds(replica: number, cachedTokens: number): number {
+    return this.#rates.seconds(replica, this.#promptTokens - cachedTokens, this.#promptTokens);
+  }
+
+  #tokensOf(depth: number): number {
+    return Math.max(0, Math.min(depth * this.#chunkTokens, this.#promptTokens - 1));
   }
 }
