@@ -2,9 +2,9 @@ import { canTake } from "./eligible.ts";
 
 /*
  * One prefix that everybody shares, such as a long system prompt, is cheap where it is cached and
- * dear everywhere else: by the cost of each request alone everybody follows it to one replica, which
- * fills while others idle. Each of those would rather be slow there than be the one who computes
- * the prefix elsewhere, and none of them counts what that would save the next.
+ * dear everywhere else: by the cost of each request alone everybody follows it to one replica,
+ * which fills while others idle. Each of those would rather be slow there than be the one who
+ * computes the prefix elsewhere, and none of them counts what that would save the next.
  */
 
 /** The most that a replica may have of the mean before its cache draws no more strangers. */
