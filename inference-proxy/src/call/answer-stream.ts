@@ -2,7 +2,12 @@ import { type StreamTranslator, streamTranslatorOf, translationOf } from "../for
 import type { OpenStream, ServingPath } from "../upstream/open.ts";
 import type { StreamFacts, StreamTap } from "../upstream/stream-tap.ts";
 import { createTap, formatOf } from "../upstream/wire-format.ts";
-import { nextNumber, type StreamReservation, WatchedStream } from "./watched-stream.ts";
+import {
+  type CallerPatience,
+  nextNumber,
+  type StreamReservation,
+  WatchedStream,
+} from "./watched-stream.ts";
 
 /*
  * The rest of a stream whose first event is in hand.
@@ -51,15 +56,16 @@ export function createAnswerStream(
     readonly path: ServingPath;
     readonly asked: { readonly path: ServingPath; readonly dropsUsage: boolean };
     readonly reservation: StreamReservation;
+    readonly patience: CallerPatience;
   },
 ): AnswerStream {
-  const { path, asked, reservation } = options;
+  const { path, asked } = options;
   const translation = translationOf(path, asked.path);
   if (translation === undefined) {
-    return new WatchedStream(stream, createTap(formatOf(path), asked), reservation);
+    return new WatchedStream(stream, createTap(formatOf(path), asked), options);
   }
   const tap = createTap(formatOf(path), { dropsUsage: false });
-  return translateStream(new WatchedStream(stream, tap, reservation), {
+  return translateStream(new WatchedStream(stream, tap, options), {
     translator: streamTranslatorOf(translation),
     tap: createTap(formatOf(asked.path), asked),
   });

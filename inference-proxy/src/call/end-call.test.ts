@@ -98,3 +98,52 @@ test("an answer that outgrew what was reserved is not read on for a caller who h
     expect(inFlight()).toBe(0);
   }
 });
+
+test("a caller who takes nothing for ever is given up, and the engine and the place with it", async () => {
+  setUp({ heldUpMsMax: 60 });
+  for (const isPushed of [false, true]) {
+    engine.answer = () =>
+      streamOf([chunk({ content: "a" }), chunk({ content: "b" })], { hangsAtEnd: true });
+    const call = await open(new AbortController().signal);
+    if (call.answer.kind !== "stream") {
+      throw new Error("it streams");
+    }
+    const { events } = call.answer;
+    const ended = Promise.withResolvers<unknown>();
+    const left = engine.left;
+    if (isPushed) {
+      events.flow?.({
+        onEvents: () => events.pause?.(),
+        onRead: () => undefined,
+        onEnd: (error) => ended.resolve(error),
+      });
+      expect(await ended.promise).toMatchObject({ reason: "evicted-slow-consumer" });
+    } else {
+      await events.next();
+    }
+    for (let round = 0; inFlight() > 0 || engine.left === left; round += 1) {
+      if (round === 200) throw new Error("it still holds its place");
+      await Bun.sleep(10);
+    }
+    await expect(events.next()).rejects.toThrow("nobody reads");
+  }
+});
+
+test("a caller who reads slowly, or waits for the engine, is not given up", async () => {
+  setUp({ heldUpMsMax: 120 });
+  engine.answer = () =>
+    streamOf(
+      [1, 2, 3, 4].map(() => chunk({ content: "a" }, "stop")),
+      { pauseMs: 160 },
+    );
+  const { answer } = await open(new AbortController().signal);
+  if (answer.kind !== "stream") {
+    throw new Error("it streams");
+  }
+  let events = 0;
+  while ((await answer.events.next()) !== undefined) {
+    events += 1;
+    await Bun.sleep(40);
+  }
+  expect(events).toBeGreaterThan(1);
+});

@@ -7,6 +7,7 @@ import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import { parseUsage, tellsCached, usageText } from "../upstream/usage.ts";
+import type { Watchdog } from "../upstream/watchdog.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import { noteCut } from "./note-attempt.ts";
@@ -63,24 +64,20 @@ export interface OpenedAttempt extends Omit<CallProgress, "replica" | "gate"> {
   readonly attempt: Extract<Attempt, { readonly kind: "stream" | "whole" }>;
 }
 
+/** What a call that is open needs of the process beyond its account. */
+export interface OpenMeans extends AccountMeans, ReserveMeans {
+  readonly attempt: { readonly watchdog: Watchdog };
+  readonly limits: ReserveMeans["limits"] & { readonly heldUpMsMax: number };
+}
+
 /** Joins an opened attempt with its one end. */
 export function createOpenCall(
-  means: AccountMeans & ReserveMeans,
+  means: OpenMeans,
   request: CallRequest,
   opened: OpenedAttempt,
 ): OpenCall {
   const { attempt, replica } = opened;
-  const answer =
-    attempt.kind === "stream"
-      ? ({
-          kind: "stream",
-          events: createAnswerStream(attempt.stream, {
-            path: opened.path,
-            asked: request,
-            reservation: opened.reservation,
-          }),
-        } as const)
-      : ({ kind: "whole", bytes: attempt.bytes } as const);
+  const answer = answerOf(means, request, opened, (error) => end(error));
   // The first event of a whole answer is its end, and says nothing about the replica's pace.
   const firstEventMs =
     attempt.kind === "stream" ? means.clock.monotonicMs() - opened.sentAtMs : undefined;
@@ -159,6 +156,20 @@ export function createOpenCall(
     answer,
     end,
   };
+}
+
+function answerOf(
+  { attempt: { watchdog }, limits: { heldUpMsMax } }: OpenMeans,
+  asked: CallRequest,
+  { attempt, path, reservation }: OpenedAttempt,
+  onGivenUp: (error: WarmpathError) => void,
+): OpenCall["answer"] {
+  if (attempt.kind === "whole") {
+    return { kind: "whole", bytes: attempt.bytes };
+  }
+  const patience = { watchdog, heldUpMsMax, onGivenUp };
+  const events = createAnswerStream(attempt.stream, { path, asked, reservation, patience });
+  return { kind: "stream", events };
 }
 
 /** Settles a call that never opened: it used its prompt at most. */

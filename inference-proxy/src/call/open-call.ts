@@ -64,6 +64,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans, SuspectMeans {
     readonly heldBackWaitMsMax: number;
     readonly suspectWaitMsMax: number;
     readonly answerTokensExpected: number;
+    readonly heldUpMsMax: number;
     readonly retryAfterMs: number;
   };
 }

@@ -4,11 +4,20 @@ import { keyBytes, lastValue, searchable } from "../upstream/json-scan.ts";
 import type { OpenStream, StreamSink } from "../upstream/open.ts";
 import { doneData } from "../upstream/sse.ts";
 import type { StreamFacts, StreamTap } from "../upstream/stream-tap.ts";
+import type { Watch, Watchdog } from "../upstream/watchdog.ts";
 import type { AnswerSink, AnswerStream } from "./answer-stream.ts";
 import { createEventPump, type EventFlow } from "./event-pump.ts";
 
 /** What a stream needs of its reservation. */
 export type StreamReservation = Pick<Reservation, "answerTokensPaid" | "topUp">;
+
+/** For how long a caller may leave its answer waiting. */
+export interface CallerPatience {
+  readonly watchdog: Watchdog;
+  readonly heldUpMsMax: number;
+  /** It has taken too long; to be called once. */
+  readonly onGivenUp: (error: WarmpathError) => void;
+}
 
 /*
  * Cost per block: the tap's byte searches and a few calls, all from the event of the socket that
@@ -27,12 +36,26 @@ export class WatchedStream implements AnswerStream, StreamSink {
   #sink: AnswerSink | undefined;
   /** For a stream that can only be pulled. */
   #pump: EventFlow | undefined;
+  readonly #patience: CallerPatience;
+  /** Runs while the caller is waited for; none before it has been for the first time. */
+  #held: Watch | undefined;
 
-  constructor(stream: OpenStream, tap: StreamTap, reservation: StreamReservation) {
+  constructor(
+    stream: OpenStream,
+    tap: StreamTap,
+    {
+      reservation,
+      patience,
+    }: {
+      readonly reservation: StreamReservation;
+      readonly patience: CallerPatience;
+    },
+  ) {
     this.facts = tap.facts;
     this.#stream = stream;
     this.#tap = tap;
     this.#reservation = reservation;
+    this.#patience = patience;
   }
 
   get sequenceNumber(): number {
@@ -40,6 +63,15 @@ export class WatchedStream implements AnswerStream, StreamSink {
   }
 
   async next(): Promise<Uint8Array | undefined> {
+    this.#held?.pause();
+    const block = await this.#nextHandedOn();
+    if (block !== undefined) {
+      this.#waitForCaller();
+    }
+    return block;
+  }
+
+  async #nextHandedOn(): Promise<Uint8Array | undefined> {
     for (;;) {
       if (this.#isLeft) {
         throw new WarmpathError("failed-cancelled", "nobody reads this answer any more");
@@ -81,17 +113,20 @@ export class WatchedStream implements AnswerStream, StreamSink {
   }
 
   pause(): void {
+    this.#waitForCaller();
     this.#pump?.pause();
     this.#stream.pause?.();
   }
 
   resume(): void {
+    this.#held?.pause();
     this.#pump?.resume();
     this.#stream.resume?.();
   }
 
   cancel(): void {
     this.#isLeft = true;
+    this.#held?.stop();
     this.#sink = undefined;
     this.#stream.cancel();
   }
@@ -129,6 +164,25 @@ export class WatchedStream implements AnswerStream, StreamSink {
     const sink = this.#sink;
     this.#sink = undefined;
     sink?.onEnd(asCut(error));
+  }
+
+  /** From here on it is the caller who has to go on. */
+  #waitForCaller(): void {
+    const { watchdog, heldUpMsMax } = this.#patience;
+    if (this.#held === undefined) {
+      this.#held = watchdog.watch(heldUpMsMax, () => this.#giveUpCaller(heldUpMsMax));
+    } else {
+      this.#held.touch();
+    }
+  }
+
+  #giveUpCaller(heldUpMs: number): void {
+    const sink = this.#sink;
+    const message = `the caller took nothing of its answer for ${heldUpMs} ms`;
+    const error = new WarmpathError("evicted-slow-consumer", message);
+    // Its end is told by the call, which leaves the upstream.
+    this.#patience.onGivenUp(error);
+    sink?.onEnd(error);
   }
 
   async #read(): Promise<Uint8Array | undefined> {

@@ -11,6 +11,14 @@ export const relayOptions = {
     doc: "How long a token of a stream may wait to leave together with those behind it. The first token and the end never wait. 0: none waits.",
     why: "a reader notices 20 ms less than the machine notices half the writes, but that is the operator's to choose",
   }),
+  heldUpMsMax: option.int({
+    env: "WARMPATH_PROXY_HELD_UP_MS_MAX",
+    default: 600_000,
+    min: 1,
+    unit: "ms",
+    doc: "Longest time for which a caller that takes nothing more may hold up its answer, and the engine with it.",
+    why: "what waits for a caller is 256 KiB and more: who takes longer for it than ten minutes is no reader; a dead one is mostly found by its connection before",
+  }),
   receivedBytesMax: option.int({
     env: "WARMPATH_PROXY_RECEIVED_BYTES_MAX",
     default: 268_435_456,

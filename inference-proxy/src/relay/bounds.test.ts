@@ -187,6 +187,24 @@ describe("a client that tries to smuggle", () => {
 });
 
 describe("a client over cleartext HTTP/2", () => {
+  test("that reads nothing for ever holds neither its engine nor its place", async () => {
+    const text = chunk({ content: "x".repeat(64 * 1024) });
+    const { engine, proxy } = await setUp(() => endless(text), { heldUpMsMax: 100 });
+    const session = connect(`http://127.0.0.1:${proxy.proxy.httpPort}`);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/v1/chat/completions",
+      authorization: `Bearer ${testKey}`,
+      "content-type": "application/json",
+    });
+    stream.on("error", () => undefined);
+    stream.end(JSON.stringify(ask));
+    await eventually(() => engine.left === 1);
+    const { replicas } = await proxy.inference.listReplicas({}, { principal: testPrincipal() });
+    expect(replicas[0]?.inFlight).toBe(0);
+    session.destroy();
+  });
+
   for (const [title, first] of [
     ["before the first event", ": ok\n\n"],
     ["in the middle of a stream", chunk({ content: "x" })],
