@@ -27,6 +27,7 @@ import {
 } from "./pace/index.ts";
 import { Outbox, type Peers, secretName, startPeers } from "./peers/index.ts";
 import { furthestRefusal, Placer } from "./pick/index.ts";
+import type { Prompts } from "./prompt/index.ts";
 import { parseProviders, type SecretSource } from "./providers/index.ts";
 import {
   anyRequestOf,
@@ -95,9 +96,8 @@ export function createMeans(options: MeansOptions): Means {
   const outbox = outboxFor(options, pool);
   const placer = placerFor(pool, random, outbox);
   const placing = guardPlacing(placer, resilience.breakers);
-  const limits = queueLimits(config);
-  const queued = { pool, placer, placing, clock, watchdog, retryAfterMs, limits };
-  const placement = createPlacement(queued);
+  const queued = { pool, placer, placing, clock, watchdog, retryAfterMs };
+  const placement = createPlacement({ ...queued, limits: queueLimits(config) });
   const answers = createAnswerStore({ clock, limits: config });
   const proxyMetrics = createInferenceProxyMetrics(
     options.metrics,
@@ -108,8 +108,9 @@ export function createMeans(options: MeansOptions): Means {
   const paces = createReplicaPaces();
   const limiter = limiterOf(options, proxyMetrics);
   const kvKnowledge = followEngines(options, pool, placer, proxyMetrics);
-  const peers = peersOf(options, placer, outbox, proxyMetrics);
   const estimates = estimatesOf(config);
+  const prompts = createCallPrompts(config, clock, estimates.ratios, kvKnowledge);
+  const peers = peersOf(options, { placing: placer, prompts }, outbox, proxyMetrics);
   const models = modelsOf(config, pool);
   const receipts = openReceipts({ config, clock, log, metrics: proxyMetrics });
   reportHealth(proxyMetrics, pool);
@@ -134,7 +135,7 @@ export function createMeans(options: MeansOptions): Means {
         clock,
         wake: () => placement.wake(),
       }),
-      prompts: createCallPrompts(config, clock, estimates.ratios, kvKnowledge),
+      prompts,
       paces,
       kvKnowledge,
       receipts,
@@ -191,7 +192,7 @@ function outboxFor({ config, peerBus }: MeansOptions, { endpoints }: Pool): Outb
 /** The other proxies, where bookings are shared. */
 function peersOf(
   { config, clock, log, peerBus: bus }: MeansOptions,
-  placing: Placer,
+  shared: { readonly placing: Placer; readonly prompts: Prompts },
   outbox: Outbox | undefined,
   { peers: metrics }: InferenceProxyMetrics,
 ): Peers | undefined {
@@ -199,7 +200,7 @@ function peersOf(
     return undefined;
   }
   const keysOf = secretName(config.promptSecret);
-  return startPeers({ bus, placing, outbox, keysOf, clock, log, metrics, limits: config });
+  return startPeers({ bus, ...shared, outbox, keysOf, clock, log, metrics, limits: config });
 }
 
 /** The table of routes, joined with what has room now; undefined without a table. */

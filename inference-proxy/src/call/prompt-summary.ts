@@ -3,7 +3,7 @@ import type { PromptIdentity } from "../prompt/index.ts";
 
 /** A prompt as placement looks at it. */
 export function promptSummaryOf(prompt: PromptIdentity): PromptSummary {
-  const { keys, chunkTokens, promptTokens, isExact, session } = prompt;
+  const { keys, chunkTokens, promptTokens, isExact, endMark, session } = prompt;
   return {
     keys,
     // The last key of a text stands for its end, in the middle of a chunk that the next turn fills.
@@ -11,6 +11,7 @@ export function promptSummaryOf(prompt: PromptIdentity): PromptSummary {
     chunkTokens,
     promptTokens,
     isExact,
+    endMark,
     sessionId: session.id,
     parentId: session.parentId,
   };

@@ -28,11 +28,12 @@ export function writeBeat({ from, number, keysOf, isLast, loads, homes }: Beat):
       aheadMs,
       sessionTokens,
     ]),
-    homes: homes.map(({ session, replica, agoMs, chunkTokens, keys }) => [
+    homes: homes.map(({ session, replica, agoMs, chunkTokens, endMark, keys }) => [
       session,
       replica,
       agoMs,
       chunkTokens,
+      endMark,
       Array.from(keys),
     ]),
   });
@@ -79,7 +80,7 @@ function loadOf(value: readonly unknown[]): PeerLoad | undefined {
 }
 
 function homeOf(value: readonly unknown[]): PeerHome | undefined {
-  const [session, replica, agoMs, chunkTokens, keys] = value;
+  const [session, replica, agoMs, chunkTokens, endMark, keys] = value;
   return isText(session) &&
     session !== "" &&
     isText(replica) &&
@@ -87,9 +88,10 @@ function homeOf(value: readonly unknown[]): PeerHome | undefined {
     typeof chunkTokens === "number" &&
     chunkTokens >= 0 &&
     chunkTokens <= numberMax &&
+    isKey(endMark) &&
     Array.isArray(keys) &&
     keys.every(isKey)
-    ? { session, replica, agoMs, chunkTokens, keys }
+    ? { session, replica, agoMs, chunkTokens, endMark, keys }
     : undefined;
 }
 
@@ -121,6 +123,7 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= numberMax;
 }
 
+/** Keys and marks. */
 function isKey(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }

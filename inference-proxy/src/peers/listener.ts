@@ -5,18 +5,19 @@ import { readBeat } from "./beat-text.ts";
 import type { PeerMetrics } from "./metrics.ts";
 import type { Outbox } from "./outbox.ts";
 import type { PeerTable } from "./peer-table.ts";
-import type { Beat, PeerHome, SharedPlacing } from "./types.ts";
+import type { Beat, PeerHome, SharedPlacing, SharedPrompts } from "./types.ts";
 
 /** Takes in what comes on the bus: loads into the table, homes and keys into placement. */
 export function createListener(options: {
   readonly table: PeerTable;
   readonly placing: SharedPlacing;
+  readonly prompts: SharedPrompts;
   readonly outbox: Outbox;
   readonly keysOf: string;
   readonly clock: Clock;
   readonly metrics: PeerMetrics;
 }): (payload: Uint8Array) => void {
-  const { table, placing, keysOf, clock, metrics } = options;
+  const { table, placing, prompts, keysOf, clock, metrics } = options;
   const replicas = new Map(options.outbox.names.map((name, replica) => [name, replica]));
 
   const takeHomes = (beat: Beat, nowMs: number): number => {
@@ -26,6 +27,9 @@ export function createListener(options: {
       const replica = replicas.get(home.replica);
       if (replica !== undefined) {
         placing.hear(replica, turnOf(home, areKeysOurs), nowMs - home.agoMs);
+        if (areKeysOurs && home.endMark > 0) {
+          prompts.hear(home.endMark, home.session);
+        }
         count += 1;
       }
     }

@@ -7,6 +7,7 @@ export interface NotedPrompt {
   /** Leading keys that stand for whole chunks. */
   readonly chunks: number;
   readonly chunkTokens: number;
+  readonly endMark?: number;
 }
 
 interface Note {
@@ -24,7 +25,7 @@ const sessionCharsMax = 256;
 const keysMax = 2048;
 /** What a home takes in a beat, at most: digits of a key, and of everything else. */
 const keyBytes = 17;
-const homeBytes = 64;
+const homeBytes = 96;
 /** A character of a session's name as JSON may be an escape. */
 const charBytesMax = 6;
 
@@ -77,6 +78,7 @@ export class Outbox {
         replica: this.names[replica]!,
         agoMs: Math.max(0, Math.round(nowMs - atMs)),
         chunkTokens: prompt.chunkTokens,
+        endMark: prompt.endMark ?? 0,
         keys: Array.from({ length: count }, (_, index) => prompt.keys[index]!),
       });
     }

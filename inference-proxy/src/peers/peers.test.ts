@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { createMetrics } from "@warmpath/runtime";
 import { seededRandom } from "@warmpath/runtime/base";
+import { createManualClock } from "@warmpath/runtime/testing";
 import { readBeat, writeBeat } from "./beat-text.ts";
+import { createListener } from "./listener.ts";
+import { peerMetrics } from "./metrics.ts";
 import { Outbox } from "./outbox.ts";
 import { PeerTable } from "./peer-table.ts";
 import { secretName } from "./share.ts";
@@ -17,7 +21,14 @@ function beat(over: Partial<Beat> = {}): Beat {
     isLast: false,
     loads: [{ replica: "a:1", requests: 3, aheadMs: 250, sessionTokens: 9000 }],
     homes: [
-      { session: "acme/s", replica: "b:1", agoMs: 5, chunkTokens: 256.5, keys: [1, 2 ** 52] },
+      {
+        session: "acme/s",
+        replica: "b:1",
+        agoMs: 5,
+        chunkTokens: 256.5,
+        endMark: 9,
+        keys: [1, 2 ** 52],
+      },
     ],
     ...over,
   };
@@ -150,6 +161,7 @@ describe("Outbox", () => {
     sessionId,
     chunks,
     chunkTokens: 256,
+    endMark: 7,
     keys: Array.from({ length: chunks + 1 }, (_, index) => index + 1),
   });
 
@@ -161,7 +173,7 @@ describe("Outbox", () => {
     outbox.ended(prompt, 1, 20);
     outbox.began(promptOf(""), 0, 20);
     expect(outbox.take(bytesMax, 25)).toEqual([
-      { session: "s", replica: "b:1", agoMs: 5, chunkTokens: 256, keys: [1, 2, 3] },
+      { session: "s", replica: "b:1", agoMs: 5, chunkTokens: 256, endMark: 7, keys: [1, 2, 3] },
     ]);
     expect(outbox.take(bytesMax, 25)).toEqual([]);
   });
@@ -203,5 +215,46 @@ describe("Outbox", () => {
     outbox.began(promptOf("n".repeat(300)), 0, 5000);
     expect([outbox.size, outbox.dropped]).toEqual([4096, 904]);
     expect(outbox.take(bytesMax, 5000)[0]?.session).toBe("s904");
+  });
+});
+
+describe("what a listener hands on", () => {
+  const listenerOf = (keysOf: string) => {
+    const turns: unknown[] = [];
+    const ends: unknown[] = [];
+    const limits = { peerSilentMs: 1000, peersMax: 2 };
+    const take = createListener({
+      table: new PeerTable({ self: "me", names, limits, onForeign: () => undefined }),
+      placing: {
+        bookedAt: () => ({ requests: 0, aheadSeconds: 0, sessionTokens: 0 }),
+        setForeign: () => undefined,
+        hear: (replica, { sessionId, chunks }, atMs) =>
+          turns.push([sessionId, replica, chunks, atMs]),
+      },
+      prompts: { hear: (endMark, sessionId) => ends.push([endMark, sessionId]) },
+      outbox: new Outbox(names),
+      keysOf,
+      clock: createManualClock(),
+      metrics: peerMetrics(createMetrics("inference-proxy")).peers,
+    });
+    take(writeBeat(beat()));
+    // Twice, as it may come: the second time it is late.
+    take(writeBeat(beat()));
+    return { turns, ends };
+  };
+
+  test("keys and marks of the same secret, with the time of the turn here", () => {
+    const { turns, ends } = listenerOf("x");
+    const nowMs = createManualClock().monotonicMs();
+    expect(turns).toEqual([["acme/s", 1, 2, nowMs - 5]]);
+    expect(ends).toEqual([[9, "acme/s"]]);
+  });
+
+  test("of another secret, or of none, the session's home alone", () => {
+    for (const keysOf of ["another", ""]) {
+      const { turns, ends } = listenerOf(keysOf);
+      expect(turns).toEqual([["acme/s", 1, 0, expect.any(Number)]]);
+      expect(ends).toEqual([]);
+    }
   });
 });

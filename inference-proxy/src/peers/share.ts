@@ -5,7 +5,7 @@ import type { PeerMetrics } from "./metrics.ts";
 import type { Outbox } from "./outbox.ts";
 import { type OnForeign, PeerTable } from "./peer-table.ts";
 import { createSpeaker } from "./speaker.ts";
-import type { PeerLimits, SharedPlacing } from "./types.ts";
+import type { PeerLimits, SharedPlacing, SharedPrompts } from "./types.ts";
 
 /** The other proxies, listened to until closed. */
 export interface Peers {
@@ -17,6 +17,7 @@ export interface Peers {
 export interface PeersOptions {
   readonly bus: Bus;
   readonly placing: SharedPlacing;
+  readonly prompts: SharedPrompts;
   readonly outbox: Outbox;
   /** Of the secret of prompt keys; empty where it is this process's own. */
   readonly keysOf: string;

@@ -37,6 +37,8 @@ export interface PeerHome {
   readonly agoMs: number;
   /** Prompt tokens that one key stands for. */
   readonly chunkTokens: number;
+  /** Where its prompt ended, as in `PromptIdentity`; 0: nobody knows. */
+  readonly endMark: number;
   /** Chained keys of the prompt that was sent there; empty when the turn has ended. */
   readonly keys: ArrayLike<number>;
 }
@@ -58,4 +60,9 @@ export interface SharedPlacing {
   bookedAt(replica: number): ReplicaLoad;
   setForeign(replica: number, load: ReplicaLoad): void;
   hear(replica: number, turn: ForeignTurn, atMs: number): void;
+}
+
+/** Where sessions are found in prompts, those of other proxies as well. */
+export interface SharedPrompts {
+  hear(endMark: number, sessionId: string): void;
 }

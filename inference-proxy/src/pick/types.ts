@@ -40,6 +40,8 @@ export interface PromptSummary {
   readonly promptTokens: number;
   /** True for prompts of token ids: keys are the engine's blocks, and tokens are counted. */
   readonly isExact: boolean;
+  /** As in `PromptIdentity`; for other proxies. Absent or 0: there is none. */
+  readonly endMark?: number;
   /** Empty: none. */
   readonly sessionId: string;
   readonly parentId: string | undefined;

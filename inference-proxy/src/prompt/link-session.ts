@@ -1,4 +1,5 @@
 import { isSameButMarks } from "./compare-messages.ts";
+import type { HeardEnds } from "./heard-ends.ts";
 import type { History } from "./history.ts";
 import { isSystemRole, roleOf } from "./message.ts";
 import {
@@ -43,9 +44,10 @@ export const strandsPerSessionMax = 4;
 /**
  * Finds out which session a prompt goes on with. Looked for in this order: the strand whose last
  * prompt is a prefix of it; one whose last messages it still has, though something before them
- * changed; the session that the client names; one that it branched off from; one that it sums up.
+ * changed; the session that the client names; one that another proxy has served; one that it
+ * branched off from; one that it sums up.
  */
-export function linkSession(store: SessionStore, trace: PromptTrace): Found {
+export function linkSession(store: SessionStore, heard: HeardEnds, trace: PromptTrace): Found {
   const deepest = deepestMark(store, trace);
   if (deepest !== undefined && isEnd(deepest, trace) && isSameKind(deepest, trace)) {
     return going("continuation", deepest.strand, trace);
@@ -60,7 +62,7 @@ export function linkSession(store: SessionStore, trace: PromptTrace): Found {
     return going(kept.hasMoved ? "compaction" : "rewrite", kept.strand, trace);
   }
   return trace.stated === undefined
-    ? discover(store, trace, deepest)
+    ? (heardElsewhere(heard, trace, deepest) ?? discover(store, trace, deepest))
     : goOnAsStated(store, trace, trace.stated, deepest);
 }
 
@@ -171,6 +173,18 @@ function goOnAsStated(
   return strands.length < strandsPerSessionMax
     ? beginning(kind, id, trace, latest)
     : { ...going(kind, oldestOf(strands), trace), origin: latest };
+}
+
+/** It begins with a prompt that another proxy served, and has more of that than of any here. */
+function heardElsewhere(
+  heard: HeardEnds,
+  trace: PromptTrace,
+  deepest: Mark | undefined,
+): Found | undefined {
+  const end = heard.find(trace.marks);
+  return end === undefined || end.index <= (deepest?.index ?? -1)
+    ? undefined
+    : beginning("continuation", end.sessionId, trace, undefined);
 }
 
 /** Nobody says anything: what the prompt begins with has to tell. */

@@ -1,4 +1,5 @@
 import { findCacheBreak } from "./cache-break.ts";
+import { createHeardEnds } from "./heard-ends.ts";
 import { chunkBytes, createHistoryReader, type History } from "./history.ts";
 import { createHistoryMemo } from "./history-memo.ts";
 import { type Found, linkSession, type PromptTrace } from "./link-session.ts";
@@ -34,6 +35,8 @@ export interface Prompts {
   identify(scan: PromptScan, owner: PromptOwner): ReadPrompt;
   /** Notes that the replica has begun to answer this prompt. */
   served(prompt: ReadPrompt, replica: string): void;
+  /** Notes that another proxy served a prompt of the session which ended there. */
+  hear(endMark: number, sessionId: string): void;
 }
 
 /** What {@link createPrompts} needs. */
@@ -62,6 +65,7 @@ export const noPrompt: ReadPrompt = {
   chunkTokens: 1,
   promptTokens: 0,
   isExact: false,
+  endMark: 0,
   session: { id: "", source: "prompt", kind: "new", commonChunks: 0 },
   cacheBreak: undefined,
   home: "",
@@ -78,6 +82,7 @@ export function createPrompts(options: PromptsOptions): Prompts {
   const memo = createHistoryMemo({ bytesMax: options.memoBytesMax });
   const reader = createHistoryReader({ ...options, memo });
   const store = createSessionStore(options.sessions, options.nowMs);
+  const heard = createHeardEnds(options.sessions.sessionsMax);
 
   return {
     scan: (bytes, tenant, member) => {
@@ -97,13 +102,14 @@ export function createPrompts(options: PromptsOptions): Prompts {
       if (history === undefined && tokens === undefined) return noPrompt;
       const blockTokens = options.blockTokensOf();
       const trace = tracePrompt(scan, owner, { hash, names, blockTokens });
-      const found = linkSession(store, trace);
+      const found = linkSession(store, heard, trace);
       const isExact = tokens !== undefined;
       return {
         keys: trace.keys,
         chunkTokens: isExact ? blockTokens : tokensOf(owner.model, chunkBytes),
         promptTokens: isExact ? tokens.length : tokensOf(owner.model, scan.bytes.length),
         isExact,
+        endMark: endMarkOf(trace),
         session: found.link,
         cacheBreak: findCacheBreak(scan, trace, found),
         home: found.origin?.replica ?? "",
@@ -125,7 +131,16 @@ export function createPrompts(options: PromptsOptions): Prompts {
       const state = { marks, keys, heads, length, recent, text, replica };
       store.put(found.strand ?? { ...known, ...state, ...blank }, state);
     },
+    hear: heard.hear,
   };
+}
+
+/**
+ * The mark at which a next prompt would go on. The last one of a prompt without messages is
+ * wherever in a chunk it ended, which no later one has.
+ */
+function endMarkOf({ marks, history }: PromptTrace): number {
+  return marks.at(history.ends.length === 0 && marks.length > 1 ? -2 : -1) ?? 0;
 }
 
 /** A strand before its first prompt: nothing of it is in any index. */
