@@ -1,6 +1,6 @@
 /** Ends of prompts that other proxies have served: the session that a prompt goes on with there. */
 export interface HeardEnds {
-  /** Another proxy served a prompt of the session that ended there; see `PromptIdentity.endMark`. */
+  /** Another proxy served a prompt of the session; it ended at this mark (`PromptIdentity`). */
   hear(endMark: number, sessionId: string): void;
   /** The session whose prompt ended last among these marks, and at which of them. */
   find(marks: ArrayLike<number>): HeardEnd | undefined;

@@ -17,7 +17,7 @@ export interface PromptIdentity {
   /** An estimate, or exact for token prompts. */
   readonly promptTokens: number;
   readonly isExact: boolean;
-  /** Stands for all messages: a later prompt that has it goes on with this one. 0: there is none. */
+  /** Stands for all messages: a later prompt that has it goes on with this one. 0: none. */
   readonly endMark: number;
   readonly session: SessionLink;
 }
