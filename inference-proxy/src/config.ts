@@ -4,6 +4,7 @@ import { engineControlOptions } from "./config/engine-controls.ts";
 import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
 import { peerOptions } from "./config/peers.ts";
+import { placementOptions } from "./config/placement.ts";
 import { promptOptions } from "./config/prompt.ts";
 import { providerOptions } from "./config/providers.ts";
 import { receiptOptions } from "./config/receipts.ts";
@@ -67,6 +68,7 @@ export const inferenceProxyOptions = {
     doc: "Requests kept at one replica at once; more wait here, where their order can still change.",
     why: "vLLM's max_num_seqs on most GPUs, so that its own queue stays short",
   }),
+  ...placementOptions,
   queueRequestsMax: option.int({
     env: "WARMPATH_PROXY_QUEUE_REQUESTS_MAX",
     default: 1024,

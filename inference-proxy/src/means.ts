@@ -94,7 +94,7 @@ export function createMeans(options: MeansOptions): Means {
   const client = createHttp1Client(keptConnections, clock);
   const resilience = createResilience({ config, pool, clock, random, log });
   const outbox = outboxFor(options, pool);
-  const placer = placerFor(pool, random, outbox);
+  const placer = placerFor(options, pool, outbox);
   const placing = guardPlacing(placer, resilience.breakers);
   const queued = { pool, placer, placing, clock, watchdog, retryAfterMs };
   const placement = createPlacement({ ...queued, limits: queueLimits(config) });
@@ -178,8 +178,18 @@ function failoverOf(
   return createFailover({ pairs, waitMs, pool, clock, log, metrics });
 }
 
-function placerFor({ endpoints }: Pool, random: Random, listener: Outbox | undefined): Placer {
-  return new Placer({ names: endpoints.map(({ name }) => name), random, listener });
+function placerFor(
+  { config, random }: MeansOptions,
+  { endpoints }: Pool,
+  listener: Outbox | undefined,
+): Placer {
+  const adapterLoadSeconds = config.adapterLoadMs / 1000;
+  return new Placer({
+    names: endpoints.map(({ name }) => name),
+    random,
+    listener,
+    adapterLoadSeconds,
+  });
 }
 
 /** What is noted for other proxies; undefined where nothing is told to them. */

@@ -45,10 +45,16 @@ export function createModels(options: {
   const defaultModel = () => options.defaultModel ?? list()[0]?.id ?? "";
   return {
     list,
-    isAdapter: (model) =>
-      pool.replicas.some(({ facts }) =>
-        facts.models.some(({ id, isAdapter }) => id === model && isAdapter === true),
-      ),
+    // Asked for each request: the first that lists the model speaks for all.
+    isAdapter: (model) => {
+      for (const { facts } of pool.replicas) {
+        const listed = facts.models.find(({ id }) => id === model);
+        if (listed !== undefined) {
+          return listed.isAdapter === true;
+        }
+      }
+      return false;
+    },
     embedding: () =>
       options.embeddingModel ??
       list().find(({ id }) => embeddingName.test(id))?.id ??

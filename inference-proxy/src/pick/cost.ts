@@ -14,18 +14,21 @@ const switchingFactor = 2;
  *
  * `aheadSeconds`: prefill booked there without a first event. `ownSeconds`: of this prompt's tokens
  * that are not cached there. `inFlight`: requests there. `leftSeconds`: prefill that the session's
- * cached tokens at its home would cost once more.
+ * cached tokens at its home would cost once more. `adapterSeconds`: of loading an adapter first,
+ * for which the engine stands still, too.
  */
 export function termsOf(
   aheadSeconds: number,
   ownSeconds: number,
   inFlight: number,
   leftSeconds: number,
+  adapterSeconds: number,
 ): CostTerms {
   return {
     wait: aheadSeconds,
     prefill: ownSeconds,
-    slowdown: (aheadSeconds + ownSeconds) * inFlight,
+    adapter: adapterSeconds,
+    slowdown: (aheadSeconds + ownSeconds + adapterSeconds) * inFlight,
     switching: leftSeconds * switchingFactor,
   };
 }

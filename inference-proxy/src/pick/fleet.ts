@@ -1,3 +1,4 @@
+import type { AdapterNews } from "./adapters.ts";
 import { codeOf, lastingRefusalOf } from "./eligible.ts";
 import type { Endpoint } from "./types.ts";
 
@@ -7,6 +8,8 @@ export interface ModelView {
   readonly lasting: Uint8Array;
   /** Longest prompt and answer together; beyond all bounds where nobody says. */
   readonly contextTokens: Float64Array;
+  /** True where any of them lists the model as a LoRA adapter. */
+  isAdapter: boolean;
 }
 
 const unknownModel = codeOf("unknown-model");
@@ -16,6 +19,8 @@ const unhealthy = codeOf("unhealthy");
 export interface FleetListener {
   /** A KV capacity in tokens; each change of it. */
   onCapacity(replica: number, kvTokens: number): void;
+  /** What the engine says of its adapters, or that it says nothing. */
+  onAdapters(replica: number, news: AdapterNews | undefined): void;
   /** Requests that the engine had, running and waiting, whoever sent them. */
   onRequests(replica: number, requests: number, atMs: number): void;
 }
@@ -63,6 +68,7 @@ export class Fleet {
     const view = {
       lasting: new Uint8Array(this.#endpoints.length),
       contextTokens: new Float64Array(this.#endpoints.length),
+      isAdapter: false,
     };
     for (let replica = 0; replica < this.#endpoints.length; replica += 1) {
       write(view, replica, this.#endpoints[replica]!, model);
@@ -85,6 +91,7 @@ export class Fleet {
       this.#listener.onCapacity(replica, kvTokens);
     }
     if (engineSaidAtMs !== undefined && engineSaidAtMs !== before?.engineSaidAtMs) {
+      this.#listener.onAdapters(replica, endpoint.adaptersInUse);
       this.#listener.onRequests(replica, (engineRunning ?? 0) + engineWaiting, engineSaidAtMs);
     }
   }
@@ -92,6 +99,7 @@ export class Fleet {
 
 function write(view: ModelView, replica: number, endpoint: Endpoint, model: string): void {
   view.lasting[replica] = codeOf(lastingRefusalOf(endpoint, model));
+  view.isAdapter ||= endpoint.adapters?.has(model) === true;
   view.contextTokens[replica] = endpoint.contextTokens?.get(model) ?? Number.POSITIVE_INFINITY;
 }
 

@@ -9,12 +9,14 @@ import {
   type SessionTurn,
   type Standing,
 } from "../sessions/index.ts";
+import { Adapters } from "./adapters.ts";
 import { BestFew } from "./best-few.ts";
 import { canTake, codeOf, isOut, type RefusalCode, reasonOf, refusalCodeOf } from "./eligible.ts";
 import { Fleet, longestContextOf, type ModelView } from "./fleet.ts";
 import { hotLimitOf, slackRequests } from "./hot-prefix.ts";
 import { type BookedLoad, Load } from "./load.ts";
 import { Quotes } from "./quotes.ts";
+import { turnOf } from "./session-turn.ts";
 import { Snapshot } from "./snapshot.ts";
 import type {
   Booking,
@@ -58,9 +60,6 @@ const noRoom = codeOf("no-room");
 const tooLong = codeOf("too-long");
 const unknownModel = codeOf("unknown-model");
 
-/** Sessions are accounted in chunks of at least so many tokens: finer ones only cost time. */
-const gateChunkTokensMin = 64;
-
 /**
  * Chooses the replica for each request and books it there, in one synchronous step: nobody can
  * choose by a count that is already old. Replicas are the endpoints, in an order that never
@@ -81,6 +80,10 @@ export class Placer implements Placing {
   readonly #quotes: Quotes;
   readonly #fleet: Fleet;
   readonly #best = new BestFew();
+  readonly #adapters: Adapters;
+  readonly #adapterLoadSeconds: number;
+  /** Of the choice under way, where it is for an adapter. */
+  readonly #adapterSeconds: Float64Array;
   readonly #names: readonly string[];
   readonly #replicas: ReadonlyMap<string, number>;
   readonly #listener: TurnListener | undefined;
@@ -89,6 +92,8 @@ export class Placer implements Placing {
     readonly names: readonly string[];
     readonly random: Random;
     readonly gate?: GateOptions;
+    /** What loading a LoRA adapter takes where it is not ready; absent: nothing. */
+    readonly adapterLoadSeconds?: number;
     readonly listener?: TurnListener | undefined;
   }) {
     const replicas = options.names.length;
@@ -100,11 +105,15 @@ export class Placer implements Placing {
     this.#load = new Load(replicas);
     this.#rates = new PrefillRates(replicas);
     this.#quotes = new Quotes(replicas, this.#load, this.#rates);
+    this.#adapters = new Adapters(replicas);
+    this.#adapterLoadSeconds = options.adapterLoadSeconds ?? 0;
+    this.#adapterSeconds = new Float64Array(replicas);
     this.#fleet = new Fleet(replicas, {
       onCapacity: (replica, kvTokens) => {
         this.gate.setCapacity(replica, kvTokens);
         this.belief.setCapacity(replica, kvTokens);
       },
+      onAdapters: (replica, news) => this.#adapters.hear(replica, news),
       onRequests: (replica, requests, atMs) => this.#load.engineSays(replica, requests, atMs),
     });
     this.#replicas = new Map(options.names.map((name, replica) => [name, replica]));
@@ -207,6 +216,7 @@ export class Placer implements Placing {
   /** The replica lost what it had cached, or died. */
   lose(replica: number): void {
     this.belief.cleared(replica);
+    this.#adapters.lose(replica);
     this.gate.lose(replica);
   }
 
@@ -220,10 +230,22 @@ export class Placer implements Placing {
     const standing = this.gate.consider(turn, nowMs);
     const { home, isFirm, isDisplaced } = standing;
     this.#quotes.open(prompt, isFirm ? home : undefined);
+    const view = this.#fleet.viewOf(request.model);
+    if (view.isAdapter) {
+      this.#quoteAdapter(request.model);
+    }
     // Sessions are moved away from where they cannot stay: they had their place, as a retry had.
     const isMoved = home !== undefined && isOut(endpoints[home]!, request.model);
     const isFree = isMoved || isDisplaced || request.excluded.size > 0;
-    return { request, view: this.#fleet.viewOf(request.model), turn, standing, isFree };
+    return { request, view, turn, standing, isFree };
+  }
+
+  #quoteAdapter(adapter: string): void {
+    for (let replica = 0; replica < this.#adapterSeconds.length; replica += 1) {
+      const isReady = this.#adapters.isReady(replica, adapter);
+      this.#adapterSeconds[replica] = isReady ? 0 : this.#adapterLoadSeconds;
+    }
+    this.#quotes.openAdapter(this.#adapterSeconds);
   }
 
   /** Fills `#best`, which may be empty. */
@@ -288,7 +310,11 @@ export class Placer implements Placing {
     return this.gate.hasRoom(replica) ? canTake : noRoom;
   }
 
-  #book({ request: { prompt }, turn }: Considered, replica: number, nowMs: number): Booking {
+  #book({ request, view, turn }: Considered, replica: number, nowMs: number): Booking {
+    const { prompt, model } = request;
+    if (view.isAdapter) {
+      this.#adapters.use(replica, model);
+    }
     const cachedTokensExpected = this.#quotes.cachedTokens(replica);
     const own = this.#quotes.ownSeconds(replica);
     const isAlone = this.#load.isIdle(replica);
@@ -349,24 +375,4 @@ export class Placer implements Placing {
  */
 function isLongest({ isExact }: PromptSummary, view: ModelView, replica: number): boolean {
   return !isExact && view.contextTokens[replica]! >= longestContextOf(view);
-}
-
-function turnOf({ keys, chunks, chunkTokens, sessionId, parentId }: PromptSummary): SessionTurn {
-  const stride = Math.max(1, Math.ceil(gateChunkTokensMin / Math.max(1, chunkTokens)));
-  return {
-    sessionId,
-    parentId,
-    keys: stride === 1 ? keys : everyNth(keys, chunks, stride),
-    chunks: Math.floor(chunks / stride),
-    chunkTokens: chunkTokens * stride,
-  };
-}
-
-/** Keys are chained: the last of a group stands for all of it. */
-function everyNth(keys: ArrayLike<number>, count: number, stride: number): Float64Array {
-  const some = new Float64Array(Math.floor(count / stride));
-  for (let index = 0; index < some.length; index += 1) {
-    some[index] = keys[(index + 1) * stride - 1]!;
-  }
-  return some;
 }

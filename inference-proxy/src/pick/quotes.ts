@@ -18,6 +18,8 @@ export class Quotes {
   /** The depths that are quoted by: what is there, unless guarded. */
   #quotedDepths: Int32Array;
   readonly #levelDepths: Int32Array;
+  /** What loading its adapter costs at each replica; undefined: it asks for none. */
+  #adapterSeconds: Float64Array | undefined;
   /** Cached where the session's blocks are counted on. */
   #homeTokens = 0;
 
@@ -35,7 +37,13 @@ export class Quotes {
     this.#promptTokens = promptTokens;
     this.#chunkTokens = chunkTokens;
     this.#quotedDepths = this.depths;
+    this.#adapterSeconds = undefined;
     this.#homeTokens = home === undefined ? 0 : this.cachedTokens(home);
+  }
+
+  /** The prompt is for an adapter, which costs so much at each replica before it can begin. */
+  openAdapter(seconds: Float64Array): void {
+    this.#adapterSeconds = seconds;
   }
 
   /**
@@ -68,13 +76,15 @@ export class Quotes {
     const homeTokens = this.#homeTokens;
     const rates = this.#rates;
     const tokensMax = Math.max(0, promptTokens - 1);
+    const adapterSeconds = this.#adapterSeconds;
     for (let replica = 0; replica < seconds.length; replica += 1) {
       const held = depths[replica]! * chunkTokens;
       const cached = Math.min(held, tokensMax);
       const own = rates.seconds(replica, promptTokens - cached, promptTokens);
       const left =
         homeTokens > cached ? rates.seconds(replica, homeTokens - cached, promptTokens) : 0;
-      seconds[replica] = costOf(allAheadSeconds[replica]!, own, allRequests[replica]!, left);
+      const work = adapterSeconds === undefined ? own : own + adapterSeconds[replica]!;
+      seconds[replica] = costOf(allAheadSeconds[replica]!, work, allRequests[replica]!, left);
     }
   }
 
@@ -85,7 +95,8 @@ export class Quotes {
     const cached = this.#tokensOf(this.#quotedDepths[replica]!);
     const leftTokens = this.#homeTokens - cached;
     const left = leftTokens > 0 ? this.#rates.seconds(replica, leftTokens, this.#promptTokens) : 0;
-    into.keep(replica, ahead, this.#ownSeconds(replica, cached), inFlight, left);
+    const adapter = this.#adapterSeconds?.[replica] ?? 0;
+    into.keep(replica, ahead, this.#ownSeconds(replica, cached), inFlight, left, adapter);
   }
 
   #ownSeconds(replica: number, cachedTokens: number): number {

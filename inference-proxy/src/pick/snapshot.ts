@@ -2,8 +2,8 @@ import { costOf, termsOf } from "./cost.ts";
 import { type RefusalCode, reasonOf } from "./eligible.ts";
 import type { Candidate } from "./types.ts";
 
-/** Replica, ahead, own, in flight, left (see `termsOf`), refusal. */
-const numbersEach = 6;
+/** Replica, ahead, own, in flight, left, adapter (see `termsOf`), refusal. */
+const numbersEach = 7;
 
 /**
  * What a choice was made from: some numbers for each candidate, made into words when somebody reads
@@ -20,13 +20,22 @@ export class Snapshot {
     this.#numbers = new Float64Array(room * numbersEach);
   }
 
-  keep(replica: number, ahead: number, own: number, inFlight: number, left: number): void {
+  /** Numbers as in `termsOf`. */
+  keep(
+    replica: number,
+    ahead: number,
+    own: number,
+    inFlight: number,
+    left: number,
+    adapter: number,
+  ): void {
     const at = this.#count * numbersEach;
     this.#numbers[at] = replica;
     this.#numbers[at + 1] = ahead;
     this.#numbers[at + 2] = own;
     this.#numbers[at + 3] = inFlight;
     this.#numbers[at + 4] = left;
+    this.#numbers[at + 5] = adapter;
     this.#count += 1;
   }
 
@@ -44,12 +53,12 @@ export class Snapshot {
 
   #candidate(index: number): Candidate {
     const at = index * numbersEach;
-    const [replica = 0, ahead = 0, own = 0, inFlight = 0, left = 0, code = 0] =
+    const [replica = 0, ahead = 0, own = 0, inFlight = 0, left = 0, adapter = 0, code = 0] =
       this.#numbers.subarray(at, at + numbersEach);
     return {
       endpoint: this.#names[replica]!,
-      cost: costOf(ahead, own, inFlight, left),
-      terms: termsOf(ahead, own, inFlight, left),
+      cost: costOf(ahead, own + adapter, inFlight, left),
+      terms: termsOf(ahead, own, inFlight, left, adapter),
       excluded: reasonOf(code),
     };
   }

@@ -1,4 +1,5 @@
 import type { PrefixKey } from "../cache-index/index.ts";
+import type { AdapterNews } from "./adapters.ts";
 
 /**
  * What placement may know of one upstream. Replaced whole when a probe brings news, never edited.
@@ -26,6 +27,10 @@ export interface Endpoint {
   readonly engineWaiting: number | undefined;
   /** When it said so, on the monotonic clock; absent: it never did. */
   readonly engineSaidAtMs?: number | undefined;
+  /** Those of `models` that are LoRA adapters. */
+  readonly adapters?: ReadonlySet<string> | undefined;
+  /** What the engine last said of its adapters; absent: nothing. */
+  readonly adaptersInUse?: AdapterNews | undefined;
   /** Tokens that its KV cache holds; undefined when it does not say. */
   readonly kvTokens?: number | undefined;
 }
@@ -89,7 +94,9 @@ export type CostTerms = {
   readonly wait: number;
   /** Of its own tokens that are not cached there. */
   readonly prefill: number;
-  /** What others who run there lose while this is prefilled. */
+  /** Of loading the LoRA adapter that is asked for, where it is not ready. */
+  readonly adapter: number;
+  /** What others who run there lose while this is prefilled or loaded. */
   readonly slowdown: number;
   /** Of what the session leaves behind and displaces elsewhere. */
   readonly switching: number;

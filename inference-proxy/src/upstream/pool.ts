@@ -96,6 +96,11 @@ function contextsOf({ models }: ReplicaFacts): ReadonlyMap<string, number> {
   return new Map(stated.map(({ id, contextTokens }) => [id, contextTokens]));
 }
 
+function adaptersOf({ models }: ReplicaFacts): ReadonlySet<string> | undefined {
+  const adapters = models.filter(({ isAdapter }) => isAdapter === true);
+  return adapters.length === 0 ? undefined : new Set(adapters.map(({ id }) => id));
+}
+
 function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): Endpoint {
   return {
     name: address.name,
@@ -103,6 +108,8 @@ function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): End
     unhealthyReason: facts.unhealthyReason,
     models: new Set(facts.models.map(({ id }) => id)),
     contextTokens: contextsOf(facts),
+    adapters: adaptersOf(facts),
+    adaptersInUse: facts.metrics?.adapters,
     isDraining: hold.isDraining,
     heldBack: hold.heldBack,
     inFlightMax: address.provider?.inFlightMax ?? inFlightMax,

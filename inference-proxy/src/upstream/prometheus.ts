@@ -9,6 +9,8 @@ export interface EngineMetrics {
   readonly kvCacheTokens: number | undefined;
   /** Tokens of a block of the KV cache; undefined when not reported. */
   readonly blockTokens: number | undefined;
+  /** LoRA adapters that are in use, and how many it keeps ready; absent without any. */
+  readonly adapters?: { readonly inUse: readonly string[]; readonly slots: number };
 }
 
 /**
@@ -34,6 +36,35 @@ export function parseEngineMetrics(page: string): EngineMetrics | undefined {
     kvCacheUsage: usage.length === 0 ? undefined : Math.max(...usage),
     kvCacheTokens: tokens.length === 0 ? undefined : sum(tokens),
     blockTokens: blockTokens > 0 ? blockTokens : undefined,
+    ...adaptersOf(page),
+  };
+}
+
+/**
+ * Each change of the adapters in use is a sample of its own, whose value is when it came about: the
+ * greatest is what holds. (`vllm:lora_requests_info`, as the Gateway API's inference extension
+ * reads it.)
+ */
+function adaptersOf(page: string): Pick<EngineMetrics, "adapters"> {
+  let latest: Sample | undefined;
+  for (const sample of samplesOf(page, "vllm:lora_requests_info")) {
+    if (latest === undefined || sample.value > latest.value) {
+      latest = sample;
+    }
+  }
+  if (latest === undefined) {
+    return {};
+  }
+  const { labels } = latest;
+  const running = /running_lora_adapters="([^"]*)"/.exec(labels)?.[1] ?? "";
+  const waiting = /waiting_lora_adapters="([^"]*)"/.exec(labels)?.[1] ?? "";
+  const names = `${waiting},${running}`.split(",").map((name) => name.trim());
+  const slots = Number(/max_lora="(\d+)"/.exec(labels)?.[1]);
+  return {
+    adapters: {
+      inUse: [...new Set(names.filter((name) => name !== ""))],
+      slots: slots > 0 ? slots : 1,
+    },
   };
 }
 

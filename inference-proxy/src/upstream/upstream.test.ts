@@ -19,8 +19,20 @@ describe("parseEngineMetrics()", () => {
     });
     const two = parseEngineMetrics(readTestdata("metrics-dp2-two-api-servers.txt").toString());
     expect(two?.kvCacheTokens).toBe(16_384);
+    expect(two?.adapters).toBeUndefined();
     expect(parseEngineMetrics("process_cpu_seconds_total 1\n")).toBeUndefined();
   });
+});
+
+test("of the adapters in use an engine's latest word counts", () => {
+  const page = [
+    'vllm:num_requests_running{engine="0",model_name="tiny"} 3.0',
+    'vllm:lora_requests_info{max_lora="4",running_lora_adapters="",waiting_lora_adapters=""} 1.795e+09',
+    'vllm:lora_requests_info{max_lora="4",running_lora_adapters="sql,rust",waiting_lora_adapters="go,sql"} 1.7950001e+09',
+    'vllm:lora_requests_info{max_lora="4",running_lora_adapters="go",waiting_lora_adapters=""} 1.7950000e+09',
+    "",
+  ].join("\n");
+  expect(parseEngineMetrics(page)?.adapters).toEqual({ inUse: ["go", "sql", "rust"], slots: 4 });
 });
 
 describe("parseReplicaAddresses()", () => {
