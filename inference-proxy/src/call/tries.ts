@@ -60,13 +60,17 @@ export function createTries(
   return new TriesOfRequest(means, limits, request, deathsBefore);
 }
 
+const nobody: ReadonlySet<string> = new Set();
+
 class TriesOfRequest implements Tries {
-  readonly excluded = new Set<string>();
   failure: AttemptFailure | undefined;
   deaths: number;
   readonly #means: TryMeans;
   readonly #limits: TryLimits;
   readonly #request: Pick<CallRequest, "model" | "deadlineAtMs">;
+  /** Made for the second try: most requests have one. */
+  #excluded: Set<string> | undefined;
+  #lastTried = "";
   #costly = 0;
   #blows: number;
 
@@ -83,14 +87,20 @@ class TriesOfRequest implements Tries {
     this.deaths = deathsBefore;
   }
 
+  get excluded(): ReadonlySet<string> {
+    return this.#excluded ?? nobody;
+  }
+
   begin(replica: string): void {
-    this.excluded.add(replica);
+    this.#lastTried = replica;
   }
 
   mayRetryAfter(failure: AttemptFailure): boolean {
     const means = this.#means;
     const limits = this.#limits;
     this.failure = failure;
+    this.#excluded ??= new Set();
+    this.#excluded.add(this.#lastTried);
     const isFree = free.has(failure.kind);
     this.#costly += isFree ? 0 : 1;
     this.deaths += failure.kind === "died" ? 1 : 0;

@@ -147,6 +147,7 @@ async function serve(step: Step, happens: (leave: () => void) => void, isStream:
   const requestOf = (signal: AbortSignal): HttpRequest => ({
     method: "POST",
     url: "http://x/v1/chat/completions",
+    path: "/v1/chat/completions",
     headers: new Headers({ authorization: "Bearer x" }),
     signal,
     readBody: async () => new Uint8Array(Buffer.from(JSON.stringify({ ...ask, stream: isStream }))),

@@ -25,7 +25,7 @@ export function createHandler(
 ): (request: HttpRequest) => Promise<HttpAnswer | Response> {
   return async (request) => {
     const requestId = newRequestId();
-    const path = pathOf(request);
+    const { path } = request;
     const span = means.tracing.open(`${request.method} ${path}`, {
       kind: "server",
       parent: means.tracing.contextFrom(request.headers),
@@ -133,15 +133,5 @@ function modelIdOf(path: string): string {
  * first.
  */
 export function isApiPath(request: HttpRequest): boolean {
-  return pathOf(request).startsWith("/v1/");
-}
-
-/**
- * The path of an absolute URL without its query; scanning is three times cheaper than parsing it.
- */
-function pathOf(request: HttpRequest): string {
-  const { url } = request;
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const query = url.indexOf("?", start);
-  return url.slice(start, query < 0 ? undefined : query);
+  return request.path.startsWith("/v1/");
 }

@@ -53,6 +53,10 @@ export class IncomingRequest implements HttpRequest {
     return this.#head.url;
   }
 
+  get path(): string {
+    return this.#head.path;
+  }
+
   get headers(): FieldsView {
     return this.#head.fields;
   }

@@ -1,6 +1,7 @@
 import type { Framing } from "./body-reader.ts";
 import { FieldsReader, type HttpFields } from "./fields.ts";
 import { parseLength } from "./parse-response.ts";
+import { pathOf } from "./request.ts";
 import { Http1Error } from "./types.ts";
 
 /** The beginning of a request, judged. */
@@ -8,6 +9,8 @@ export interface RequestHead {
   readonly method: string;
   /** Absolute, as a client of ours would have typed it. */
   readonly url: string;
+  /** Of the URL, without its query. */
+  readonly path: string;
   readonly fields: HttpFields;
   readonly framing: Framing;
   /** True when the client may send another request after this one. */
@@ -58,9 +61,11 @@ function headOf(line: string, fields: HttpFields): RequestHead {
   const [, method = "", target = "", minor] = match;
   const isOld = minor === "0";
   const connection = fields.get("connection")?.toLowerCase();
+  const url = urlOf(target, fields, isOld);
   return {
     method,
-    url: urlOf(target, fields, isOld),
+    url,
+    path: pathOf(url),
     fields,
     framing: framingOf(fields, isOld),
     keepsAlive: !isOld && connection?.includes("close") !== true,

@@ -37,7 +37,7 @@ export function listenHttp1(options: ListenHttp1Options): Listener {
   const answerError = (request: HttpRequest, thrown: unknown): Response => {
     const error = WarmpathError.from(thrown);
     if (error.source === "self" && error.reason.startsWith("failed-")) {
-      log.error("request failed", { path: pathOf(request.url), error });
+      log.error("request failed", { path: request.path, error });
     }
     return httpErrorResponse(error);
   };
@@ -148,9 +148,4 @@ function createDate(clock: Clock): () => string {
     }
     return text;
   };
-}
-
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  return start < 0 ? "/" : url.slice(start);
 }

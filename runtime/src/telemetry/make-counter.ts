@@ -1,17 +1,10 @@
 import { Counter, type CounterConfiguration } from "prom-client";
+import { type Labels, Series } from "./series.ts";
 
 /** What was counted for one combination of labels since the last look. */
 interface Cell<L extends string> {
   readonly labels: Labels<L>;
   pending: number;
-}
-
-type Labels<L extends string> = Partial<Record<L, string | number>>;
-
-/** Cells by the value of one label after the other: no text is made to find one. */
-interface Node<L extends string> {
-  readonly next: Map<string | number | undefined, Node<L>>;
-  cell: Cell<L> | undefined;
 }
 
 /**
@@ -21,7 +14,6 @@ interface Node<L extends string> {
  */
 export function makeCounter<L extends string>(config: CounterConfiguration<L>): Counter<L> {
   const names = config.labelNames ?? [];
-  const root: Node<L> = { next: new Map(), cell: undefined };
   const cells: Cell<L>[] = [];
   const counter = new Counter<L>({
     ...config,
@@ -36,15 +28,14 @@ export function makeCounter<L extends string>(config: CounterConfiguration<L>): 
   if (names.length === 0) {
     return counter;
   }
+  const series = new Series<L, Cell<L>>(names, (labels) => {
+    count(labels, 0);
+    const cell = { labels, pending: 0 };
+    cells.push(cell);
+    return cell;
+  });
   const add = (labels: Labels<L>, value = 1): void => {
-    const node = nodeOf(root, names, labels);
-    let { cell } = node;
-    if (cell === undefined) {
-      cell = { labels: { ...labels }, pending: 0 };
-      count(cell.labels, 0);
-      node.cell = cell;
-      cells.push(cell);
-    }
+    const cell = series.of(labels);
     if (!(value >= 0)) {
       throw new RangeError(`a counter cannot go by ${value}`);
     }
@@ -59,18 +50,4 @@ export function makeCounter<L extends string>(config: CounterConfiguration<L>): 
     }
   }) as Counter<L>["inc"];
   return counter;
-}
-
-function nodeOf<L extends string>(root: Node<L>, names: readonly L[], labels: Labels<L>): Node<L> {
-  let node = root;
-  for (const name of names) {
-    const value = labels[name];
-    let next = node.next.get(value);
-    if (next === undefined) {
-      next = { next: new Map(), cell: undefined };
-      node.next.set(value, next);
-    }
-    node = next;
-  }
-  return node;
 }

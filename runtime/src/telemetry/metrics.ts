@@ -1,6 +1,7 @@
-import { type Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type Counter, collectDefaultMetrics, Gauge, type Histogram, Registry } from "prom-client";
 import { assert } from "../base/index.ts";
 import { makeCounter } from "./make-counter.ts";
+import { makeHistogram } from "./make-histogram.ts";
 
 export type { Counter, Gauge, Histogram };
 
@@ -83,7 +84,7 @@ export function createMetrics(
     histogram: (spec) =>
       define("histogram", spec, () => {
         const buckets = [...(spec.buckets ?? latencyBucketsSeconds)];
-        return new Histogram({ ...promOptions(registry, spec), buckets });
+        return makeHistogram({ ...promOptions(registry, spec), buckets });
       }),
     describe: () => described,
     text: () => registry.metrics(),
