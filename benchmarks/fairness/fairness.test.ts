@@ -42,9 +42,19 @@ describe("the fleet", () => {
   });
 });
 
+test("calls of a program follow each other, and its time is theirs", () => {
+  const load = { ...plan.loads[1]!, arrivals: { connections: 1 } };
+  const loads = [{ ...load, callsOfProgram: { points: [[0, 3] as const, [1, 3] as const] } }];
+  const { calls, programs } = runFleet({ ...plan, loads, warmupMs: 0, measuredMs: 20_000 });
+  expect(programs.length).toBe(Math.floor(calls.length / 3));
+  const [first] = programs;
+  const sumMs = calls.slice(0, 3).reduce((sum, { totalMs }) => sum + totalMs, 0);
+  expect(first?.totalMs).toBeCloseTo(sumMs, 6);
+});
+
 test("the bench shows every case, in its smallest size too", () => {
   const { report, bars } = runFairness(tinyPlan, { onProgress: () => undefined });
-  expect(report.rounds).toHaveLength(2 * 4 + 4);
-  expect(bars).toHaveLength(2 * 2 * 4 + 2 * 3);
+  expect(report.rounds).toHaveLength(2 * 4 + 4 + 2);
+  expect(bars).toHaveLength(2 * 2 * 4 + 2 * 3 + 2);
   expect(report.table).toContain("full_house");
 });

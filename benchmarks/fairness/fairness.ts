@@ -13,6 +13,7 @@ import {
   type ShareCase,
   shareCases,
 } from "./plan.ts";
+import { barsOfPrograms, type ProgramRound, programRounds, programTable } from "./programs.ts";
 
 /** What one tenant got in one case, all seeds together. */
 interface ShareRound {
@@ -54,8 +55,16 @@ export function runFairness(
     options.onProgress(`${each.name}: ${each.about}`);
     return noiseRound(each, play);
   });
-  const bars = [...shares.flatMap(barsOfShare), ...noise.flatMap(barsOfNoise)];
-  return { report: reportOf(plan, { shares, noise, bars }, machine), bars };
+  options.onProgress(
+    "programs: short jobs and long ones of one tenant, while all places are taken",
+  );
+  const programs = programRounds(plan);
+  const bars = [
+    ...shares.flatMap(barsOfShare),
+    ...noise.flatMap(barsOfNoise),
+    ...barsOfPrograms(programs),
+  ];
+  return { report: reportOf(plan, { shares, noise, programs, bars }, machine), bars };
 }
 
 /** Plays loads under every seed, each set of loads once. */
@@ -155,6 +164,7 @@ function slowdownOf([quiet, noisy]: readonly [number, number]): number {
 interface Rounds {
   readonly shares: readonly ShareRound[];
   readonly noise: readonly NoiseRound[];
+  readonly programs: readonly ProgramRound[];
   readonly bars: readonly Bar[];
 }
 
@@ -168,7 +178,7 @@ function reportOf(
     question: "what does a tenant get while another asks for more than there is?",
     machine,
     parameters: { plan, shares: shareCases(plan), noise: noiseCases() },
-    rounds: [...rounds.shares, ...rounds.noise],
+    rounds: [...rounds.shares, ...rounds.noise, ...rounds.programs],
     figures: rounds.bars.map(({ name, value }) => ({ name, value, unit: "" })),
     table: tablesOf(rounds),
     measured:
@@ -181,7 +191,7 @@ function reportOf(
   };
 }
 
-function tablesOf({ shares, noise }: Rounds): string {
+function tablesOf({ shares, noise, programs }: Rounds): string {
   const ms = (value: number) => value.toFixed(0);
   const shareTable = formatTable(
     ["two backlogged tenants", "tenant", "calls", "service, tokens", "times off ideal"],
@@ -206,5 +216,5 @@ function tablesOf({ shares, noise }: Rounds): string {
       slowdownOf(totalMs).toFixed(2),
     ]),
   );
-  return `${shareTable}\n\n${noiseTable}`;
+  return `${shareTable}\n\n${noiseTable}\n\n${programTable(programs)}`;
 }

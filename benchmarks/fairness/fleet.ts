@@ -3,7 +3,13 @@ import { createChainSpace, createEngine, llama8bH100 } from "../engine/index.ts"
 import type { Engine } from "../engine/types.ts";
 import { createEventQueue, type EventQueue } from "../policy-lab/fleet/event-queue.ts";
 import { type LoadSource, loadSource, type TenantLoad } from "./loads.ts";
-import { createVirtualProxy, lookAgainMs, type ProxyCall, type VirtualProxy } from "./proxy.ts";
+import {
+  createVirtualProxy,
+  lookAgainMs,
+  type ProxyCall,
+  programDelayMsMaxDefault,
+  type VirtualProxy,
+} from "./proxy.ts";
 
 /** Some tenants before one fleet of 8B models on H100s. */
 export interface FleetPlan {
@@ -13,6 +19,8 @@ export interface FleetPlan {
   /** Virtual ms before anything is counted, and counted. */
   readonly warmupMs: number;
   readonly measuredMs: number;
+  /** 0: programs are not told apart. Default: the proxy's. */
+  readonly programDelayMsMax?: number;
 }
 
 /** One call that ended in the measured time. */
@@ -27,9 +35,17 @@ export interface CallRecord {
   readonly totalMs: number;
 }
 
+/** One program that began and ended in the measured time. */
+export interface ProgramRecord {
+  readonly tenant: string;
+  readonly calls: number;
+  readonly totalMs: number;
+}
+
 /** What came of a run. */
 export interface FleetResult {
   readonly calls: readonly CallRecord[];
+  readonly programs: readonly ProgramRecord[];
   /** Refusals in the measured time, by tenant. */
   readonly refusals: ReadonlyMap<string, number>;
   /** Looks at which somebody of the tenant waited ÷ all looks. */
@@ -40,9 +56,17 @@ export interface FleetResult {
 const retryAfterMs = 1000;
 const blockTokens = 16;
 
-interface Call extends ProxyCall {
+interface Program {
+  readonly id: string;
   readonly load: TenantLoad;
   readonly source: LoadSource;
+  readonly calls: number;
+  readonly startedMs: number;
+  callsLeft: number;
+}
+
+interface Call extends ProxyCall {
+  readonly of: Program;
   readonly outputTokens: number;
   readonly sentMs: number;
   cachedTokens: number;
@@ -63,6 +87,7 @@ class Fleet {
   readonly #proxy: VirtualProxy<Call>;
   readonly #live = new Map<number, Call>();
   readonly #calls: CallRecord[] = [];
+  readonly #programs: ProgramRecord[] = [];
   readonly #refusals = new Map<string, number>();
   readonly #waitingNow = new Map<string, number>();
   readonly #backloggedLooks = new Map<string, number>();
@@ -88,6 +113,7 @@ class Fleet {
         replicas: plan.replicas,
         kvTokens: llama8bH100.blocks * blockTokens,
         random: seededRandom(`${plan.seed}/policy`),
+        programDelayMsMax: plan.programDelayMsMax ?? programDelayMsMaxDefault,
       },
       {
         send: (call, replica) => this.#sendTo(call, replica),
@@ -108,7 +134,12 @@ class Fleet {
     const backlogged = [...this.#backloggedLooks].map(
       ([tenant, looks]) => [tenant, looks / this.#looks] as const,
     );
-    return { calls: this.#calls, refusals: this.#refusals, backlogged: new Map(backlogged) };
+    return {
+      calls: this.#calls,
+      programs: this.#programs,
+      refusals: this.#refusals,
+      backlogged: new Map(backlogged),
+    };
   }
 
   get #isMeasured(): boolean {
@@ -118,18 +149,28 @@ class Fleet {
   #begin(load: TenantLoad): void {
     const source = loadSource(load, this.#plan.seed);
     if ("connections" in load.arrivals) {
-      for (let count = 0; count < load.arrivals.connections; count += 1) this.#send(load, source);
+      for (let count = 0; count < load.arrivals.connections; count += 1) {
+        this.#beginProgram(load, source);
+      }
       return;
     }
     const arriveIn = (ms: number): void =>
       this.#queue.at(this.#queue.nowMs + ms, () => {
-        this.#send(load, source);
+        this.#beginProgram(load, source);
         arriveIn(source.pauseMs());
       });
     arriveIn(source.pauseMs());
   }
 
-  #send(load: TenantLoad, source: LoadSource): void {
+  #beginProgram(load: TenantLoad, source: LoadSource): void {
+    const calls = source.nextProgram();
+    const id = String(this.#nextId++);
+    const startedMs = this.#queue.nowMs;
+    this.#send({ id, load, source, calls, startedMs, callsLeft: calls });
+  }
+
+  #send(program: Program): void {
+    const { load, source } = program;
     const { promptTokens, outputTokens } = source.next();
     const id = this.#nextId++;
     const segments = [
@@ -139,11 +180,11 @@ class Fleet {
     this.#arrive({
       id,
       tenant: load.tenant,
+      program: program.id,
       lane: "standard",
       chain: this.#chains.chainOf(segments),
       promptTokens,
-      load,
-      source,
+      of: program,
       outputTokens,
       sentMs: this.#queue.nowMs,
       cachedTokens: 0,
@@ -180,17 +221,24 @@ class Fleet {
     const call = this.#callOf(id);
     const { nowMs } = this.#queue;
     call.firstTokenMs = nowMs;
-    if (call.load.isStream) this.#proxy.firstEvent(call, nowMs);
+    if (call.of.load.isStream) this.#proxy.firstEvent(call, nowMs);
   }
 
   #ended(id: number): void {
     const call = this.#callOf(id);
     this.#live.delete(id);
-    const { load, sentMs, placedMs = sentMs, firstTokenMs, cachedTokens, outputTokens } = call;
+    const {
+      of: program,
+      sentMs,
+      placedMs = sentMs,
+      firstTokenMs,
+      cachedTokens,
+      outputTokens,
+    } = call;
     const { nowMs } = this.#queue;
     if (this.#isMeasured) {
       this.#calls.push({
-        tenant: load.tenant,
+        tenant: call.tenant,
         computedPromptTokens: call.promptTokens - cachedTokens,
         outputTokens,
         heldMs: placedMs - sentMs,
@@ -199,7 +247,17 @@ class Fleet {
       });
     }
     this.#proxy.ended(call, { cachedTokens, outputTokens }, nowMs);
-    if ("connections" in load.arrivals) this.#send(load, call.source);
+    program.callsLeft -= 1;
+    if (program.callsLeft > 0) this.#send(program);
+    else this.#endProgram(program);
+  }
+
+  #endProgram({ load, source, calls, startedMs }: Program): void {
+    const { nowMs } = this.#queue;
+    if (startedMs >= this.#plan.warmupMs) {
+      this.#programs.push({ tenant: load.tenant, calls, totalMs: nowMs - startedMs });
+    }
+    if ("connections" in load.arrivals) this.#beginProgram(load, source);
   }
 
   #callOf(id: number): Call {

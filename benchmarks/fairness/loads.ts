@@ -5,10 +5,15 @@ import { type Distribution, drawWhole, exponential } from "../workloads/samplers
 export interface TenantLoad {
   readonly tenant: string;
   readonly shape: CallShape;
-  /** Connections that each send the next call when the last one ended, or calls a second. */
+  /**
+   * Connections that each send the next call (of the same program, else of the next one) when the
+   * last one ended, or calls a second.
+   */
   readonly arrivals: { readonly connections: number } | { readonly callsPerSecond: number };
   /** False: answers come whole, and nobody sees when they begin. */
   readonly isStream: boolean;
+  /** Calls of one agent's job, one after the other; absent: each call stands for itself. */
+  readonly callsOfProgram?: Distribution;
 }
 
 /** What calls are like, in tokens. Prompts share nothing, so that all of them are computed. */
@@ -26,16 +31,21 @@ export interface CallPlan {
 /** A tenant's calls and the pauses between them: the same for a seed, whoever else is there. */
 export interface LoadSource {
   next(): CallPlan;
+  /** Calls of the next program. */
+  nextProgram(): number;
   /** Until the next arrival, in ms; only asked of tenants that send so many calls a second. */
   pauseMs(): number;
 }
 
 /** Draws what the load says. */
-export function loadSource({ tenant, shape, arrivals }: TenantLoad, seed: number): LoadSource {
+export function loadSource(load: TenantLoad, seed: number): LoadSource {
+  const { tenant, shape, arrivals, callsOfProgram } = load;
+  const programs = seededRandom(`${tenant}/${seed}/programs`);
   const random = seededRandom(`${tenant}/${seed}/calls`);
   const pauses = seededRandom(`${tenant}/${seed}/pauses`);
   return {
     next: () => drawCall(shape, random),
+    nextProgram: () => (callsOfProgram === undefined ? 1 : drawWhole(programs, callsOfProgram)),
     pauseMs: () =>
       "callsPerSecond" in arrivals ? exponential(pauses, 1000 / arrivals.callsPerSecond) : 0,
   };

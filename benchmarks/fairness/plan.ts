@@ -76,6 +76,28 @@ export function shareCases({ connections }: FairnessPlan): readonly ShareCase[] 
   ];
 }
 
+/** Jobs of one tenant, short and long ones, while there are more than places. */
+export function programLoad({ connections }: FairnessPlan): TenantLoad {
+  return {
+    tenant: "one",
+    shape: smallShape,
+    arrivals: { connections: 2 * connections },
+    ...stream,
+    // Three of four have two to five calls, the others 30 to 60.
+    callsOfProgram: {
+      points: [
+        [0, 2],
+        [0.75, shortCallsMax],
+        [0.76, 30],
+        [1, 60],
+      ],
+    },
+  };
+}
+
+/** Calls of a short job. */
+export const shortCallsMax = 5;
+
 /** Calls a second that keep a few requests under way; the fleet can serve about 50. */
 const lightCallsPerSecond = 1.5;
 const tenfold = 10;

@@ -1,5 +1,6 @@
 import {
   type Booking,
+  createPrograms,
   createWaitQueue,
   type Endpoint,
   type Lane,
@@ -15,12 +16,15 @@ import type { BlockChain } from "../engine/types.ts";
 
 // The proxy's defaults (inference-proxy/src/config.ts): WARMPATH_REPLICA_IN_FLIGHT_MAX,
 // WARMPATH_PROXY_QUEUE_REQUESTS_MAX, WARMPATH_PROXY_LANE_PASSED_OVER_MAX,
-// WARMPATH_PROXY_QUEUE_WAIT_MS_MAX and WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED.
+// WARMPATH_PROXY_QUEUE_WAIT_MS_MAX, WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED,
+// WARMPATH_PROXY_PROGRAMS_MAX and WARMPATH_PROXY_PROGRAM_DELAY_MS_MAX.
 const inFlightMax = 256;
 const queueRequestsMax = 1024;
 const lanePassedOverMax = 8;
 const queueWaitMsMax = 60_000;
 const answerTokensExpected = 512;
+const programsMax = 10_000;
+export const programDelayMsMaxDefault = 20_000;
 
 /** The waiting look again this often though nothing ended, as in the proxy. */
 export const lookAgainMs = 100;
@@ -35,6 +39,8 @@ const noneExcluded: ReadonlySet<string> = new Set();
 export interface ProxyCall {
   readonly id: number;
   readonly tenant: string;
+  /** The agent's job that it belongs to. */
+  readonly program: string;
   readonly lane: Lane;
   readonly chain: BlockChain;
   readonly promptTokens: number;
@@ -77,13 +83,20 @@ interface Seat {
  * engines that tell no cache events.
  */
 export function createVirtualProxy<Call extends ProxyCall>(
-  fleet: { readonly replicas: number; readonly kvTokens: number; readonly random: Random },
+  fleet: {
+    readonly replicas: number;
+    readonly kvTokens: number;
+    readonly random: Random;
+    readonly programDelayMsMax: number;
+  },
   effects: ProxyEffects<Call>,
 ): VirtualProxy<Call> {
   const endpoints = Array.from({ length: fleet.replicas }, (_, replica) =>
     endpointOf(replica, fleet.kvTokens),
   );
   const placer = new Placer({ names: endpoints.map(({ name }) => name), random: fleet.random });
+  const programs = createPrograms({ programsMax, delayMsMax: fleet.programDelayMsMax });
+  const isSaturated = () => endpoints.every(({ name }) => placer.inFlight(name) >= inFlightMax);
   const waiters = new Set<Waiter<Call>>();
   const seats = new Map<number, Seat>();
   const leave = (waiter: Waiter<Call>) => {
@@ -120,19 +133,22 @@ export function createVirtualProxy<Call extends ProxyCall>(
       const prompt = promptOf(call);
       const waiter: Waiter<Call> = { call, prompt, sinceMs: nowMs, place: undefined };
       if (!queue.hasWaiting(model) && start(waiter, nowMs)) return;
-      const { lane, tenant } = call;
-      const rank = rankOf(nowMs, placer.uncachedTokens(prompt));
+      const { lane, tenant, program } = call;
+      const delayMs = isSaturated() ? programs.delayMs(tenant, program, nowMs) : 0;
+      const rank = rankOf(nowMs, placer.uncachedTokens(prompt)) + delayMs;
       waiter.place = queue.join({ lane, group: model, tenant, rank, bytes: 0, item: waiter });
       if (waiter.place === undefined) effects.refuse(call);
       else waiters.add(waiter);
     },
     firstEvent: ({ id }, nowMs) => seats.get(id)?.booking.firstEvent(nowMs),
-    ended: ({ id, promptTokens }, { cachedTokens, outputTokens }, nowMs) => {
+    ended: ({ id, tenant, program, promptTokens }, { cachedTokens, outputTokens }, nowMs) => {
       const seat = seats.get(id);
       seats.delete(id);
       const usage = { promptTokens, cachedTokens };
       seat?.booking.release({ usage, rest: stopRest }, nowMs);
-      seat?.service.settle(serviceTokens(promptTokens - cachedTokens, outputTokens));
+      const tokens = serviceTokens(promptTokens - cachedTokens, outputTokens);
+      seat?.service.settle(tokens);
+      programs.served(tenant, program, tokens, nowMs);
       pump(nowMs);
     },
     lookAgain: (nowMs) => {

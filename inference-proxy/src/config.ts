@@ -5,6 +5,7 @@ import { kvEventOptions } from "./config/kv-events.ts";
 import { limitSettings } from "./config/limits.ts";
 import { peerOptions } from "./config/peers.ts";
 import { placementOptions } from "./config/placement.ts";
+import { programSettings } from "./config/programs.ts";
 import { promptOptions } from "./config/prompt.ts";
 import { providerOptions } from "./config/providers.ts";
 import { receiptOptions } from "./config/receipts.ts";
@@ -52,6 +53,7 @@ export const inferenceProxyOptions = {
     why: "a model without a price costs 0: nobody but the operator knows what a GPU costs",
   }),
   ...limitSettings,
+  ...programSettings,
   ...providerOptions,
   answerTokensExpected: option.int({
     env: "WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED",

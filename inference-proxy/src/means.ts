@@ -1,7 +1,6 @@
 import type { Bus, Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
-import type { WaitLimits } from "./admit/index.ts";
 import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
 import { createCacheNews } from "./call/cache-news.ts";
 import { createCostAccounts } from "./call/cost-accounts.ts";
@@ -247,11 +246,13 @@ function createUpstreams({ config, secrets }: MeansOptions): Pool {
   });
 }
 
-function queueLimits(config: InferenceProxyConfig): WaitLimits {
+function queueLimits(config: InferenceProxyConfig) {
   return {
     requestsMax: config.queueRequestsMax,
     bytesMax: config.queueBytesMax,
     passedOverMax: config.lanePassedOverMax,
+    programsMax: config.programsMax,
+    delayMsMax: config.programDelayMsMax,
   };
 }
 

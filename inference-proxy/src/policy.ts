@@ -4,10 +4,12 @@
  */
 export {
   type Claim,
+  createPrograms,
   createWaitQueue,
   type Lane,
   lanes,
   type Place,
+  type Programs,
   rankOf,
   type Service,
   serviceTokens,

@@ -1,5 +1,6 @@
 /** Who may start, and who waits in which order. */
 export { createFreeRates, type FreeRates } from "./free-rates.ts";
+export { createPrograms, type Programs } from "./programs.ts";
 export { rankOf } from "./ranked-line.ts";
 export { serviceTokens } from "./service-tokens.ts";
 export {

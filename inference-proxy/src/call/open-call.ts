@@ -24,6 +24,7 @@ import {
 import type { Failover } from "./failover.ts";
 import { noteAttempt } from "./note-attempt.ts";
 import { type Placement, type Seat, unserved } from "./placement.ts";
+import { programOf } from "./program-of.ts";
 import { promptSummaryOf } from "./prompt-summary.ts";
 import type { ReplicaGate, ReplicaGates } from "./replica-gate.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
@@ -213,6 +214,7 @@ function placeCall(
     prompt: promptSummaryOf(prompt),
     lane,
     tenant: caller.tenant,
+    program: programOf(request),
     serviceTokensExpected: serviceTokensExpected(means, request),
     bodyBytes,
     waitMsMax: request.queueWaitMsMax ?? means.limits.queueWaitMsMax,

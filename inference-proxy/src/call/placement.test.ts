@@ -10,6 +10,7 @@ import {
   streamOf,
   type TestProxy,
   testKey,
+  usageChunk,
 } from "../testing/index.ts";
 
 /* Goal: many at once. Method: a proxy with small limits in front of engines that hold every request. */
@@ -105,6 +106,47 @@ describe("placement", () => {
     expect([late.status, Number(late.headers.get("retry-after")) > 0]).toEqual([503, true]);
     held.abort();
     expect(holder).rejects.toThrow();
+  });
+
+  test("while replicas are full, who had little service goes before who had much", async () => {
+    const { engines, proxy } = await setUp(1, { replicaInFlightMax: 1 });
+    const engine = engines[0] as FakeEngine;
+    const order: string[] = [];
+    let release = Promise.withResolvers<void>();
+    engine.answer = async (request) => {
+      order.push(JSON.parse(request.body).user);
+      await release.promise;
+      return streamOf([chunk({ content: "x" }, "stop"), usageChunk(9000, 500), done]);
+    };
+    const post = async (user: string) => {
+      const headers = { "x-session-id": user };
+      const response = await proxy.post("/v1/chat/completions", { ...ask, user }, { headers });
+      return await response.text();
+    };
+    const queued = async (count: number) => {
+      while (
+        !(await proxy.metrics.text()).includes(`queue_requests{service="inference-proxy"} ${count}`)
+      ) {
+        await Bun.sleep(2);
+      }
+    };
+    const seen = async (count: number) => {
+      while (order.length < count) {
+        await Bun.sleep(2);
+      }
+    };
+    release.resolve();
+    await post("long");
+    release = Promise.withResolvers<void>();
+    const running = post("holder");
+    await seen(2);
+    const waiting = [post("long")];
+    await queued(1);
+    waiting.push(post("new"));
+    await queued(2);
+    release.resolve();
+    await Promise.all([running, ...waiting]);
+    expect(order).toEqual(["long", "holder", "new", "long"]);
   });
 
   test("a tenant that queues ten at once does not keep another waiting behind them", async () => {

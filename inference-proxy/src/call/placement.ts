@@ -1,5 +1,6 @@
 import { type CancelSignal, type Clock, WarmpathError } from "@warmpath/runtime/base";
 import {
+  createPrograms,
   createWaitQueue,
   type Lane,
   rankOf,
@@ -29,6 +30,8 @@ import { type QueuePlace, queueFull, type WaitingLine, waitedTooLong } from "./q
 export interface PlaceRequest extends RequestSummary {
   readonly lane: Lane;
   readonly tenant: string;
+  /** The job that it belongs to; empty: none. */
+  readonly program: string;
   /** What its tenant is charged while it is served; see `serviceTokens`. */
   readonly serviceTokensExpected: number;
   readonly bodyBytes: number;
@@ -102,7 +105,7 @@ export function createPlacement(options: {
   readonly placer: Placer;
   /** The placer, with whatever else a place has to be taken of. */
   readonly placing: Placing;
-  readonly limits: WaitLimits;
+  readonly limits: WaitLimits & Parameters<typeof createPrograms>[0];
   readonly retryAfterMs: number;
   readonly watchdog: Watchdog;
   readonly clock: Clock;
@@ -112,6 +115,7 @@ export function createPlacement(options: {
     settle({ error: queueFull(queued, options.retryAfterMs) }),
   );
   const forecast = createQueueForecast(queue, clock);
+  const programs = createPrograms(options.limits);
 
   /** Settles the waiter if it can be; else it waits on, and others go first who can. */
   const start = ({ request, queued, settle }: Waiter): Started => {
@@ -139,10 +143,25 @@ export function createPlacement(options: {
         : outcomeOf(placed.reason, request.model);
     }
     request.gate?.book(placed.booking.endpoint);
-    const { model: group, lane, tenant, serviceTokensExpected } = request;
+    const { model: group, lane, tenant, program, serviceTokensExpected } = request;
     const service = queue.serve({ group, lane, tenant }, serviceTokensExpected);
-    const onEnd = () => onFree(group);
+    const onEnd = (tokens: number) => {
+      programs.served(tenant, program, tokens, clock.monotonicMs());
+      onFree(group);
+    };
     return { seat: createSeat(placed, service, { queued, clock, onEnd }) };
+  };
+
+  /**
+   * Programs take turns for places. Where it is room in a cache that is short, sessions under way
+   * are to go on, whatever they had.
+   */
+  const rankFor = (request: PlaceRequest, reason: NoEndpoint | undefined): number => {
+    const nowMs = clock.monotonicMs();
+    const rank = rankOf(nowMs, placer.uncachedTokens(request.prompt));
+    return reason === undefined
+      ? rank
+      : rank + programs.delayMs(request.tenant, request.program, nowMs);
   };
 
   /**
@@ -172,8 +191,9 @@ export function createPlacement(options: {
       if (reason === "unhealthy" || reason === "draining") {
         throw noReplica(request.model, options.retryAfterMs);
       }
-      const boundMs = longestWaitMs(pool, request, reason);
-      return waitInQueue({ ...options, queue, forecast }, request, boundMs);
+      const waitMsMax = longestWaitMs(pool, request, reason);
+      const rank = rankFor(request, reason);
+      return waitInQueue({ ...options, queue, forecast }, request, { rank, waitMsMax });
     },
     wake: pump,
     get waiting() {
@@ -231,13 +251,11 @@ function waitInQueue(
   means: {
     readonly queue: WaitQueue<Waiter>;
     readonly forecast: QueueForecast;
-    readonly placer: Placer;
-    readonly clock: Clock;
     readonly watchdog: Watchdog;
     readonly retryAfterMs: number;
   },
   request: PlaceRequest,
-  waitMsMax: number,
+  { rank, waitMsMax }: { readonly rank: number; readonly waitMsMax: number },
 ): Promise<Seat | undefined> {
   const { queue, forecast, watchdog, retryAfterMs } = means;
   const { lane, model, tenant, bodyBytes } = request;
@@ -261,7 +279,6 @@ function waitInQueue(
       leave(waitedTooLong(queued, waitMsMax, retryAfterMs)),
     );
     const item: Waiter = { request, queued, settle };
-    const rank = rankOf(means.clock.monotonicMs(), means.placer.uncachedTokens(request.prompt));
     const place = queue.join({ lane, group: model, tenant, rank, bytes: bodyBytes, item });
     if (place === undefined) {
       settle({ error: queueFull(queued, retryAfterMs) });
@@ -301,7 +318,7 @@ function createSeat(
   }: {
     readonly queued: QueuePlace | undefined;
     readonly clock: Clock;
-    readonly onEnd: () => void;
+    readonly onEnd: (serviceTokens: number) => void;
   },
 ): Seat {
   let isReleased = false;
@@ -318,7 +335,7 @@ function createSeat(
       isReleased = true;
       booking.release(end, clock.monotonicMs());
       service.settle(end.serviceTokens);
-      onEnd();
+      onEnd(end.serviceTokens);
     },
   };
 }
