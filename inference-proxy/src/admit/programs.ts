@@ -1,8 +1,8 @@
 /**
  * What agents' programs (tasks, or sessions with their sub-agents) were served lately. Of those
  * that wait, calls of a program that had little go before those of one that had much: a job of a
- * few calls does not wait behind each call of long ones. Attained service per program is of Luo et al.,
- * Autellix (arXiv:2502.13965).
+ * few calls does not wait behind each call of long ones. Attained service per program is of Luo et
+ * al., Autellix (arXiv:2502.13965).
  *
  * It is a delay of the turn and not an order of its own, so nobody starves: whoever has waited
  * `delayMsMax` longer than others goes before them, whatever it had.
