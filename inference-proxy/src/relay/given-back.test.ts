@@ -106,6 +106,12 @@ const steps: Record<string, Step> = {
   }),
 };
 
+const isBefore: ReadonlySet<string> = new Set([
+  "limits are reserved",
+  "its place is taken",
+  "it is being sent",
+]);
+
 async function serve(step: Step, happens: (leave: () => void) => void, isStream: boolean) {
   engine = startFakeEngine();
   engine.answer = () =>
@@ -167,9 +173,10 @@ async function serve(step: Step, happens: (leave: () => void) => void, isStream:
     spans: tracing.opened - tracing.ended,
     spansTwice: tracing.ended > tracing.opened,
   };
+  const asked = engine.seen.length;
   const next = await handlerOf(call)(requestOf(new AbortController().signal));
   await drained(next);
-  return { held, next: next.status };
+  return { held, asked, next: next.status };
 }
 
 /** Reads an answer to its end. */
@@ -197,8 +204,10 @@ describe("what a call holds is given back once", () => {
     const form = isStream ? "a stream" : "a whole answer";
     for (const [title, step] of Object.entries(steps)) {
       test(`by a caller of ${form} that leaves while ${title}`, async () => {
-        const { held, next } = await serve(step, (leave) => leave(), isStream);
+        const { held, asked, next } = await serve(step, (leave) => leave(), isStream);
         expect(held).toEqual({ places: 0, spans: 0, spansTwice: false });
+        // Whoever had left before it was sent is not sent at all.
+        expect(asked).toBe(isBefore.has(title) ? 0 : 1);
         expect(next).toBe(200);
       });
 

@@ -91,10 +91,13 @@ export function failureOfStatus(
 /** What vLLM's API server tells the requests that were in flight when its engine process died. */
 const deadEngine = /EngineCore|EngineDead/;
 
+/** Longer than this nobody is told to wait: what takes a day may as well be asked for sooner. */
+const retryAfterMsMax = 86_400_000;
+
 /** Seconds, as engines and providers send them; the date form is not used by any of them. */
 function parseRetryAfterMs(header: string | null): number | undefined {
   const seconds = header === null ? Number.NaN : Number(header);
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.ceil(seconds * 1000) : undefined;
+  return seconds >= 0 ? Math.min(Math.ceil(seconds * 1000), retryAfterMsMax) : undefined;
 }
 
 /** What an exception of `fetch` or of reading its body means. */

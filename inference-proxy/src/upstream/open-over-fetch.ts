@@ -132,6 +132,9 @@ async function holdUntilFirstEvent(held: {
       return emptyStream;
     }
     const block = framer.push(value);
+    if (block.length === 0) {
+      continue;
+    }
     blocks.push(block);
     heldBytes += block.length;
     if (heldBytes > eventBytesMax + value.length) {

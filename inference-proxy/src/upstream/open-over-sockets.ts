@@ -212,6 +212,9 @@ class SocketAttempt implements Http1Sink {
       this.#refuse(WarmpathError.from(error).message);
       return;
     }
+    if (block.length === 0) {
+      return;
+    }
     this.#pieces.push(block);
     this.#heldBytes += block.length;
     if (this.#heldBytes > limits.eventBytesMax + bytes.length) {

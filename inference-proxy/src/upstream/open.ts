@@ -28,6 +28,12 @@ export function openAttempt(
   address: ReplicaAddress,
   request: AttemptRequest,
 ): Promise<Attempt> {
+  const { signal, vigil } = request;
+  if (signal.aborted) {
+    // It left between two paths of one try: the signal does not say so again.
+    vigil.end();
+    return Promise.reject(signal.reason);
+  }
   const { origin } = address;
   return origin === undefined
     ? openOverFetch(means, address, request)

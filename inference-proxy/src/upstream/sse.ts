@@ -16,30 +16,69 @@ export interface EventFramer {
 const newline = 0x0a;
 const empty = new Uint8Array(0);
 
+/** An empty line has at most so many bytes before the one that ends it: "\r\n\r" of "\r\n\r\n". */
+const tailBytesMax = 3;
+
 /** Makes a framer that refuses an event longer than `eventBytesMax`. */
 export function createEventFramer(eventBytesMax: number): EventFramer {
-  let pending = empty;
-  return {
-    push: (chunk) => {
-      const bytes = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-      const end = endOfLastEvent(bytes);
-      if (end === bytes.length) {
-        pending = empty;
-        return bytes;
+  return new Framer(eventBytesMax);
+}
+
+class Framer implements EventFramer {
+  readonly #eventBytesMax: number;
+  /** Of an event that has not ended; joined once it has, however many reads it took. */
+  #pieces: Uint8Array[] = [];
+  pendingBytes = 0;
+  /** The last bytes of the pieces. */
+  #tail: Uint8Array = empty;
+
+  constructor(eventBytesMax: number) {
+    this.#eventBytesMax = eventBytesMax;
+  }
+
+  push(chunk: Uint8Array): Uint8Array {
+    if (this.pendingBytes === 0) {
+      const end = endOfLastEvent(chunk);
+      if (end === chunk.length) {
+        return chunk;
       }
-      if (bytes.length - end > eventBytesMax) {
-        throw new WarmpathError(
-          "failed-upstream-protocol",
-          `the upstream sent an event longer than ${eventBytesMax} bytes`,
-        );
-      }
-      pending = bytes.slice(end);
-      return bytes.subarray(0, end);
-    },
-    get pendingBytes() {
-      return pending.length;
-    },
-  };
+      this.#hold(copyOf(chunk, end), empty);
+      return chunk.subarray(0, end);
+    }
+    const tail = this.#tail;
+    const seen = Buffer.concat([tail, chunk]);
+    const end = endOfLastEvent(seen);
+    if (end === 0) {
+      this.#hold(copyOf(chunk, 0), seen);
+      return empty;
+    }
+    const whole = Buffer.concat([...this.#pieces, chunk.subarray(0, end - tail.length)]);
+    this.#pieces = [];
+    this.pendingBytes = 0;
+    this.#tail = empty;
+    if (end < seen.length) {
+      this.#hold(copyOf(chunk, end - tail.length), empty);
+    }
+    return whole;
+  }
+
+  /** `seen`: the piece with what came before it. */
+  #hold(piece: Uint8Array, seen: Uint8Array): void {
+    this.#pieces.push(piece);
+    this.pendingBytes += piece.length;
+    if (this.pendingBytes > this.#eventBytesMax) {
+      throw new WarmpathError(
+        "failed-upstream-protocol",
+        `the upstream sent an event longer than ${this.#eventBytesMax} bytes`,
+      );
+    }
+    this.#tail = copyOf(seen.length === 0 ? piece : seen, -tailBytesMax);
+  }
+}
+
+/** A view, such as a `Buffer`'s own slice is, would keep the whole read that it was cut from. */
+function copyOf(bytes: Uint8Array, from: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.prototype.slice.call(bytes, from);
 }
 
 /** The position after the last empty line; 0 when there is none. */

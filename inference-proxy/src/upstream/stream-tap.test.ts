@@ -108,6 +108,41 @@ describe("createStreamTap()", () => {
 });
 
 describe("createEventFramer()", () => {
+  test("cuts where events end, however the reads were cut", () => {
+    const random = seededRandom(5);
+    for (let round = 0; round < 300; round += 1) {
+      const end = () => (random.next() < 0.5 ? "\n\n" : "\r\n\r\n");
+      const text = Array.from({ length: 4 }, () => {
+        const line = "data: x\r\ndata: y\n".slice(0, Math.floor(random.next() * 17));
+        return `${line}z${end()}`;
+      }).join("");
+      const bytes = Buffer.from(text);
+      const framer = createEventFramer(1 << 20);
+      const told: Uint8Array[] = [];
+      for (let at = 0; at < bytes.length; ) {
+        const size = 1 + Math.floor(random.next() * 6);
+        const block = framer.push(bytes.subarray(at, at + size));
+        told.push(block);
+        at += size;
+        const seen = bytes.subarray(0, at).toString();
+        const ends = [...seen.matchAll(/\n\r?\n/g)].map((each) => each.index + each[0].length);
+        expect(Buffer.concat(told).length).toBe(ends.at(-1) ?? 0);
+        expect(framer.pendingBytes).toBe(seen.length - (ends.at(-1) ?? 0));
+      }
+      expect(Buffer.concat(told).toString()).toBe(text);
+    }
+  });
+
+  test("holds a large event in pieces until it ends", () => {
+    const framer = createEventFramer(5 << 20);
+    const piece = Buffer.from("x".repeat(1024));
+    for (let each = 0; each < 4096; each += 1) {
+      expect(framer.push(piece).length).toBe(0);
+    }
+    const whole = framer.push(Buffer.from("\n\nnext"));
+    expect([whole.length, framer.pendingBytes]).toEqual([4096 * 1024 + 2, 4]);
+  });
+
   test("refuses an event without end", () => {
     const framer = createEventFramer(10);
     framer.push(new TextEncoder().encode("data: 123"));

@@ -3,6 +3,7 @@ import { systemClock } from "@warmpath/runtime/base";
 import { createManualClock } from "@warmpath/runtime/testing";
 import { readTestdata, startFakeEngine } from "../testing/index.ts";
 import { parseUpstreamError } from "./error-body.ts";
+import { failureOfStatus } from "./failure.ts";
 import { probeReplica } from "./probe.ts";
 import { parseEngineMetrics } from "./prometheus.ts";
 import { parseReplicaAddresses } from "./replica.ts";
@@ -68,6 +69,16 @@ describe("parseUpstreamError()", () => {
     );
     expect(JSON.stringify(error).length).toBeLessThan(10_000);
     expect(error?.message).toEndWith("x…");
+  });
+});
+
+describe("failureOfStatus()", () => {
+  test("hears when to come again, in seconds that are some", () => {
+    const waits = ["2", "0.5", "1e300", "Infinity", "-1", "soon", null].map(
+      (header) => failureOfStatus(503, "busy", header)?.retryAfterMs,
+    );
+    const day = 86_400_000;
+    expect(waits).toEqual([2000, 500, day, day, undefined, undefined, undefined]);
   });
 });
 
