@@ -38,6 +38,7 @@ import {
 import { openReceipts } from "./receipts/index.ts";
 import { createResilience } from "./resilience.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
+import { splitRanks } from "./upstream/ranks.ts";
 import { parseReplicaAddresses, uniquelyNamed } from "./upstream/replica.ts";
 import { createWatchdog } from "./upstream/watchdog.ts";
 
@@ -239,7 +240,10 @@ function createRouting(
 function createUpstreams({ config, secrets }: MeansOptions): Pool {
   return createPool({
     addresses: uniquelyNamed([
-      ...parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
+      ...splitRanks(
+        parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
+        config.dataParallelRanks,
+      ),
       ...parseProviders(config.providers, secrets),
     ]),
     inFlightMax: config.replicaInFlightMax,

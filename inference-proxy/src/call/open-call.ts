@@ -12,6 +12,7 @@ import type { UpstreamError } from "../upstream/error-body.ts";
 import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
 import type { AttemptMeans, ServingPath } from "../upstream/open.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
+import { rankHeader } from "../upstream/ranks.ts";
 import type { AccountMeans } from "./account.ts";
 import { attemptPaths } from "./attempt-paths.ts";
 import {
@@ -387,6 +388,9 @@ function headersFor(
   }
   if (label !== undefined) {
     headers[sessionHeader] = label;
+  }
+  if (address.rank !== undefined) {
+    headers[rankHeader] = String(address.rank);
   }
   if (address.provider !== undefined && path === request.path && request.apiHeaders !== undefined) {
     Object.assign(headers, request.apiHeaders);

@@ -2,6 +2,12 @@ import { option } from "@warmpath/runtime/base";
 
 /** Settings of placement. */
 export const placementOptions = {
+  dataParallelRanks: option.list({
+    env: "WARMPATH_DATA_PARALLEL_RANKS",
+    default: [],
+    doc: "Data-parallel ranks behind an upstream's address, as in `host:8000=4`: each is placed on by itself.",
+    why: "a vLLM's own balancer does not look at what is cached; without it the engine chooses",
+  }),
   adapterLoadMs: option.int({
     env: "WARMPATH_PROXY_ADAPTER_LOAD_MS",
     default: 200,

@@ -25,7 +25,8 @@ export async function discoverSources(
     const bytes = await readWhole(response, answerBytesMax);
     if (response.status >= 500)
       throw new Error(`GET /kv_event_sources answered ${response.status}`);
-    return response.ok ? parseListedSources(parse(bytes), hostOf(address.name)) : [];
+    const listed = response.ok ? parseListedSources(parse(bytes), hostOf(address.name)) : [];
+    return address.rank === undefined ? listed : listed.filter(({ rank }) => rank === address.rank);
   } finally {
     timeout.cancel();
   }

@@ -58,7 +58,8 @@ export async function probeReplica(
       await page.body?.cancel();
       throw new Error(`GET /health answered ${health.status}`);
     }
-    const metrics = page.ok ? parseEngineMetrics(await readText(page, probeBytesMax)) : undefined;
+    const text = page.ok ? await readText(page, probeBytesMax) : "";
+    const metrics = parseEngineMetrics(text, address.rank);
     return { ...base, metrics, metricsAtMs: clock.monotonicMs() };
   } finally {
     timeout.cancel();

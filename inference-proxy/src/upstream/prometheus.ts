@@ -15,12 +15,18 @@ export interface EngineMetrics {
 
 /**
  * Reads vLLM's metrics page; undefined when it is not vLLM's. Samples of one name are of one engine
- * each; an engine that has had no request yet may have none.
+ * each; an engine that has had no request yet may have none. `rank`: of that engine alone.
  */
-export function parseEngineMetrics(page: string): EngineMetrics | undefined {
+export function parseEngineMetrics(page: string, rank?: number): EngineMetrics | undefined {
   if (!page.includes("vllm:num_requests_running")) {
     return undefined;
   }
+  const samplesOf = (text: string, name: string): readonly Sample[] => {
+    const samples = allSamplesOf(text, name);
+    return rank === undefined
+      ? samples
+      : samples.filter(({ labels }) => (engineLabel.exec(labels)?.[1] ?? "0") === String(rank));
+  };
   const running = samplesOf(page, "vllm:num_requests_running");
   const waiting = samplesOf(page, "vllm:num_requests_waiting");
   const usage = samplesOf(page, "vllm:kv_cache_usage_perc").map(({ value }) => value);
@@ -36,7 +42,7 @@ export function parseEngineMetrics(page: string): EngineMetrics | undefined {
     kvCacheUsage: usage.length === 0 ? undefined : Math.max(...usage),
     kvCacheTokens: tokens.length === 0 ? undefined : sum(tokens),
     blockTokens: blockTokens > 0 ? blockTokens : undefined,
-    ...adaptersOf(page),
+    ...adaptersOf(allSamplesOf(page, "vllm:lora_requests_info")),
   };
 }
 
@@ -45,9 +51,9 @@ export function parseEngineMetrics(page: string): EngineMetrics | undefined {
  * greatest is what holds. (`vllm:lora_requests_info`, as the Gateway API's inference extension
  * reads it.)
  */
-function adaptersOf(page: string): Pick<EngineMetrics, "adapters"> {
+function adaptersOf(samples: readonly Sample[]): Pick<EngineMetrics, "adapters"> {
   let latest: Sample | undefined;
-  for (const sample of samplesOf(page, "vllm:lora_requests_info")) {
+  for (const sample of samples) {
     if (latest === undefined || sample.value > latest.value) {
       latest = sample;
     }
@@ -68,13 +74,15 @@ function adaptersOf(page: string): Pick<EngineMetrics, "adapters"> {
   };
 }
 
+const engineLabel = /[{,]engine="(\d+)"/;
+
 interface Sample {
   readonly labels: string;
   readonly value: number;
 }
 
 /** Every line `name{labels} value` or `name value`; comments and longer names do not match. */
-function samplesOf(page: string, name: string): readonly Sample[] {
+function allSamplesOf(page: string, name: string): readonly Sample[] {
   const samples: Sample[] = [];
   for (let at = page.indexOf(name); at >= 0; at = page.indexOf(name, at + name.length)) {
     const isLineStart = at === 0 || page[at - 1] === "\n";

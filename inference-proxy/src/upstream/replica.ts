@@ -14,6 +14,8 @@ export interface ReplicaAddress {
   readonly pathPrefix: string;
   /** The `authorization` header it wants; never logged. */
   readonly authorization: string | undefined;
+  /** The data-parallel rank that it is, where several are behind one address. */
+  readonly rank?: number | undefined;
   /** Set for a hosted provider, which is paid by the token. */
   readonly provider?: HostedProvider | undefined;
 }

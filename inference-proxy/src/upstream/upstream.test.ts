@@ -21,6 +21,9 @@ describe("parseEngineMetrics()", () => {
     const two = parseEngineMetrics(readTestdata("metrics-dp2-two-api-servers.txt").toString());
     expect(two?.kvCacheTokens).toBe(16_384);
     expect(two?.adapters).toBeUndefined();
+    const page = readTestdata("metrics-dp2-two-api-servers.txt").toString();
+    expect(parseEngineMetrics(page, 1)?.kvCacheTokens).toBe(8192);
+    expect(parseEngineMetrics(page, 2)?.kvCacheTokens).toBeUndefined();
     expect(parseEngineMetrics("process_cpu_seconds_total 1\n")).toBeUndefined();
   });
 });
