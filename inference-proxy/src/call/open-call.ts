@@ -41,6 +41,7 @@ import {
 } from "./suspects.ts";
 import { createTries, type Tries } from "./tries.ts";
 import type { CallRequest } from "./types.ts";
+import { withoutBody } from "./without-body.ts";
 
 /** What a call needs of the process. */
 export interface CallMeans extends AccountMeans, ReserveMeans, SuspectMeans {
@@ -291,7 +292,8 @@ async function tryReplica(
     noteAttempt(means, request, { replica: seat.endpoint, sentAtMs, attempt });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
       means.prompts.served(request.prompt, seat.endpoint);
-      return createOpenCall(means, request, {
+      const kept = attempt.kind === "stream" ? withoutBody(request) : request;
+      return createOpenCall(means, kept, {
         startedAtMs: progress.startedAtMs,
         reservation: progress.reservation,
         attempts: progress.attempts,

@@ -34,7 +34,7 @@ export const sessionHeader = "x-session-id";
 export function foresee(events: ReplicaEvents, sent: SentPrompt): Foresight | undefined {
   const { tokenPrompt } = sent;
   if (tokenPrompt === undefined && sent.prompt.keys.length === 0) return undefined;
-  const text = tokenPrompt === undefined ? sent.prompt : undefined;
+  const text = tokenPrompt === undefined ? textOf(sent.prompt) : undefined;
   const wantsReport = events.isIncomplete;
   let label: string | undefined;
   if (text !== undefined || wantsReport) {
@@ -43,6 +43,11 @@ export function foresee(events: ReplicaEvents, sent: SentPrompt): Foresight | un
   }
   const seen = tokenPrompt === undefined ? unseen : foreseeTokens(events, tokenPrompt);
   return { ...seen, label, wantsReport, text };
+}
+
+/** Only what is asked of it later: a prompt as it was read holds on to its body. */
+function textOf({ keys, chunkTokens, promptTokens }: TextPrompt): TextPrompt {
+  return { keys, chunkTokens, promptTokens };
 }
 
 const unseen = { cachedTokens: undefined, settle: () => undefined };

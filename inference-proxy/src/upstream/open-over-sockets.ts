@@ -36,7 +36,7 @@ export function openOverSockets(
   request: AttemptRequest,
 ): Promise<Attempt> {
   return new Promise((resolve, reject) => {
-    new SocketAttempt(means, request, { resolve, reject }).send(address, origin);
+    new SocketAttempt(means, request, { resolve, reject }).send(address, origin, request);
   });
 }
 
@@ -45,7 +45,12 @@ type Expected = "head" | "fault" | "whole" | "events" | "open" | "over";
 
 class SocketAttempt implements Http1Sink {
   readonly #means: AttemptMeans;
-  readonly #request: AttemptRequest;
+  // Of the request only this: its body must not live as long as its stream.
+  readonly #path: AttemptRequest["path"];
+  readonly #isStream: boolean;
+  readonly #signal: AttemptRequest["signal"];
+  readonly #vigil: AttemptRequest["vigil"];
+  #onHeadSeen: AttemptRequest["onHead"];
   readonly #settle: {
     readonly resolve: (attempt: Attempt) => void;
     readonly reject: (reason: unknown) => void;
@@ -72,24 +77,31 @@ class SocketAttempt implements Http1Sink {
     },
   ) {
     this.#means = means;
-    this.#request = request;
+    this.#path = request.path;
+    this.#isStream = request.isStream;
+    this.#signal = request.signal;
+    this.#vigil = request.vigil;
+    this.#onHeadSeen = request.onHead;
     this.#settle = settle;
-    const { vigil } = request;
-    this.#watch = watchVigil(means.watchdog, vigil, (silentMs) =>
+    this.#watch = watchVigil(means.watchdog, this.#vigil, (silentMs) =>
       this.#fail(lateFailure(silentMs)),
     );
     this.#onCallerLeft = () => {
       this.#exchange?.abort();
       this.#end();
-      request.vigil.end();
-      settle.reject(request.signal.reason);
+      this.#vigil.end();
+      settle.reject(this.#signal.reason);
     };
-    request.signal.addEventListener("abort", this.#onCallerLeft);
+    this.#signal.addEventListener("abort", this.#onCallerLeft);
   }
 
-  send({ authorization, pathPrefix }: ReplicaAddress, origin: Origin): void {
-    const { headers, body, usesFreshConnection } = this.#request;
-    const path = this.#request.wirePath ?? this.#request.path;
+  send(
+    { authorization, pathPrefix }: ReplicaAddress,
+    origin: Origin,
+    request: AttemptRequest,
+  ): void {
+    const { headers, body, usesFreshConnection } = request;
+    const path = request.wirePath ?? request.path;
     this.#exchange = this.#means.client.send(
       origin,
       {
@@ -105,7 +117,8 @@ class SocketAttempt implements Http1Sink {
 
   onHead({ status, fields }: Http1Head): void {
     const { limits } = this.#means;
-    this.#request.onHead?.(status, fields);
+    this.#onHeadSeen?.(status, fields);
+    this.#onHeadSeen = undefined;
     this.#status = status;
     this.#contentType = fields.get("content-type") ?? this.#contentType;
     const encoding = fields.get("content-encoding");
@@ -116,7 +129,7 @@ class SocketAttempt implements Http1Sink {
     if (status < 200 || status >= 300) {
       this.#retryAfter = fields.get("retry-after");
       this.#expected = "fault";
-    } else if (this.#request.isStream && this.#contentType.includes("text/event-stream")) {
+    } else if (this.#isStream && this.#contentType.includes("text/event-stream")) {
       this.#framer = createEventFramer(limits.eventBytesMax);
       this.#expected = "events";
       return;
@@ -170,7 +183,7 @@ class SocketAttempt implements Http1Sink {
           return;
         }
         this.#resolve(
-          isWholeGivenUp(formatOf(this.#request.path), bytes)
+          isWholeGivenUp(formatOf(this.#path), bytes)
             ? emptyAnswer
             : { kind: "whole", contentType, bytes },
         );
@@ -230,7 +243,7 @@ class SocketAttempt implements Http1Sink {
       this.#resolve(first);
       return;
     }
-    const { vigil } = this.#request;
+    const vigil = this.#vigil;
     vigil.opened();
     const stream = new SocketStream({
       first: joined(this.#pieces),
@@ -264,7 +277,7 @@ class SocketAttempt implements Http1Sink {
 
   #resolve(attempt: Attempt): void {
     this.#end();
-    const { vigil } = this.#request;
+    const vigil = this.#vigil;
     if (attempt.kind === "whole") {
       vigil.opened();
     }
@@ -276,7 +289,7 @@ class SocketAttempt implements Http1Sink {
 
   #end(): void {
     this.#watch.stop();
-    this.#request.signal.removeEventListener("abort", this.#onCallerLeft);
+    this.#signal.removeEventListener("abort", this.#onCallerLeft);
     this.#expected = "over";
     this.#pieces = [];
   }

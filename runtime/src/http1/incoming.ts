@@ -155,8 +155,11 @@ export class IncomingRequest implements HttpRequest {
     this.#isWhole = true;
     this.#uncount();
     this.#stream?.close();
+    const reading = this.#reading;
+    // Its promise holds on to the body, and a request lives as long as its answer.
+    this.#reading = undefined;
     if (!this.#isDiscarded) {
-      this.#reading?.settle.resolve(this.#takeAll());
+      reading?.settle.resolve(this.#takeAll());
     }
   }
 
