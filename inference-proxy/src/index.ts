@@ -1,5 +1,10 @@
 /** Tokens in, tokens out: the inference proxy. */
 export {
+  type AnswerVault,
+  createRedisVault,
+  type RedisVaultOptions,
+} from "./answer-cache/index.ts";
+export {
   fetchLimitVariable,
   fetchLimitWanted,
   type InferenceProxyConfig,

@@ -30,6 +30,7 @@ import {
   type HttpRequest,
   listenHttp1,
 } from "@warmpath/runtime/http1";
+import type { AnswerVault } from "./answer-cache/index.ts";
 import type { Caller } from "./call/types.ts";
 import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
 import { parseControlPolicy } from "./formats/index.ts";
@@ -64,6 +65,8 @@ export interface InferenceProxyDeps {
   readonly clock: Clock;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
+  /** Answers that several proxies share; absent: each has its own. */
+  readonly answerVault?: AnswerVault | undefined;
   /** Where several proxies tell each other what they have booked; absent: each knows its own. */
   readonly peerBus?: Bus | undefined;
   /** Where the keys of hosted providers are read from. */
@@ -98,6 +101,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     metrics,
     tracing,
     limitStore: deps.limitStore,
+    answerVault: deps.answerVault,
     peerBus: deps.peerBus,
     secrets: deps.secrets,
   });

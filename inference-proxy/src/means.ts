@@ -1,7 +1,12 @@
 import type { Bus, Metrics, Tracing } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
 import { createHttp1Client } from "@warmpath/runtime/http1";
-import { createAnswerReuse, createAnswerStore } from "./answer-cache/index.ts";
+import {
+  type AnswerStore,
+  type AnswerVault,
+  createAnswerReuse,
+  createAnswerStore,
+} from "./answer-cache/index.ts";
 import { createCacheNews } from "./call/cache-news.ts";
 import { createCostAccounts } from "./call/cost-accounts.ts";
 import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
@@ -13,6 +18,7 @@ import { createPlacement, type Placement } from "./call/placement.ts";
 import { parsePrices, typicalPrice } from "./call/prices.ts";
 import { createCallPrompts } from "./call/prompts.ts";
 import { createReplicaGates } from "./call/replica-gate.ts";
+import type { AnswerReuse } from "./call/reuse.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
 import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
@@ -79,6 +85,8 @@ interface MeansOptions {
   readonly secrets: SecretSource;
   /** Where several proxies share their limits; absent: each holds to them by itself. */
   readonly limitStore?: LimitStore | undefined;
+  /** Answers that several proxies share; absent: each has its own. */
+  readonly answerVault?: AnswerVault | undefined;
   /** Where several proxies tell each other what they have booked; absent: each knows its own. */
   readonly peerBus?: Bus | undefined;
 }
@@ -143,12 +151,7 @@ export function createMeans(options: MeansOptions): Means {
       paths: createUpstreamPaths(clock),
       router: createRouting(options, pool, placer),
       failover: failoverOf(options, pool, proxyMetrics),
-      reuse: createAnswerReuse({
-        store: answers,
-        metrics: proxyMetrics.answerCache,
-        models,
-        limits: config,
-      }),
+      reuse: reuseOf(options, answers, models, proxyMetrics),
     },
     reportLoad: () => reportLoad(proxyMetrics, { pool, placement, placer, paces }),
     refuseNew: () =>
@@ -159,12 +162,23 @@ export function createMeans(options: MeansOptions): Means {
       resilience.close();
       watchdog.close();
       client.close();
+      options.answerVault?.close();
       await peers?.close();
       await limiter.close();
       await kvKnowledge.close();
       await receipts.close();
     },
   };
+}
+
+/** Stored answers, of this process and of all, and calls that several share. */
+function reuseOf(
+  { config: limits, answerVault: vault }: MeansOptions,
+  store: AnswerStore,
+  models: Models,
+  { answerCache: metrics }: InferenceProxyMetrics,
+): AnswerReuse {
+  return createAnswerReuse({ store, metrics, models, limits, vault });
 }
 
 /** The models that stand in for others, as configuration declares them. */

@@ -23,7 +23,7 @@ import { createTaskLog } from "@warmpath/state/log";
 import type { Settings } from "./load-settings.ts";
 import { portsOf, type ServiceName } from "./ports.ts";
 import type { ProcessContext } from "./run-until-stopped.ts";
-import { openLimitStore, type Storage } from "./storage.ts";
+import { openAnswerVault, openLimitStore, type Storage } from "./storage.ts";
 
 /** Deadline of a key's look-up, in ms: a caller waits for it before anything else happens. */
 const callTimeoutMs = 5_000;
@@ -103,8 +103,9 @@ export async function launchInferenceProxy(
       variable: (name) => process.env[name],
       file: (path) => readFileSync(path, "utf8"),
     },
-    // The proxy closes it with itself.
+    // The proxy closes these two with itself.
     limitStore: openLimitStore(context.settings, context.clock),
+    answerVault: openAnswerVault(context.settings, context.clock, parts.log),
     // Nobody else is on a bus of this process.
     peerBus: context.settings.system.nats === undefined ? undefined : bus,
     fetchLimit: process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"],

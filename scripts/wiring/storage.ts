@@ -1,4 +1,9 @@
-import { createRedisLimitStore, type LimitStore } from "@warmpath/inference-proxy";
+import {
+  type AnswerVault,
+  createRedisLimitStore,
+  createRedisVault,
+  type LimitStore,
+} from "@warmpath/inference-proxy";
 import { type Bus, createMemoryBus, createNatsBus, namespacedBus } from "@warmpath/runtime";
 import { type Clock, type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
 import {
@@ -104,6 +109,26 @@ export function openLimitStore(settings: Settings, clock: Clock): LimitStore | u
     : createRedisLimitStore({
         url: redis,
         clock,
+        ...(namespace && { keyPrefix: `warmpath:${namespace}:` }),
+      });
+}
+
+/** Where proxies share stored answers; undefined without Redis: then each has its own. */
+export function openAnswerVault(
+  settings: Settings,
+  clock: Clock,
+  log: Logger,
+): AnswerVault | undefined {
+  const { redis } = settings.system;
+  const { answerCacheSharedBytesMax: bytesMax } = settings.inferenceProxy;
+  const namespace = namespaceOf(settings);
+  return redis === undefined || bytesMax === 0
+    ? undefined
+    : createRedisVault({
+        url: redis,
+        clock,
+        log,
+        bytesMax,
         ...(namespace && { keyPrefix: `warmpath:${namespace}:` }),
       });
 }

@@ -12,8 +12,11 @@ export interface AnswerStore {
   find(key: string): Found | undefined;
   /** True while it would be found; using it this way does not make it younger. */
   has(key: string): boolean;
-  /** Keeps it, in place of the one that was used longest ago; false where it is too long. */
-  keep(key: string, answer: StoredAnswer): boolean;
+  /**
+   * Keeps it, in place of the one that was used longest ago; false where it is too long. `ageMs`:
+   * how old it is already, where it is another proxy's.
+   */
+  keep(key: string, answer: StoredAnswer, ageMs?: number): boolean;
   readonly bytes: number;
   readonly count: number;
 }
@@ -61,7 +64,7 @@ export function createAnswerStore(options: {
       return { answer: entry.answer, ageMs: clock.monotonicMs() - entry.keptAtMs };
     },
     has: (key) => fresh(key) !== undefined,
-    keep: (key, answer) => {
+    keep: (key, answer, ageMs = 0) => {
       const size = answer.bytes.length + entryOverheadBytes;
       if (
         answer.bytes.length > limits.answerCacheAnswerBytesMax ||
@@ -73,7 +76,7 @@ export function createAnswerStore(options: {
       if (known !== undefined) {
         remove(key, known);
       }
-      entries.set(key, { answer, bytes: size, keptAtMs: clock.monotonicMs() });
+      entries.set(key, { answer, bytes: size, keptAtMs: clock.monotonicMs() - ageMs });
       bytes += size;
       for (const [oldest, entry] of entries) {
         if (bytes <= limits.answerCacheBytesMax) {

@@ -6,6 +6,8 @@ export interface AnswerCacheMetrics {
   readonly answers: Counter<"from">;
   /** Finished calls whose answer was to be stored. */
   readonly ended: Counter<"result">;
+  /** Looks for another proxy's answer. */
+  readonly vault: Counter<"result">;
   /** Callers that wait for the first event of another's call now. */
   readonly followers: Gauge;
   readonly storedBytes: Gauge;
@@ -26,6 +28,11 @@ export function createAnswerCacheMetrics(
     ended: metrics.counter({
       name: "warmpath_inference_proxy_answer_cache_ended_total",
       help: "Calls that ended with the cache on: kept, or not_kept (unfinished or too long).",
+      labels: ["result"],
+    }),
+    vault: metrics.counter({
+      name: "warmpath_inference_proxy_answer_cache_shared_total",
+      help: "Looks for an answer in Redis after a miss here: found, or missed (Redis away included).",
       labels: ["result"],
     }),
     followers: metrics.gauge({

@@ -25,6 +25,14 @@ export const answerCacheOptions = {
     doc: "All stored answers together; the one unused longest goes first. 0 stores none.",
     why: "64 MiB: tens of thousands of short answers, or a few hundred long streams",
   }),
+  answerCacheSharedBytesMax: option.int({
+    env: "WARMPATH_PROXY_ANSWER_CACHE_SHARED_BYTES_MAX",
+    default: 268_435_456,
+    min: 0,
+    unit: "bytes",
+    doc: "All answers that proxies share in Redis together, where there is one. 0 shares none.",
+    why: "256 MiB: four proxies' worth; more than half of it in one TTL is not written",
+  }),
   answerCacheAnswerBytesMax: option.int({
     env: "WARMPATH_PROXY_ANSWER_CACHE_ANSWER_BYTES_MAX",
     default: 1_048_576,

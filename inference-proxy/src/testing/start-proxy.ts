@@ -21,6 +21,7 @@ import {
   WarmpathError,
 } from "@warmpath/runtime/base";
 import { createTestSigner } from "@warmpath/runtime/testing";
+import type { AnswerVault } from "../answer-cache/index.ts";
 import { type InferenceProxyConfig, inferenceProxyOptions } from "../config.ts";
 import { type InferenceProxy, startInferenceProxy } from "../main.ts";
 import type { LimitStore } from "../pace/index.ts";
@@ -60,6 +61,8 @@ export async function startTestProxy(
     readonly secrets?: Readonly<Record<string, string>>;
     /** Where it shares its limits with others. */
     readonly limitStore?: LimitStore;
+    /** Answers that it shares with others. */
+    readonly answerVault?: AnswerVault;
     /** Where it tells others what it has booked. */
     readonly peerBus?: Bus;
   } = {},
@@ -99,6 +102,7 @@ export async function startTestProxy(
     },
     fetchLimit: "65336",
     limitStore: options.limitStore,
+    answerVault: options.answerVault,
     peerBus: options.peerBus,
   });
   const url = `http://127.0.0.1:${proxy.httpPort}`;
