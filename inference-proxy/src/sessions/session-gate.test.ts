@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { gateDefaults, SessionGate, type SessionTurn, stopRest } from "./index.ts";
+import { failedRest, gateDefaults, SessionGate, type SessionTurn, stopRest } from "./index.ts";
 
 /* Chunks of 100 tokens; replicas of 1,000 of which sessions may fill 700 at first. */
 const chunkTokens = 100;
@@ -183,6 +183,22 @@ describe("SessionGate", () => {
     };
     expect(shareAfter(true)).toBe(0.7);
     expect(shareAfter(false)).toBeLessThan(0.7);
+  });
+
+  test("a turn that failed where its session moved to leaves nothing there to be missed", () => {
+    const gate = gateOf(2);
+    const turn = { ...turnOf("a", 6), chunkTokens: 100_000 };
+    const missed = { promptTokens: 600_000, cachedTokens: 0, rest: "bash" };
+    gate.consider(turn, 0);
+    gate.end(gate.admit(turn, 0), missed, 1);
+    gate.consider(turn, 2);
+    gate.end(gate.admit(turn, 1), done(failedRest), 3);
+    gate.consider(turn, 4);
+    const again = gate.admit(turn, 1);
+    expect(again.expectedTokens).toBe(0);
+    gate.end(again, missed, 5);
+    gate.consider(turn, 6);
+    expect(gate.admit(turn, 1).expectedTokens).toBeGreaterThan(400_000);
   });
 
   test("a prompt that was rewritten frees what it no longer needs", () => {

@@ -1,43 +1,16 @@
 import { GapModel } from "./gap-model.ts";
 import { OwnedPrefixes } from "./owned-prefixes.ts";
+import { commonPrefix, expectedOf, newSession, type Rest, type Session } from "./session.ts";
 import { ShareControl } from "./share-control.ts";
 import {
   elsewhereRest,
+  failedRest,
   type GateOptions,
   type SessionTurn,
   type Standing,
   stopRest,
   type TurnEnd,
 } from "./types.ts";
-
-interface Session {
-  /** Where it is admitted; undefined before that, and once it was given up. */
-  home: number | undefined;
-  keys: ArrayLike<number>;
-  /** Leading keys of `keys` that are owned at home. */
-  chunks: number;
-  /** Of the last prompt that ended, as the engine counted them; 0 before that. */
-  promptTokens: number;
-  /** Leading keys of that prompt. */
-  promptChunks: number;
-  /** About the tokens at home that only this session owns. */
-  uniqueTokens: number;
-  /** Turns under way. */
-  running: number;
-  /** Undefined while a turn is under way. */
-  resting: Rest | undefined;
-  isDisplaced: boolean;
-  /** What of `uniqueTokens` is not counted on, as its return is uncertain. */
-  discountTokens: number;
-}
-
-interface Rest {
-  readonly kind: string;
-  readonly sinceMs: number;
-  /** When a next turn asked for its place; it may still leave without having had one. */
-  askedAtMs: number | undefined;
-  isGone: boolean;
-}
 
 /** A turn under way; hand it back at its end. */
 export interface AdmittedTurn {
@@ -75,8 +48,6 @@ const sweepMs = 100;
 /** What is believed of a return before anything was seen: tools answer, people sometimes. */
 const toolReturnChance = 1;
 const stopReturnChance = 0.5;
-/** An engine recomputes at least the last block of a prompt; few have larger ones. */
-const blockTokensMax = 64;
 
 /**
  * Admits whole sessions so that the prefixes of all that are under way fit the KV cache of their
@@ -230,6 +201,9 @@ export class SessionGate {
     if (end.promptTokens !== undefined) {
       session.promptTokens = end.promptTokens;
       session.promptChunks = chunks;
+    } else if (end.rest === failedRest) {
+      // Nothing of it was computed here: the next turn has nothing to find.
+      session.promptChunks = 0;
     }
     // A turn that was under way when its replica lost its cache could find nothing.
     if (end.cachedTokens !== undefined && expectedTokens > 0 && session.home === replica) {
@@ -352,50 +326,4 @@ export class SessionGate {
       }
     }
   }
-}
-
-function newSession(): Session {
-  return {
-    home: undefined,
-    keys: [],
-    chunks: 0,
-    promptTokens: 0,
-    promptChunks: 0,
-    uniqueTokens: 0,
-    running: 0,
-    resting: undefined,
-    isDisplaced: false,
-    discountTokens: 0,
-  };
-}
-
-/**
- * Tokens that a turn should find where its session's last prompt was answered: in the engine's own
- * count of that prompt, since what we make of bytes is an estimate.
- */
-function expectedOf(
-  { promptTokens, promptChunks }: Session,
-  commonChunks: number,
-  chunkTokens: number,
-): number {
-  if (promptChunks === 0) {
-    return 0;
-  }
-  const common = promptTokens * Math.min(1, commonChunks / promptChunks);
-  return Math.max(0, common - chunkTokens - blockTokensMax);
-}
-
-/** Leading chunks that the turn has in common with the session's last. Keys are chained. */
-function commonPrefix({ keys, chunks }: Session, turn: SessionTurn): number {
-  let low = 0;
-  let high = Math.min(chunks, turn.chunks);
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (keys[middle - 1] === turn.keys[middle - 1]) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return low;
 }
