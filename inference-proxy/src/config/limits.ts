@@ -6,7 +6,7 @@ export const limitSettings = {
     env: "WARMPATH_LIMITS",
     flag: "limits",
     default: [],
-    doc: "Limits as `tenant=acme model=qwen tokens-out/min=200k requests/s=20 concurrency=8 on-error=open`, separated by commas. Scopes: tenant, user, key, model, replica, each a name or `*` (each has its own). Limits: requests, tokens, tokens-in, tokens-out, usd per s, min, hour or day; concurrency. Options: on-error=open|closed, slice=5%.",
+    doc: "Limits as `tenant=acme model=qwen tokens-out/min=200k requests/s=20 concurrency=8 on-error=open`, separated by commas. Scopes: tenant, user, key, model, replica, each a name or `*` (each has its own). Limits: requests, tokens, tokens-in, tokens-out, usd per s, min, hour or day, or as a budget per calendar-day or calendar-month (UTC); concurrency. Options: on-error=open|closed, slice=5%.",
     why: "the queue shares what there is; a limit is a promise or a price, which only the operator knows",
   }),
   tokensPerMinute: option.int({

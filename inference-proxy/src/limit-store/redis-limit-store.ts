@@ -80,6 +80,7 @@ function claimArguments(claim: Claim): readonly (string | number)[] {
     claim.need,
     claim.wish,
     claim.slice,
+    claim.calendar === undefined ? 0 : 1,
   ];
 }
 

@@ -8,7 +8,7 @@
 /** Arguments before those of the claims: lease in ms, largest share of a slice. */
 export const headArguments = 2;
 /** Arguments of one claim, in the order in which the script reads them. */
-export const claimArguments = 9;
+export const claimArguments = 10;
 
 /** The script; its keys are the buckets of the claims, in their order. */
 export const exchangeScript = `
@@ -24,7 +24,8 @@ local function claimAt(index)
     holder = ARGV[at + 1], isFirst = ARGV[at + 2] == '1',
     amount = tonumber(ARGV[at + 3]), periodMs = tonumber(ARGV[at + 4]),
     spent = tonumber(ARGV[at + 5]), kept = tonumber(ARGV[at + 6]),
-    need = tonumber(ARGV[at + 7]), wish = tonumber(ARGV[at + 8]), slice = tonumber(ARGV[at + 9])
+    need = tonumber(ARGV[at + 7]), wish = tonumber(ARGV[at + 8]), slice = tonumber(ARGV[at + 9]),
+    isBudget = ARGV[at + 10] == '1'
   }
 end
 
@@ -60,7 +61,7 @@ local function open(key, claim)
       bucket.left = bucket.left + lease.kept - lease.spent
     end
   end
-  if claim.periodMs > 0 then
+  if claim.periodMs > 0 and not claim.isBudget then
     local gained = math.max(0, now - bucket.at) * claim.amount / claim.periodMs
     bucket.left = math.min(claim.amount, bucket.left + gained)
   end
@@ -104,7 +105,7 @@ for _, each in ipairs(asked) do
   local claim, bucket = each.claim, each.bucket
   if claim.need > 0 then
     local needed = claim.need
-    if needed > claim.amount then
+    if needed > claim.amount and not claim.isBudget then
       needed = math.max(mostLeft(bucket) - bucket.promised, claim.amount / 2)
     end
     isGranted = isGranted and bucket.left - bucket.promised >= needed
@@ -138,6 +139,8 @@ for index, each in ipairs(asked) do
   redis.call('HSET', key, 'l', text(bucket.left), 't', text(bucket.at), each.field, leaseText)
   -- A bucket that is full and leased to nobody is the same as none.
   local fullMs = claim.periodMs * math.max(0, claim.amount - bucket.left) / claim.amount
+  -- A budget's is of no use after its day or month, whose end nobody here knows.
+  if claim.isBudget then fullMs = 2 * claim.periodMs end
   redis.call('PEXPIRE', key, math.ceil(fullMs + 2 * leaseMs))
   answer[#answer + 1] = text(lease.kept)
   answer[#answer + 1] = text(bucket.left)

@@ -67,6 +67,21 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
     const granted = (all: readonly (Reservation | undefined)[]) =>
       all.filter((each) => each !== undefined);
 
+    test("64 concurrent requests at four proxies do not overdraw a budget", async () => {
+      const { proxies, reserve, close } = setUp(4, "tenant=* tokens/calendar-month=100 slice=0%");
+      const askAll = () =>
+        Promise.all(
+          proxies.flatMap(({ limiter }) => Array.from({ length: 16 }, () => reserve(limiter))),
+        );
+      const first = granted(await askAll());
+      expect(first.length).toBe(10);
+      for (const each of first) {
+        each?.settle(used(10));
+      }
+      expect(granted(await askAll()).length).toBe(0);
+      await close();
+    });
+
     test("64 concurrent requests at four proxies through a 100-token limit overspend by nothing", async () => {
       const { proxies, reserve, close } = setUp(4, "tenant=* tokens/day=100");
       const all = await Promise.all(

@@ -1,11 +1,17 @@
 import { fullBucket, refill, waitMs } from "./token-bucket.ts";
 import type { LimitRule } from "./types.ts";
 
-/** One bucket of one limit, as this process sees it. */
-export interface Account {
-  readonly rule: LimitRule;
+/** Which bucket of a limit it is. */
+export interface AccountName {
   /** Unique among all buckets of all limits; the same in every proxy. */
   readonly name: string;
+  /** Of a budget, when its day or month is over, on the monotonic clock. */
+  readonly endsAtMs: number | undefined;
+}
+
+/** One bucket of one limit, as this process sees it. */
+export interface Account extends AccountName {
+  readonly rule: LimitRule;
   /** What may be taken at once. Below zero: debt. */
   available(nowMs: number): number;
   /** What is left of the limit as far as this process knows, for people. */
@@ -23,8 +29,17 @@ export interface Account {
 /** A request ends about every second wherever requests are open at all. */
 export const concurrencyRetryMs = 1000;
 
+/** When what does not refill is worth asking for again. */
+export function retryMsOf(endsAtMs: number | undefined, nowMs: number): number {
+  return endsAtMs === undefined ? concurrencyRetryMs : Math.max(1, endsAtMs - nowMs);
+}
+
 /** A bucket that belongs to this process alone. */
-export function createLocalAccount(rule: LimitRule, name: string, nowMs: number): Account {
+export function createLocalAccount(
+  rule: LimitRule,
+  { name, endsAtMs }: AccountName,
+  nowMs: number,
+): Account {
   const bucket = fullBucket(rule, nowMs);
   const left = (atMs: number): number => {
     refill(bucket, rule, atMs);
@@ -33,9 +48,10 @@ export function createLocalAccount(rule: LimitRule, name: string, nowMs: number)
   return {
     rule,
     name,
+    endsAtMs,
     available: left,
     left,
-    waitMs: (amount, atMs) => waitMs(left(atMs), amount, rule, concurrencyRetryMs),
+    waitMs: (amount, atMs) => waitMs(left(atMs), amount, rule, retryMsOf(endsAtMs, atMs)),
     take: (amount, atMs) => {
       bucket.left = left(atMs) - amount;
       return 0;
@@ -43,6 +59,6 @@ export function createLocalAccount(rule: LimitRule, name: string, nowMs: number)
     giveBack: (amount, _taken, atMs) => {
       bucket.left = Math.min(rule.amount, left(atMs) + amount);
     },
-    isIdle: (atMs) => left(atMs) >= rule.amount,
+    isIdle: (atMs) => left(atMs) >= rule.amount || (endsAtMs !== undefined && atMs >= endsAtMs),
   };
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "@warmpath/runtime/base";
-import type { Account } from "./account.ts";
+import type { Account, AccountName } from "./account.ts";
+import { windowAt } from "./calendar.ts";
 import { bucketName, keyRule, matches } from "./match-rules.ts";
 import type { LimitRule, Subject } from "./types.ts";
 
@@ -28,7 +29,7 @@ export function createAccounts<A extends Account>(options: {
   readonly rules: readonly LimitRule[];
   readonly clock: Clock;
   readonly accountsMax: number;
-  readonly make: (rule: LimitRule, name: string) => A;
+  readonly make: (rule: LimitRule, name: AccountName) => A;
 }): Accounts<A> {
   const { clock, make, accountsMax } = options;
   const rules = options.rules.filter(({ scope }) => scope.replica === undefined);
@@ -37,11 +38,16 @@ export function createAccounts<A extends Account>(options: {
   const remembered = new Map<string, { readonly found: readonly A[]; readonly untilMs: number }>();
 
   const accountOf = (rule: LimitRule, subject: Subject, replica: string): A => {
-    const name = bucketName(rule, subject, replica);
+    const { calendar } = rule;
+    const window = calendar === undefined ? undefined : windowAt(calendar, clock.nowMs());
+    const bucket = bucketName(rule, subject, replica);
+    const name = window === undefined ? bucket : `${bucket}|${window.name}`;
     const known = accounts.get(name);
     // Moves the account to the end of the map's order, so that the first ones are the oldest.
     accounts.delete(name);
-    const account = known !== undefined && known.rule === rule ? known : make(rule, name);
+    const endsAtMs = window === undefined ? undefined : clock.monotonicMs() + window.leftMs;
+    const account =
+      known !== undefined && known.rule === rule ? known : make(rule, { name, endsAtMs });
     accounts.set(name, account);
     if (accounts.size > accountsMax) {
       forgetOne(accounts, clock.monotonicMs());

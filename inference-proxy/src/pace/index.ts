@@ -10,6 +10,7 @@ export { parseLimits } from "./parse-limits.ts";
 export { createProviderMirror, type ProviderMirror, type ProviderNeed } from "./provider-mirror.ts";
 export { noReservation } from "./reservation.ts";
 export type {
+  Calendar,
   Estimate,
   LimitKind,
   LimitRule,

@@ -85,6 +85,7 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
         isFirst,
         amount: rule.amount,
         periodMs: rule.periodMs,
+        calendar: rule.calendar,
         spent,
         kept,
         need: Math.max(0, need - (kept - spent)),

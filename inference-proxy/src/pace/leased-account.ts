@@ -1,4 +1,4 @@
-import { type Account, concurrencyRetryMs, createLocalAccount } from "./account.ts";
+import { type Account, type AccountName, createLocalAccount, retryMsOf } from "./account.ts";
 import { type Asked, createLease } from "./lease.ts";
 import type { Claim, Grant } from "./limit-store.ts";
 import { waitMs } from "./token-bucket.ts";
@@ -26,7 +26,11 @@ export interface LeasedAccount extends Account {
 const freshMs = 20;
 
 /** A bucket of `rule` that other proxies share. */
-export function createLeasedAccount(rule: LimitRule, name: string, holder: string): LeasedAccount {
+export function createLeasedAccount(
+  rule: LimitRule,
+  { name, endsAtMs }: AccountName,
+  holder: string,
+): LeasedAccount {
   const isConcurrency = rule.periodMs === 0;
   const lease = createLease(rule, name, holder);
   let hadAnswer = false;
@@ -48,9 +52,10 @@ export function createLeasedAccount(rule: LimitRule, name: string, holder: strin
   return {
     rule,
     name,
+    endsAtMs,
     available,
     left: (nowMs) => Math.min(rule.amount, left(nowMs)),
-    waitMs: (amount, nowMs) => waitMs(left(nowMs), amount, rule, concurrencyRetryMs),
+    waitMs: (amount, nowMs) => waitMs(left(nowMs), amount, rule, retryMsOf(endsAtMs, nowMs)),
     get isLow() {
       return alone === undefined && lease.spare(Number.NEGATIVE_INFINITY) < rule.slice / 2;
     },
@@ -96,7 +101,7 @@ export function createLeasedAccount(rule: LimitRule, name: string, holder: strin
     loseStore: (nowMs) => {
       if (rule.onError === "open" && alone === undefined) {
         const known = hadAnswer ? Math.min(rule.amount, left(nowMs)) : rule.amount;
-        const standIn = createLocalAccount(rule, name, nowMs);
+        const standIn = createLocalAccount(rule, { name, endsAtMs }, nowMs);
         standIn.take(rule.amount - known, nowMs);
         alone = standIn;
         aloneMark -= 1;

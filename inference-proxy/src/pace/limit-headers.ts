@@ -61,7 +61,11 @@ export function limitHeaders(
       headers[names.limit] = String(rule.amount);
       headers[names.remaining] = String(Math.max(0, Math.floor(left)));
       if (rule.periodMs > 0) {
-        headers[names.reset] = durationText(((rule.amount - left) * rule.periodMs) / rule.amount);
+        headers[names.reset] = durationText(
+          account.endsAtMs === undefined
+            ? ((rule.amount - left) * rule.periodMs) / rule.amount
+            : account.endsAtMs - nowMs,
+        );
       }
     }
   }
@@ -99,12 +103,18 @@ function refusalText({ rule, isAway }: Refusal): string {
   const scope = named.length === 0 ? "for this service" : `of this ${named.join(" and ")}`;
   const what = `${words[rule.kind]}${periodText(rule)}`;
   const figure = isOwn(rule) ? ` (limit ${amountText(rule)})` : "";
-  return isAway
-    ? `The limit of ${what} ${scope} cannot be checked now.`
-    : `Rate limit reached: ${what} ${scope}${figure}.`;
+  if (isAway) {
+    return `The limit of ${what} ${scope} cannot be checked now.`;
+  }
+  return rule.calendar === undefined
+    ? `Rate limit reached: ${what} ${scope}${figure}.`
+    : `Budget used up: ${what} ${scope}${figure}. The next ${rule.calendar} begins at 0:00 UTC.`;
 }
 
-function periodText({ id, kind }: LimitRule): string {
+function periodText({ id, kind, calendar }: LimitRule): string {
+  if (calendar !== undefined) {
+    return ` of this ${calendar}`;
+  }
   return kind === "concurrency" ? "" : ` per ${id.slice(id.lastIndexOf("/") + 1)}`;
 }
 

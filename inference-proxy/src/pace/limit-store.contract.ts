@@ -116,6 +116,19 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore, sk
       });
     });
 
+    test("a budget does not refill, and nothing larger than it goes", async () => {
+      const bucket = newBucket();
+      const budget = { periodMs: 100, calendar: "day" } as const;
+      expect(await one(claim(bucket, { ...budget, need: 101 }))).toMatchObject({
+        isGranted: false,
+        left: 100,
+      });
+      await one(claim(bucket, { ...budget, need: 70 }));
+      await Bun.sleep(60);
+      const spent = { ...budget, isFirst: false, spent: 70, kept: 70 };
+      expect(await one(claim(bucket, spent))).toMatchObject({ left: 30 });
+    });
+
     test("concurrency does not refill: what is left is the limit less what all hold", async () => {
       const bucket = newBucket();
       const places = { amount: 10, periodMs: 0 };

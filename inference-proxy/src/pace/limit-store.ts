@@ -1,3 +1,5 @@
+import type { Calendar } from "./types.ts";
+
 /*
  * The port to buckets that several proxies share. A proxy holds a part of each bucket as a lease
  * and spends from it without asking. What it says is absolute, never a difference, so an answer
@@ -15,6 +17,8 @@ export interface Claim {
   /** Units per period, or units at once where `periodMs` is 0. */
   readonly amount: number;
   readonly periodMs: number;
+  /** Of a budget: the bucket is of one day or month, and forgotten some time after it. */
+  readonly calendar?: Calendar | undefined;
   /** Units that this holder has used since it began. Of concurrency: in use now. */
   readonly spent: number;
   /** Units that it keeps of all it was granted since it began, the spent ones included. */

@@ -3,6 +3,7 @@ import { seededRandom } from "@warmpath/runtime/base";
 import {
   createLimiter,
   type Estimate,
+  errorOfRefusal,
   parseLimits,
   type Reservation,
   type Taken,
@@ -35,6 +36,7 @@ function limiter(...entries: readonly string[]) {
   return { reserve, advance, made };
 }
 
+const hourMs = 3_600_000;
 const isTaken = (taken: Taken) => taken.reservation !== undefined;
 const used = (tokens: number) => ({ inputTokens: tokens, outputTokens: 0, cost: 0 });
 
@@ -44,6 +46,40 @@ describe("createLimiter() in one process", () => {
     const taken = Array.from({ length: 64 }, () => reserve(10));
     expect(taken.filter(isTaken).length).toBe(10);
     expect(taken.at(-1)?.refusal?.retryAfterMs).toBe(6000);
+  });
+
+  test("a budget does not refill before the next day or month, and is whole then", () => {
+    const { reserve, advance } = limiter("key=* tokens/calendar-day=100 usd/calendar-month=1");
+    const first = reserve({ inputTokens: 80, inputCost: 4e8 }).reservation;
+    advance(12 * hourMs);
+    const refused = reserve(30);
+    expect(refused.refusal?.retryAfterMs).toBe(12 * hourMs);
+    // What was begun on a day is paid by that day.
+    advance(12 * hourMs);
+    const next = reserve({ inputTokens: 100, inputCost: 4e8 }).reservation;
+    expect(next?.headers()).toMatchObject({
+      "x-ratelimit-remaining-tokens": "0",
+      "x-ratelimit-reset-tokens": "1440m0s",
+      "x-ratelimit-remaining-cost-nanodollars": "200000000",
+    });
+    first?.settle({ ...used(10), cost: 4e8 });
+    expect(reserve(1).refusal?.rule.id).toBe("key=* tokens/calendar-day");
+    advance(24 * hourMs);
+    expect(reserve({ inputCost: 3e8 }).refusal?.rule.id).toBe("key=* usd/calendar-month");
+    advance(29 * 24 * hourMs);
+    expect(isTaken(reserve({ inputCost: 1e9 }))).toBe(true);
+  });
+
+  test("nothing larger than a whole budget goes, and its error says what ran out", () => {
+    const { reserve } = limiter("tenant=* usd/calendar-day=0.5");
+    const { refusal, headers } = reserve({ outputCost: 6e8 }) as Extract<
+      Taken,
+      { readonly reservation?: undefined }
+    >;
+    expect(errorOfRefusal(refusal, headers).message).toBe(
+      "Budget used up: cost of this day of this tenant (limit $0.5). The next day begins at 0:00 UTC.",
+    );
+    expect(isTaken(reserve({ outputCost: 5e8 }))).toBe(true);
   });
 
   test("refunds what was not used, once, and keeps overspend as debt", () => {

@@ -1,5 +1,5 @@
 import type { Clock } from "@warmpath/runtime/base";
-import { type Account, createLocalAccount } from "./account.ts";
+import { type Account, type AccountName, createLocalAccount } from "./account.ts";
 import { type Accounts, createAccounts } from "./accounts.ts";
 import { createLeaseRounds, type LeaseRounds, leaseMsDefault } from "./lease-rounds.ts";
 import { createLeasedAccount, type LeasedAccount } from "./leased-account.ts";
@@ -54,7 +54,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
   const { rules, clock, accountsMax, shared } = options;
   const base = { rules, clock, accountsMax };
   if (shared === undefined) {
-    const make = (rule: LimitRule, name: string) =>
+    const make = (rule: LimitRule, name: AccountName) =>
       createLocalAccount(rule, name, clock.monotonicMs());
     const accounts = createAccounts<Account>({ ...base, make });
     return joinLimiter(options, {

@@ -120,7 +120,8 @@ function canGrantAll(opened: readonly Opened[]): boolean {
     const before = promised.get(shared) ?? 0;
     promised.set(shared, before + need);
     const most = mostLeft(shared.leases, claim) - before;
-    return shared.bucket.left - before >= (need > amount ? Math.max(most, amount / 2) : need);
+    const isOversized = need > amount && claim.calendar === undefined;
+    return shared.bucket.left - before >= (isOversized ? Math.max(most, amount / 2) : need);
   });
 }
 

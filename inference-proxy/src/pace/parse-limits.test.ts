@@ -24,6 +24,18 @@ describe("parseLimits()", () => {
     expect(rules.every(({ onError }) => onError === "closed")).toBe(true);
   });
 
+  test("what is stated for a day or month of the calendar is a budget", () => {
+    const rules = parseLimits(
+      ["tenant=* usd/calendar-month=500", "key=* tokens/calendar-day=2M"],
+      "X",
+    );
+    expect(rules.map(({ id, amount, calendar }) => [id, amount, calendar])).toEqual([
+      ["tenant=* usd/calendar-month", 500e9, "month"],
+      ["key=* tokens/calendar-day", 2e6, "day"],
+    ]);
+    expect(parseLimits(["usd/day=5"], "X")[0]?.calendar).toBeUndefined();
+  });
+
   test("reads a file as well: one entry a line, notes apart", () => {
     const file = "# of acme\n  tenant=acme requests/s=5\n\nkey=* concurrency=2\n";
     const ids = parseLimits([file], "WARMPATH_LIMITS").map(({ id }) => id);

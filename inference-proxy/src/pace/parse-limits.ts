@@ -1,6 +1,7 @@
 import { WarmpathError } from "@warmpath/runtime/base";
 import { linesOf } from "./lines-of.ts";
 import {
+  type Calendar,
   type LimitKind,
   type LimitRule,
   type OnError,
@@ -14,7 +15,8 @@ import {
  *   tenant=acme model=qwen tokens-out/min=200k requests/s=20 concurrency=8 on-error=open
  *
  * One entry may state several limits of one scope. `tenant=*` gives each tenant a bucket of its
- * own; a scope that is not named does not divide.
+ * own; a scope that is not named does not divide. What is stated per calendar-day or calendar-month
+ * is a budget: it does not refill before the next one begins.
  */
 
 const periodsMs: Readonly<Record<string, number>> = {
@@ -22,6 +24,12 @@ const periodsMs: Readonly<Record<string, number>> = {
   min: 60_000,
   hour: 3_600_000,
   day: 86_400_000,
+  "calendar-day": 86_400_000,
+  "calendar-month": 31 * 86_400_000,
+};
+const calendars: Readonly<Record<string, Calendar>> = {
+  "calendar-day": "day",
+  "calendar-month": "month",
 };
 const rateKinds: readonly LimitKind[] = ["requests", "tokens", "tokens-in", "tokens-out", "usd"];
 const nanodollarsPerDollar = 1e9;
@@ -118,10 +126,10 @@ function readLimit(name: string, value: string, entry: Entry): string | undefine
   const kind = isConcurrency ? "concurrency" : rateKinds.find((each) => each === kindName);
   if (kind === undefined) {
     const limits = rateKinds.map((each) => `${each}/min`).join(", ");
-    return `${name} is not known: scopes are ${scopeNames.join(", ")}; limits are ${limits} (or /s, /hour, /day), concurrency; options are on-error, slice`;
+    return `${name} is not known: scopes are ${scopeNames.join(", ")}; limits are ${limits} (or /s, /hour, /day, /calendar-day, /calendar-month), concurrency; options are on-error, slice`;
   }
   if (!isConcurrency && (rest.length > 0 || !Object.hasOwn(periodsMs, period))) {
-    return `${name} needs a period: ${kind}/s, ${kind}/min, ${kind}/hour or ${kind}/day`;
+    return `${name} needs a period: ${kind}/s, ${kind}/min, ${kind}/hour, ${kind}/day, ${kind}/calendar-day or ${kind}/calendar-month`;
   }
   const amount = amountOf(value, kind);
   if (amount === undefined) {
@@ -154,6 +162,7 @@ function rulesOf({ scope, limits, onError, slicePercent }: Entry): readonly Limi
     kind,
     amount,
     periodMs: periodsMs[period] ?? 0,
+    ...(calendars[period] === undefined ? {} : { calendar: calendars[period] }),
     slice: Math.floor((amount * slicePercent) / percentMax),
     onError,
   }));

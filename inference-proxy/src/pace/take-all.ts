@@ -1,6 +1,7 @@
 import type { Account } from "./account.ts";
 import { amountOf } from "./match-rules.ts";
 import { type Charge, chargeOf } from "./reservation.ts";
+import { neededFor } from "./token-bucket.ts";
 import type { Estimate, Refusal } from "./types.ts";
 
 /** What was taken from each account, or the refusal of the one that takes longest. */
@@ -34,10 +35,9 @@ export function longestWaitMs(
   return longestMs;
 }
 
-/** An amount above the whole limit goes from a full bucket: otherwise it could never go. */
 function waitOf(account: Account, estimate: Estimate, nowMs: number): number {
   const amount = amountOf(account.rule.kind, estimate);
-  return account.available(nowMs) >= Math.min(amount, account.rule.amount)
+  return account.available(nowMs) >= neededFor(amount, account.rule)
     ? 0
     : Math.max(1, account.waitMs(amount, nowMs));
 }

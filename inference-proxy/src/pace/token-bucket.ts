@@ -1,8 +1,12 @@
+import type { Calendar } from "./types.ts";
+
 /** A rate: so much per period, and as much at once. */
 export interface Rate {
   readonly amount: number;
   /** In ms; 0: it does not refill, and what was taken has to be put back. */
   readonly periodMs: number;
+  /** Of a budget: it does not refill either, the next period has a bucket of its own. */
+  readonly calendar?: Calendar | undefined;
 }
 
 /**
@@ -22,20 +26,31 @@ export function fullBucket(rate: Rate, nowMs: number): Bucket {
 /** Brings the bucket up to now, never above `most`. A clock that went back refills nothing. */
 export function refill(bucket: Bucket, rate: Rate, nowMs: number, most = rate.amount): void {
   const elapsedMs = Math.max(0, nowMs - bucket.atMs);
-  const gained = rate.periodMs === 0 ? 0 : (elapsedMs * rate.amount) / rate.periodMs;
+  const gained = refills(rate) ? (elapsedMs * rate.amount) / rate.periodMs : 0;
   bucket.left = Math.min(most, bucket.left + gained);
   bucket.atMs = Math.max(bucket.atMs, nowMs);
 }
 
+function refills({ periodMs, calendar }: Rate): boolean {
+  return periodMs > 0 && calendar === undefined;
+}
+
 /**
- * How long until a bucket that has `left` can give `amount`, in ms; 0 when it can now. An amount
- * above the whole bucket goes when the bucket is full, and leaves debt: otherwise it could never
- * go. What does not refill is worth asking for again after `unknownMs`.
+ * How much has to be there so that `amount` may go. What is above the whole bucket goes from a full
+ * one and leaves debt: otherwise it could never go. A budget is not overdrawn for it.
+ */
+export function neededFor(amount: number, rate: Rate): number {
+  return rate.calendar === undefined ? Math.min(amount, rate.amount) : amount;
+}
+
+/**
+ * How long until a bucket that has `left` can give `amount`, in ms; 0 when it can now. What does
+ * not refill is worth asking for again after `unknownMs`.
  */
 export function waitMs(left: number, amount: number, rate: Rate, unknownMs: number): number {
-  const short = Math.min(amount, rate.amount) - left;
+  const short = neededFor(amount, rate) - left;
   if (short <= 0) {
     return 0;
   }
-  return rate.periodMs === 0 ? unknownMs : Math.ceil((short * rate.periodMs) / rate.amount);
+  return refills(rate) ? Math.ceil((short * rate.periodMs) / rate.amount) : unknownMs;
 }

@@ -9,6 +9,9 @@ export type LimitKind =
   /** Requests open at once. */
   | "concurrency";
 
+/** The periods of budgets. */
+export type Calendar = "day" | "month";
+
 /** What a limit may be bound to. */
 export type ScopeName = "tenant" | "user" | "key" | "model" | "replica";
 
@@ -30,8 +33,10 @@ export interface LimitRule {
   readonly kind: LimitKind;
   /** Units per period and most units at once; below 2^53. */
   readonly amount: number;
-  /** In ms; 0 for concurrency, which does not refill. */
+  /** In ms; 0 for concurrency, which does not refill. Of a calendar's the longest there is. */
   readonly periodMs: number;
+  /** Of a budget: the days or months of UTC that have so much each, and keep nothing over. */
+  readonly calendar?: Calendar;
   /** Most units that one proxy holds unspent of a shared bucket. */
   readonly slice: number;
   readonly onError: OnError;
