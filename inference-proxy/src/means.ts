@@ -383,11 +383,18 @@ function reportLoad(
   }
 }
 
+/** Only what has changed: every probe of every replica is news. */
 function reportHealth(metrics: InferenceProxyMetrics, pool: Pool): void {
+  let before: Pool["endpoints"] = [];
   const report = () => {
-    for (const { name, healthy } of pool.endpoints) {
-      metrics.healthy.set({ replica: name }, healthy ? 1 : 0);
+    const { endpoints } = pool;
+    for (let replica = 0; replica < endpoints.length; replica += 1) {
+      const { name, healthy } = endpoints[replica]!;
+      if (healthy !== before[replica]?.healthy) {
+        metrics.healthy.set({ replica: name }, healthy ? 1 : 0);
+      }
     }
+    before = endpoints;
   };
   report();
   pool.onChange(report);

@@ -344,14 +344,15 @@ function createSeat(
 function onNews(pool: Pool, placer: Placer, watchdog: Watchdog, pump: () => void): void {
   let before: readonly Endpoint[] = pool.endpoints;
   pool.onChange(() => {
-    placer.look(pool.endpoints);
-    for (const [replica, { healthy }] of pool.endpoints.entries()) {
-      if (!healthy && before[replica]?.healthy === true) {
+    const { endpoints } = pool;
+    placer.look(endpoints);
+    for (let replica = 0; replica < endpoints.length; replica += 1) {
+      if (!endpoints[replica]!.healthy && before[replica]?.healthy === true) {
         // Nobody knows what it will hold when it is back.
         placer.lose(replica);
       }
     }
-    before = pool.endpoints;
+    before = endpoints;
     pump();
   });
   watchdog.watch(lookAgainMs, () => {
