@@ -8,7 +8,7 @@ import { fullPlan, quickPlan, runOverhead, tinyPlan } from "./overhead.ts";
 const help = `npm run bench:overhead -- [flags]
 
   Added latency, requests/s, added time to first token, jitter, CPU and memory of the inference proxy, against
-  the bare upstream and nginx: about 18 minutes.
+  the bare upstream and nginx: about 25 minutes.
 
   --quick        three minutes; too noisy to quote
   --tiny         seconds; shows only that the bench works

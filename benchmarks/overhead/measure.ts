@@ -7,7 +7,7 @@ import type {
   RequestsResult,
   StreamsResult,
 } from "./load/order.ts";
-import { type OverheadPlan, type StreamPlan, streamBodyBytes } from "./plan.ts";
+import { agingStreams, type OverheadPlan, type StreamPlan, streamBodyBytes } from "./plan.ts";
 import { type LoadGenerator, type LoadTarget, startLoadGenerator } from "./run-load.ts";
 
 /** One size of body. */
@@ -39,6 +39,8 @@ export interface ContenderRound {
   readonly readyMs: number;
   /** At rest, before the first load. */
   readonly idle: IdleResult;
+  /** Whole answers of 1 KB in its first seconds, which nothing else is counted with. */
+  readonly young: RequestsResult;
   readonly bodies: readonly BodyRound[];
   readonly streams: readonly StreamRound[];
   readonly leaves: readonly LeaveRound[];
@@ -92,7 +94,7 @@ export async function measureOverhead(
   return { rounds, faults };
 }
 
-type Results = Pick<ContenderRound, "readyMs" | "idle" | "bodies" | "streams" | "leaves">;
+type Results = Pick<ContenderRound, "readyMs" | "idle" | "young" | "bodies" | "streams" | "leaves">;
 
 async function measureOne(
   contender: Contender,
@@ -136,9 +138,10 @@ async function measureParts(
       tell("at rest");
       const idle = await settle(load, target, plan);
       const leaves = await measureLeaves(load, target, plan, tell);
+      const young = await age(load, target, plan, tell);
       const bodies = await measureBodies(load, target, plan, tell);
       const streams = await measureStreams(load, target, plan, tell);
-      return { readyMs, idle, leaves, bodies, streams };
+      return { readyMs, idle, young, leaves, bodies, streams };
     } finally {
       await load.stop();
       await started.stop();
@@ -168,6 +171,23 @@ const measureLeaves: Part<LeaveRound> = async (load, target, { leave }, tell) =>
   }
   return leaves;
 };
+
+/** See `agingMs`; returns what the first requests cost. */
+async function age(
+  load: LoadGenerator,
+  target: LoadTarget,
+  plan: OverheadPlan,
+  tell: (phase: string) => void,
+): Promise<RequestsResult> {
+  tell("aging");
+  const common = { ...target, bodyBytes: streamBodyBytes };
+  const { connections, agingMs } = plan;
+  const closed = { ...common, kind: "closed", connections, warmupMs: 0 } as const;
+  const young = await load.run({ ...closed, durationMs: agingMs });
+  await load.run({ ...common, ...agingStreams, kind: "streams", durationMs: agingMs });
+  await settle(load, target, plan);
+  return young;
+}
 
 const measureBodies: Part<BodyRound> = async (load, target, plan, tell) => {
   const { connections, warmupMs, durationMs } = plan;

@@ -21,7 +21,14 @@ export interface OverheadPlan {
   readonly connections: number;
   /** Longest wait for a contender to come to rest after its start, or after it was saturated. */
   readonly settleMsMax: number;
+  /** Before each load. */
   readonly warmupMs: number;
+  /**
+   * How long a started contender first serves whole answers of 1 KB, and then streams of ten tokens
+   * as fast as they come, untimed: what runs in production is no young process, whose code a
+   * compiler has not seen yet.
+   */
+  readonly agingMs: number;
   readonly durationMs: number;
   readonly streams: readonly StreamPlan[];
   /** Measured once the first streams have run their length. */
@@ -33,6 +40,9 @@ export interface OverheadPlan {
     readonly watchMs: number;
   };
 }
+
+/** The streams with which a contender is aged. */
+export const agingStreams: StreamPlan = { streams: 64, tokens: 10, intervalMs: 2 };
 
 /** Bytes of a body that streams are asked for with. */
 export const streamBodyBytes = 1_000;
@@ -50,6 +60,7 @@ export const fullPlan: OverheadPlan = {
   connections: 64,
   settleMsMax: 30_000,
   warmupMs: 1_000,
+  agingMs: 6_000,
   durationMs: 4_000,
   streams: [
     { streams: 1, tokens: 40, intervalMs: 5 },
@@ -66,6 +77,7 @@ export const quickPlan: OverheadPlan = {
   ...fullPlan,
   rounds: 2,
   warmupMs: 200,
+  agingMs: 2_000,
   durationMs: 700,
   streams: [
     { streams: 1, tokens: 40, intervalMs: 5 },
@@ -88,6 +100,7 @@ export const tinyPlan: OverheadPlan = {
   connections: 4,
   settleMsMax: 0,
   warmupMs: 30,
+  agingMs: 30,
   durationMs: 60,
   streams: [{ streams: 4, tokens: 10, intervalMs: 10 }],
   streamsMs: 60,
