@@ -24,7 +24,7 @@ export interface PeerLoad {
   readonly requests: number;
   /** Prefill without a first event, in ms of the replica's time. */
   readonly aheadMs: number;
-  /** KV tokens that the sessions admitted there are expected to need. */
+  /** KV tokens that sessions admitted there are expected to need, without what several share. */
   readonly sessionTokens: number;
 }
 

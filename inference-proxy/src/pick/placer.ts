@@ -135,7 +135,7 @@ export class Placer implements Placing {
     return {
       requests: this.#load.requests[replica]!,
       aheadSeconds: this.#load.aheadSeconds[replica]!,
-      sessionTokens: this.gate.usedTokens(replica),
+      sessionTokens: this.gate.unsharedTokens(replica),
     };
   }
 

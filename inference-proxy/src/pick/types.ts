@@ -158,7 +158,7 @@ export interface ReplicaLoad {
   readonly requests: number;
   /** Prefill without a first event, in seconds. */
   readonly aheadSeconds: number;
-  /** KV tokens that the sessions admitted there are expected to need. */
+  /** KV tokens that sessions admitted there are expected to need, without what several share. */
   readonly sessionTokens: number;
 }
 

@@ -15,6 +15,8 @@ export class OwnedPrefixes {
   readonly #owned: readonly Map<PrefixKey, Owned>[];
   /** Distinct tokens for each replica. */
   readonly tokens: Float64Array;
+  /** Of these, what more than one session has. */
+  readonly sharedTokens: Float64Array;
   /** What sessions of other proxies need there, as those say. */
   readonly foreignTokens: Float64Array;
 
@@ -22,6 +24,7 @@ export class OwnedPrefixes {
     this.#sets = new ReplicaSets(replicas);
     this.#owned = Array.from({ length: replicas }, () => new Map<PrefixKey, Owned>());
     this.tokens = new Float64Array(replicas);
+    this.sharedTokens = new Float64Array(replicas);
     this.foreignTokens = new Float64Array(replicas);
   }
 
@@ -31,6 +34,9 @@ export class OwnedPrefixes {
     const known = chunks.get(key);
     if (known !== undefined) {
       known.sessions += 1;
+      if (known.sessions === 2) {
+        this.sharedTokens[replica]! += known.tokens;
+      }
       return 0;
     }
     chunks.set(key, { sessions: 1, tokens });
@@ -47,6 +53,9 @@ export class OwnedPrefixes {
     }
     known.sessions -= 1;
     if (known.sessions > 0) {
+      if (known.sessions === 1) {
+        this.sharedTokens[replica]! -= known.tokens;
+      }
       return;
     }
     chunks.delete(key);

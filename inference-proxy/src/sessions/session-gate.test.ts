@@ -252,14 +252,16 @@ describe("SessionGate", () => {
       gate.consider(turn, 0);
       gate.admit(turn, 0);
       live.set(id, chunks);
-      const distinct = new Set<number>();
+      const owners = new Map<number, number>();
       for (const [name, count] of live) {
         const { keys } = turnOf(name, count, { shared: Math.min(count, 2) });
         for (let chunk = 0; chunk < count; chunk += 1) {
-          distinct.add(keys[chunk] ?? -1);
+          owners.set(keys[chunk] ?? -1, (owners.get(keys[chunk] ?? -1) ?? 0) + 1);
         }
       }
-      expect(gate.usedTokens(0)).toBe(distinct.size * chunkTokens);
+      expect(gate.usedTokens(0)).toBe(owners.size * chunkTokens);
+      const unshared = [...owners.values()].filter((count) => count === 1).length;
+      expect(gate.unsharedTokens(0)).toBe(unshared * chunkTokens);
     }
   });
 });

@@ -232,6 +232,11 @@ export class SessionGate {
     return this.#owned.tokens[replica]! - this.#discountTokens[replica]!;
   }
 
+  /** The same without what several of them share, which sessions of other proxies have, too. */
+  unsharedTokens(replica: number): number {
+    return Math.max(0, this.usedTokens(replica) - this.#owned.sharedTokens[replica]!);
+  }
+
   /** The share of the replica's cache that sessions may fill now. */
   shareOf(replica: number): number {
     return this.#share.of(replica);
