@@ -65,8 +65,11 @@ export function createLogger(options: LoggerOptions): Logger {
         return () => undefined;
       }
       return (message: string, fields?: LogFields) => {
-        const all = { ...ambientFields(), ...bound, ...fields };
-        const line = render(new Date(clock.nowMs()), level, options.service, message, all);
+        const shown: Record<string, unknown> = {};
+        showIn(shown, ambientFields());
+        showIn(shown, bound);
+        showIn(shown, fields);
+        const line = render(timeText(clock.nowMs()), level, options.service, message, shown);
         write(line.length > maxLogLineChars ? `${line.slice(0, maxLogLineChars)}…` : line);
       };
     };
@@ -92,37 +95,50 @@ export const silentLogger: Logger = {
   enabled: () => false,
 };
 
+/** Adds what the fields show of themselves; a later value of a name replaces an earlier one. */
+function showIn(shown: Record<string, unknown>, fields: LogFields | undefined): void {
+  // A loop over names: entries would be made for every field of every line.
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) {
+      shown[name] = plain(value);
+    }
+  }
+}
+
+let lastMs = Number.NaN;
+let lastText = "";
+
+/** A time of the wall clock as ISO 8601 has it. Many lines are of one millisecond. */
+function timeText(nowMs: number): string {
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    lastText = new Date(nowMs).toISOString();
+  }
+  return lastText;
+}
+
 function renderJson(
-  time: Date,
+  time: string,
   level: LogLevel,
   service: string,
   message: string,
-  fields: LogFields,
+  shown: Readonly<Record<string, unknown>>,
 ): string {
-  const line: Record<string, unknown> = { time: time.toISOString(), level, service, message };
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) {
-      line[name] = plain(value);
-    }
-  }
-  return JSON.stringify(line);
+  return JSON.stringify({ time, level, service, message, ...shown });
 }
 
 function renderText(
-  time: Date,
+  time: string,
   level: LogLevel,
   service: string,
   message: string,
-  fields: LogFields,
+  shown: Readonly<Record<string, unknown>>,
 ): string {
-  const clockTime = time.toISOString().slice(11, 23);
-  let line = `${clockTime} ${level.toUpperCase().padEnd(5)} ${service}: ${message}`;
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== undefined) {
-      const shown = plain(value);
-      const isWord = typeof shown === "string" && /^[^\s"=\p{C}]+$/u.test(shown);
-      line += ` ${name}=${isWord ? shown : escaped(JSON.stringify(shown))}`;
-    }
+  let line = `${time.slice(11, 23)} ${level.toUpperCase().padEnd(5)} ${service}: ${message}`;
+  for (const [name, value] of Object.entries(shown)) {
+    const isWord = typeof value === "string" && /^[^\s"=\p{C}]+$/u.test(value);
+    line += ` ${name}=${isWord ? value : escaped(JSON.stringify(value))}`;
   }
   return line;
 }
