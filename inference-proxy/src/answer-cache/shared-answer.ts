@@ -129,9 +129,13 @@ export class SharedAnswer implements AnswerSink {
 
   onEnd(error?: unknown): void {
     this.#ending = error === undefined ? {} : { error };
-    this.#options.onEnd(this.#ending, this);
-    for (const reader of this.#readers) {
-      reader.advance();
+    try {
+      this.#options.onEnd(this.#ending, this);
+    } finally {
+      // Whatever becomes of the account, nobody waits for more.
+      for (const reader of this.#readers) {
+        reader.advance();
+      }
     }
   }
 

@@ -6,7 +6,7 @@ import { noReservation, type Reservation } from "../pace/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
-import { parseUsage, tellsCached, usageText } from "../upstream/usage.ts";
+import { noUsage, parseUsage, tellsCached, usageText } from "../upstream/usage.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
 import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
@@ -90,6 +90,8 @@ export function createOpenCall(
     if (report !== undefined) {
       return report;
     }
+    // Until there is one, and where it cannot be made: whoever asks from within is no second end.
+    report = unbilled;
     request.signal.removeEventListener("abort", onAbort);
     if (answer.kind === "stream") {
       answer.events.cancel();
@@ -171,6 +173,16 @@ function answerOf(
   const events = createAnswerStream(attempt.stream, { path, asked, reservation, patience });
   return { kind: "stream", events };
 }
+
+/** Of a call whose account could not be made. */
+const unbilled: CallReport = {
+  usage: noUsage,
+  isEstimated: true,
+  costNanodollars: 0n,
+  firstEventMs: undefined,
+  interTokenMs: undefined,
+  attempts: 0,
+};
 
 /** Settles a call that never opened: it used its prompt at most. */
 export function finishUnopened(

@@ -112,7 +112,11 @@ const isBefore: ReadonlySet<string> = new Set([
   "it is being sent",
 ]);
 
-async function serve(step: Step, happens: (leave: () => void) => void, isStream: boolean) {
+async function serve(
+  step: Step,
+  happens: (leave: () => void) => void,
+  { isStream, isShared }: { readonly isStream: boolean; readonly isShared: boolean },
+) {
   engine = startFakeEngine();
   engine.answer = () =>
     isStream
@@ -135,6 +139,8 @@ async function serve(step: Step, happens: (leave: () => void) => void, isStream:
     secrets: { variable: () => undefined, file: () => "" },
   });
   const { call, models } = means;
+  // An answer that is the same each time is one that others may share while it comes.
+  const body = { ...ask, stream: isStream, ...(isShared ? { temperature: 0 } : {}) };
   call.pool.update(engine.name, { healthy: true, models: [{ id: "tiny", contextTokens: 0 }] });
   const left = new AbortController();
   const caller = { tenant: "t", user: "u", keyId: "k", requestsPerMinute: 0 };
@@ -156,7 +162,7 @@ async function serve(step: Step, happens: (leave: () => void) => void, isStream:
     path: "/v1/chat/completions",
     headers: new Headers({ authorization: "Bearer x" }),
     signal,
-    readBody: async () => new Uint8Array(Buffer.from(JSON.stringify({ ...ask, stream: isStream }))),
+    readBody: async () => new Uint8Array(Buffer.from(JSON.stringify(body))),
     toFetch: () => {
       throw new Error("nobody asks for it");
     },
@@ -166,7 +172,9 @@ async function serve(step: Step, happens: (leave: () => void) => void, isStream:
   );
   // As a connection does: who has left is written nothing.
   if (!left.signal.aborted) {
-    await drained(answer);
+    const gone = Promise.withResolvers<void>();
+    left.signal.addEventListener("abort", () => gone.resolve());
+    await Promise.race([drained(answer), gone.promise]);
   }
   const held = {
     places: means.placer.inFlight(engine.name),
@@ -200,11 +208,16 @@ function drained(answer: HttpAnswer | Response): Promise<void> {
 }
 
 describe("what a call holds is given back once", () => {
-  for (const isStream of [true, false]) {
-    const form = isStream ? "a stream" : "a whole answer";
+  const forms: Record<string, { readonly isStream: boolean; readonly isShared: boolean }> = {
+    "a stream": { isStream: true, isShared: false },
+    "a whole answer": { isStream: false, isShared: false },
+    "a stream that others may share": { isStream: true, isShared: true },
+    "a whole answer that others may share": { isStream: false, isShared: true },
+  };
+  for (const [form, asking] of Object.entries(forms)) {
     for (const [title, step] of Object.entries(steps)) {
       test(`by a caller of ${form} that leaves while ${title}`, async () => {
-        const { held, asked, next } = await serve(step, (leave) => leave(), isStream);
+        const { held, asked, next } = await serve(step, (leave) => leave(), asking);
         expect(held).toEqual({ places: 0, spans: 0, spansTwice: false });
         // Whoever had left before it was sent is not sent at all.
         expect(asked).toBe(isBefore.has(title) ? 0 : 1);
@@ -215,7 +228,7 @@ describe("what a call holds is given back once", () => {
         const breaks = () => {
           throw new Error("a fault of ours");
         };
-        const { held, next } = await serve(step, breaks, isStream);
+        const { held, next } = await serve(step, breaks, asking);
         expect(held).toEqual({ places: 0, spans: 0, spansTwice: false });
         expect(next).toBe(200);
       });
