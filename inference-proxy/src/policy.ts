@@ -12,6 +12,7 @@ export {
   type Programs,
   rankOf,
   type Service,
+  type Started,
   serviceTokens,
   type Waiting,
   type WaitLimits,

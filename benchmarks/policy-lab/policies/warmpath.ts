@@ -8,6 +8,7 @@ import {
   type PromptSummary,
   rankOf,
   type Service,
+  type Started,
   serviceTokens,
   stopRest,
   toolRest,
@@ -109,6 +110,8 @@ class WarmpathRun implements PolicyRun {
   #ended: { call: Call; usage: RoutedUsage | undefined } | undefined;
   #endpoints: readonly Endpoint[] = [];
   #nowMs = 0;
+  /** When the waiting were last looked at, if nothing has ended since. */
+  #pumpedAtMs: number | undefined;
 
   constructor({ replicas, random }: PolicyContext, knowledge: Knowledge, capacityFactor = 1) {
     const names = Array.from({ length: replicas }, (_, replica) => String(replica));
@@ -134,8 +137,9 @@ class WarmpathRun implements PolicyRun {
       this.#leaveSeat(call, undefined, stopRest);
     }
     if (call.seat !== undefined) return Number(call.seat.booking.endpoint);
-    if (call.place !== undefined) this.#queue.pump((waiting) => this.#start(waiting));
-    else if (!this.#mayGoFirst(call) || !this.#start(call)) this.#wait(call);
+    if (call.place !== undefined) this.#pump(nowMs);
+    else if (!this.#mayGoFirst(call) || this.#start(call) !== true) this.#wait(call);
+    this.#placer.gate.endRound();
     if (call.seat !== undefined)
       return Number((call.seat as { booking: Booking }).booking.endpoint);
     if (nowMs - call.arrivedAtMs < queueWaitMsMax) return "hold";
@@ -187,6 +191,7 @@ class WarmpathRun implements PolicyRun {
 
   onReplicaLost(replica: number): void {
     this.#placer.lose(replica);
+    this.#pumpedAtMs = undefined;
   }
 
   #open(request: RoutedRequest, nowMs: number): Call {
@@ -206,10 +211,17 @@ class WarmpathRun implements PolicyRun {
     return !this.#queue.hasWaiting(model) || this.#placer.isAdmitted(prompt);
   }
 
-  #start(call: Call): boolean {
+  /** The lab asks for each of those who wait: while nothing has changed one look is enough. */
+  #pump(nowMs: number): void {
+    if (nowMs === this.#pumpedAtMs) return;
+    this.#pumpedAtMs = nowMs;
+    this.#queue.pump((waiting) => this.#start(waiting));
+  }
+
+  #start(call: Call): Started {
     const summary = { model, excluded: noneExcluded, prompt: call.prompt };
     const placed = this.#placer.place(this.#endpoints, summary, this.#nowMs);
-    if (!("booking" in placed)) return false;
+    if (!("booking" in placed)) return placed.reason === "no-room" ? placed.reason : false;
     const expected = serviceTokens(call.request.promptTokens, answerTokensExpected);
     const service = this.#queue.serve(claimOf(call.request), expected);
     call.seat = { booking: placed.booking, service };
@@ -227,6 +239,7 @@ class WarmpathRun implements PolicyRun {
     if (this.#ended === undefined) return;
     const { call, usage } = this.#ended;
     this.#ended = undefined;
+    this.#pumpedAtMs = undefined;
     this.#leaveSeat(call, usage, rest);
   }
 

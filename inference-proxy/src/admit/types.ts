@@ -39,9 +39,9 @@ export interface Waiting<T> extends Claim {
 
 /**
  * What came of an offer to start: false where nobody behind it could either, "passed" where it is
- * kept by something of its own.
+ * kept by something of its own, "no-room" where it is too large for now.
  */
-export type Started = boolean | "passed";
+export type Started = boolean | "passed" | "no-room";
 
 /** A place in the queue. */
 export interface Place {

@@ -126,6 +126,40 @@ describe("createWaitQueue()", () => {
     expect(order.filter((item) => item !== "q1")).toEqual(["n1", "n2", "n3", "n4"]);
   });
 
+  test("behind one without room the first of other tenants of its lane go, no worse lane", () => {
+    const queue = createWaitQueue<string>(limits);
+    for (const [lane, tenant, item] of [
+      ["standard", "a", "large"],
+      ["standard", "a", "behind"],
+      ["standard", "b", "small"],
+      ["standard", "c", "large too"],
+      ["batch", "d", "batch"],
+    ] as const) {
+      queue.join({ rank: 0, group: "m", lane, tenant, bytes: 1, item });
+    }
+    const offered: string[] = [];
+    queue.pump((item) => {
+      offered.push(item);
+      return item.startsWith("large") ? "no-room" : true;
+    });
+    expect(offered).toEqual(["large", "small", "large too"]);
+    expect(queue.length).toBe(4);
+  });
+
+  test("looks behind a bounded number of those without room", () => {
+    const queue = createWaitQueue<number>({ ...limits, bytesMax: 100 });
+    for (let tenant = 0; tenant < 100; tenant += 1) {
+      const its = { rank: 0, group: "m", tenant: String(tenant), bytes: 1, item: tenant };
+      queue.join({ ...its, lane: "standard" });
+    }
+    let offers = 0;
+    queue.pump(() => {
+      offers += 1;
+      return "no-room";
+    });
+    expect(offers).toBe(17);
+  });
+
   test("refuses what does not fit, in requests and in bytes", () => {
     const small = createWaitQueue<number>({ requestsMax: 2, bytesMax: 10, passedOverMax: 3 });
     const join = (bytes: number) =>

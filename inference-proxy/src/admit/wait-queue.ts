@@ -39,7 +39,8 @@ export interface WaitQueue<T> {
   serve(claim: Claim, serviceTokens: number): Service;
   /**
    * Offers the waiting to `start` in fair order for as long as it accepts them; one that is passed
-   * keeps its own tenant waiting in its lane, and nobody else. Runs now, synchronously.
+   * keeps its own tenant waiting in its lane, and nobody else. Behind one without room those of its
+   * lane are offered who are first of their tenants. Runs now, synchronously.
    */
   pump(start: (item: T) => Started): void;
   /** Takes everybody out, for shutdown. */
@@ -50,6 +51,9 @@ interface Group<T> {
   readonly lines: Readonly<Record<Lane, FairLane<Waiting<T>>>>;
   readonly passedOver: Record<Lane, number>;
 }
+
+/** So many without room are looked behind at once: each look costs as much as a placement. */
+const tooLargeMax = 16;
 
 /**
  * Makes the queue. Pure: whoever owns it brings deadlines and cancellation, by leaving.
@@ -162,17 +166,27 @@ function pumpGroup<T>(
 ): void {
   const { limits, start, remove } = means;
   let passed: Set<Waiting<T>> | undefined;
+  /** Of the first that found no room: better lanes were asked before it, worse ones are not. */
+  let tooLargeIn: Lane | undefined;
+  let tooLarge = 0;
   for (let next = nextOf(group, limits); next !== undefined; ) {
-    const started = start(next.item);
-    if (started === false) {
+    if (tooLargeIn !== undefined && next.lane !== tooLargeIn) {
       return;
     }
-    if (started === "passed") {
-      passed ??= new Set();
-      passed.add(next);
-    } else {
+    const started = start(next.item);
+    if (started === "no-room") {
+      tooLargeIn = next.lane;
+      tooLarge += 1;
+    }
+    if (started === false || tooLarge > tooLargeMax) {
+      return;
+    }
+    if (started === true) {
       remove(next);
       countPassedOver(group, next.lane);
+    } else {
+      passed ??= new Set();
+      passed.add(next);
     }
     next = nextOf(group, limits, passed);
   }

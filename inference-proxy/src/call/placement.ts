@@ -120,13 +120,19 @@ export function createPlacement(options: {
   /** Settles the waiter if it can be; else it waits on, and others go first who can. */
   const start = ({ request, queued, settle }: Waiter): Started => {
     const outcome = tryPlace(request, queued);
+    if (outcome === "no-room") {
+      return outcome;
+    }
     if (outcome === undefined) {
       return isKeptAlone(pool, request) ? "passed" : false;
     }
     settle(outcome);
     return true;
   };
-  const pump = () => queue.pump(start);
+  const pump = () => {
+    queue.pump(start);
+    placer.gate.endRound();
+  };
   const onFree = (group: string): void => {
     forecast.freed(group);
     pump();
@@ -134,10 +140,19 @@ export function createPlacement(options: {
   let closedBy: WarmpathError | undefined;
   onNews(pool, placer, options.watchdog, pump);
 
-  /** Undefined means: wait. Who has waited already also sits out an outage; a newcomer is told. */
-  const tryPlace = (request: PlaceRequest, queued?: QueuePlace): Outcome | undefined => {
+  /**
+   * Undefined and "no-room" mean: wait. Who has waited already also sits out an outage; a newcomer
+   * is told.
+   */
+  const tryPlace = (
+    request: PlaceRequest,
+    queued?: QueuePlace,
+  ): Outcome | "no-room" | undefined => {
     const placed = placing.place(pool.endpoints, request, clock.monotonicMs());
     if (!("booking" in placed)) {
+      if (placed.reason === "no-room") {
+        return placed.reason;
+      }
       return placed.reason === "too-long"
         ? { error: tooLong(request, placer.contextTokens(request.model)) }
         : outcomeOf(placed.reason, request.model);
@@ -179,7 +194,9 @@ export function createPlacement(options: {
       }
       if (mayGoFirst(request)) {
         const outcome = tryPlace(request);
-        if (outcome !== undefined) {
+        if (outcome === "no-room") {
+          placer.gate.endRound();
+        } else if (outcome !== undefined) {
           if (queue.hasWaiting(request.model)) {
             forecast.overtook(request.model);
           }

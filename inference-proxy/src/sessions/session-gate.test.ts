@@ -29,6 +29,7 @@ function ask(gate: SessionGate, turn: SessionTurn, nowMs: number) {
   const { home } = gate.consider(turn, nowMs);
   if (home === undefined && !gate.hasRoom(0)) {
     gate.noteWaiting();
+    gate.endRound();
     return undefined;
   }
   return gate.admit(turn, home ?? 0);
@@ -199,6 +200,28 @@ describe("SessionGate", () => {
     gate.end(again, missed, 5);
     gate.consider(turn, 6);
     expect(gate.admit(turn, 1).expectedTokens).toBeGreaterThan(400_000);
+  });
+
+  test("the replica that misses least for who goes first takes nobody else in that round", () => {
+    const gate = gateOf(3);
+    for (const [replica, chunks] of [6, 4, 5].entries()) {
+      const turn = turnOf(`there since before ${replica}`, chunks);
+      gate.consider(turn, 0);
+      gate.admit(turn, replica);
+    }
+    const roomFor = (turn: SessionTurn) => {
+      gate.consider(turn, 1);
+      return [0, 1, 2].filter((replica) => gate.hasRoom(replica));
+    };
+    expect(roomFor(turnOf("large", 5))).toEqual([]);
+    gate.noteWaiting();
+    expect(roomFor(turnOf("large, too", 4))).toEqual([]);
+    gate.noteWaiting();
+    expect(roomFor(turnOf("small", 1))).toEqual([0, 2]);
+    expect(roomFor({ ...turnOf("", 1), sessionId: "" })).toEqual([0, 1, 2]);
+    expect(roomFor(turnOf("large", 3))).toEqual([1]);
+    gate.endRound();
+    expect(roomFor(turnOf("small", 1))).toEqual([0, 1, 2]);
   });
 
   test("a prompt that was rewritten frees what it no longer needs", () => {

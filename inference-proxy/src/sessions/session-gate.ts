@@ -1,4 +1,5 @@
 import { GapModel } from "./gap-model.ts";
+import { KeptRoom } from "./kept-room.ts";
 import { OwnedPrefixes } from "./owned-prefixes.ts";
 import { commonPrefix, expectedOf, newSession, type Rest, type Session } from "./session.ts";
 import { ShareControl } from "./share-control.ts";
@@ -32,8 +33,8 @@ export const gateDefaults: GateOptions = {
     most: 1.1,
     missHigh: 0.02,
     missLow: 0.005,
-    shrink: 0.97,
-    grow: 1.01,
+    shrink: 0.99,
+    grow: 1.0033,
     windowMs: 2000,
     expectedTokensMin: 50_000,
   },
@@ -66,6 +67,7 @@ export class SessionGate {
   readonly #owned: OwnedPrefixes;
   readonly #share: ShareControl;
   readonly #gaps = new GapModel();
+  readonly #kept = new KeptRoom();
   /** In the order of last use. */
   readonly #sessions = new Map<string, Session>();
   readonly #resting = new Set<Session>();
@@ -121,6 +123,7 @@ export class SessionGate {
   consider(turn: SessionTurn, nowMs: number): Standing {
     this.#sweep(nowMs);
     this.#turn = turn;
+    this.#kept.turnTo();
     const session = this.#sessions.get(turn.sessionId);
     const isFirm = session === undefined || session.discountTokens <= session.uniqueTokens / 2;
     if (session?.resting !== undefined) {
@@ -141,6 +144,9 @@ export class SessionGate {
   /** True when the session last considered fits in there beside those that are admitted. */
   hasRoom(replica: number): boolean {
     const turn = this.#turn;
+    if (turn !== undefined && this.#kept.isKeptFrom(turn.sessionId, replica)) {
+      return turn.sessionId === "";
+    }
     const used = this.usedTokens(replica) + this.#owned.foreignTokens[replica]!;
     // An empty replica takes anybody: whoever is larger than its share must be served too. Sums of
     // fractions drift, so nobody's tokens are less than one.
@@ -155,12 +161,25 @@ export class SessionGate {
       this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
       this.#hasDepths = true;
     }
-    return (turn.chunks - this.#depths[replica]!) * turn.chunkTokens <= roomTokens;
+    const missing = (turn.chunks - this.#depths[replica]!) * turn.chunkTokens - roomTokens;
+    if (missing > 0) {
+      this.#kept.isMissing(replica, missing);
+    }
+    return missing <= 0;
   }
 
-  /** The turn last considered found no room anywhere and goes on waiting. */
+  /**
+   * The turn last considered found no room anywhere and goes on waiting. If it is the first in this
+   * round, the replica that misses least for it takes nobody else until the round ends.
+   */
   noteWaiting(): void {
     this.#someoneWaits = true;
+    this.#kept.keepFor(this.#turn?.sessionId ?? "");
+  }
+
+  /** Those who waited have been looked at in their order. */
+  endRound(): void {
+    this.#kept.endRound();
   }
 
   /** The turn goes to the replica, which is its session's home from now on. */
