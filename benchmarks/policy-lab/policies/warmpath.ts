@@ -137,9 +137,9 @@ class WarmpathRun implements PolicyRun {
       this.#leaveSeat(call, undefined, stopRest);
     }
     if (call.seat !== undefined) return Number(call.seat.booking.endpoint);
+    this.#placer.gate.newRound();
     if (call.place !== undefined) this.#pump(nowMs);
     else if (!this.#mayGoFirst(call) || this.#start(call) !== true) this.#wait(call);
-    this.#placer.gate.endRound();
     if (call.seat !== undefined)
       return Number((call.seat as { booking: Booking }).booking.endpoint);
     if (nowMs - call.arrivedAtMs < queueWaitMsMax) return "hold";

@@ -89,6 +89,9 @@ interface Waiter {
   readonly settle: (outcome: Outcome) => void;
 }
 
+/** It has to wait; "no-room": as its session is too large for now, and smaller ones might go. */
+type Wait = "no-room" | undefined;
+
 type Outcome = { readonly seat: Seat | undefined } | { readonly error: unknown };
 
 /**
@@ -120,18 +123,15 @@ export function createPlacement(options: {
   /** Settles the waiter if it can be; else it waits on, and others go first who can. */
   const start = ({ request, queued, settle }: Waiter): Started => {
     const outcome = tryPlace(request, queued);
-    if (outcome === "no-room") {
-      return outcome;
+    if (typeof outcome === "object") {
+      settle(outcome);
+      return true;
     }
-    if (outcome === undefined) {
-      return isKeptAlone(pool, request) ? "passed" : false;
-    }
-    settle(outcome);
-    return true;
+    return outcome ?? (isKeptAlone(pool, request) ? "passed" : false);
   };
   const pump = () => {
+    placer.gate.newRound();
     queue.pump(start);
-    placer.gate.endRound();
   };
   const onFree = (group: string): void => {
     forecast.freed(group);
@@ -140,19 +140,10 @@ export function createPlacement(options: {
   let closedBy: WarmpathError | undefined;
   onNews(pool, placer, options.watchdog, pump);
 
-  /**
-   * Undefined and "no-room" mean: wait. Who has waited already also sits out an outage; a newcomer
-   * is told.
-   */
-  const tryPlace = (
-    request: PlaceRequest,
-    queued?: QueuePlace,
-  ): Outcome | "no-room" | undefined => {
+  /** Who has waited already also sits out an outage; a newcomer is told. */
+  const tryPlace = (request: PlaceRequest, queued?: QueuePlace): Outcome | Wait => {
     const placed = placing.place(pool.endpoints, request, clock.monotonicMs());
     if (!("booking" in placed)) {
-      if (placed.reason === "no-room") {
-        return placed.reason;
-      }
       return placed.reason === "too-long"
         ? { error: tooLong(request, placer.contextTokens(request.model)) }
         : outcomeOf(placed.reason, request.model);
@@ -193,10 +184,9 @@ export function createPlacement(options: {
         throw closedBy;
       }
       if (mayGoFirst(request)) {
+        placer.gate.newRound();
         const outcome = tryPlace(request);
-        if (outcome === "no-room") {
-          placer.gate.endRound();
-        } else if (outcome !== undefined) {
+        if (typeof outcome === "object") {
           if (queue.hasWaiting(request.model)) {
             forecast.overtook(request.model);
           }
@@ -305,9 +295,10 @@ function waitInQueue(
   });
 }
 
-/** Undefined means: wait. */
-function outcomeOf(reason: NoEndpoint, model: string): Outcome | undefined {
+function outcomeOf(reason: NoEndpoint, model: string): Outcome | Wait {
   switch (reason) {
+    case "no-room":
+      return reason;
     case "unknown-model":
       return { error: unknownModel(model) };
     case "excluded":

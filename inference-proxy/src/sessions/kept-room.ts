@@ -36,7 +36,7 @@ export class KeptRoom {
     return replica === this.#replica && sessionId !== this.#sessionId;
   }
 
-  endRound(): void {
+  newRound(): void {
     this.#replica = -1;
   }
 }

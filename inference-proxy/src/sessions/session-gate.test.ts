@@ -26,10 +26,10 @@ function turnOf(
 
 /** Asks for a place on replica 0 and takes it if there is room. */
 function ask(gate: SessionGate, turn: SessionTurn, nowMs: number) {
+  gate.newRound();
   const { home } = gate.consider(turn, nowMs);
   if (home === undefined && !gate.hasRoom(0)) {
     gate.noteWaiting();
-    gate.endRound();
     return undefined;
   }
   return gate.admit(turn, home ?? 0);
@@ -220,7 +220,7 @@ describe("SessionGate", () => {
     expect(roomFor(turnOf("small", 1))).toEqual([0, 2]);
     expect(roomFor({ ...turnOf("", 1), sessionId: "" })).toEqual([0, 1, 2]);
     expect(roomFor(turnOf("large", 3))).toEqual([1]);
-    gate.endRound();
+    gate.newRound();
     expect(roomFor(turnOf("small", 1))).toEqual([0, 1, 2]);
   });
 

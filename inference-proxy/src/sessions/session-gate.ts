@@ -170,16 +170,16 @@ export class SessionGate {
 
   /**
    * The turn last considered found no room anywhere and goes on waiting. If it is the first in this
-   * round, the replica that misses least for it takes nobody else until the round ends.
+   * round, the replica that misses least for it takes nobody else until the next round.
    */
   noteWaiting(): void {
     this.#someoneWaits = true;
     this.#kept.keepFor(this.#turn?.sessionId ?? "");
   }
 
-  /** Those who waited have been looked at in their order. */
-  endRound(): void {
-    this.#kept.endRound();
+  /** Whoever is considered next goes first. */
+  newRound(): void {
+    this.#kept.newRound();
   }
 
   /** The turn goes to the replica, which is its session's home from now on. */
