@@ -15,6 +15,6 @@ export const programSettings = {
     min: 0,
     unit: "ms",
     doc: "Longest time that calls of a program which had much service let later ones of the same tenant pass, while replicas are full; 0: first come first served.",
-    why: "a third of the longest wait: short jobs end in half the time at saturation, and long ones are not refused for it",
+    why: "a third of the longest wait: short jobs end a third sooner at saturation, and long ones are not refused for it",
   }),
 } as const;
