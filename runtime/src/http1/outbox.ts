@@ -61,26 +61,35 @@ export class Outbox implements Departing {
     for (const piece of pieces) {
       bytes += piece.length;
     }
-    const opening = isChunked && bytes > 0 ? `${head}${bytes.toString(16)}\r\n` : head;
-    const closing = (isChunked && bytes > 0 ? "\r\n" : "") + (isEnd ? "0\r\n\r\n" : "");
-    const length = opening.length + bytes + closing.length;
+    const isChunk = isChunked && bytes > 0;
+    const length = head.length + bytes + (isChunk ? chunkBytesMax : 0) + lastChunk.length;
     if (length > joinedBytesMax) {
-      this.write(Buffer.from(opening, "latin1"));
+      this.write(Buffer.from(isChunk ? `${head}${bytes.toString(16)}\r\n` : head, "latin1"));
       for (const piece of pieces) {
         this.write(piece);
       }
-      this.write(Buffer.from(closing, "latin1"));
+      const end = isEnd ? lastChunk : "";
+      this.write(Buffer.from(isChunk ? `\r\n${end}` : end, "latin1"));
       return;
     }
+    // Once a token: no text is made of what frames it.
     const arena = departures.room(length);
-    let at = departures.at;
-    at += arena.write(opening, at, "latin1");
+    const from = departures.at;
+    let at = head === "" ? from : from + arena.write(head, from, "latin1");
+    if (isChunk) {
+      at = endLine(arena, writeHex(arena, at, bytes));
+    }
     for (const piece of pieces) {
       arena.set(piece, at);
       at += piece.length;
     }
-    arena.write(closing, at, "latin1");
-    this.#depart(length);
+    if (isChunk) {
+      at = endLine(arena, at);
+    }
+    if (isEnd) {
+      at += arena.write(lastChunk, at, "latin1");
+    }
+    this.#depart(at - from);
   }
 
   /** Writes bytes that must not change until they have been taken. */
@@ -151,4 +160,29 @@ export class Outbox implements Departing {
       this.#onBehind?.();
     }
   }
+}
+
+const lastChunk = "0\r\n\r\n";
+/** What frames a chunk that is written in one piece: at most eight digits, and two line ends. */
+const chunkBytesMax = 12;
+
+/** Writes a number below 2^31 in hexadecimal digits; returns the position behind them. */
+function writeHex(bytes: Buffer, at: number, value: number): number {
+  let shift = 0;
+  while (value >> (shift + 4) > 0) {
+    shift += 4;
+  }
+  let next = at;
+  for (; shift >= 0; shift -= 4) {
+    const digit = (value >> shift) & 15;
+    bytes[next] = digit < 10 ? 0x30 + digit : 0x57 + digit;
+    next += 1;
+  }
+  return next;
+}
+
+function endLine(bytes: Buffer, at: number): number {
+  bytes[at] = 0x0d;
+  bytes[at + 1] = 0x0a;
+  return at + 2;
 }
