@@ -22,6 +22,7 @@ import {
 import { createTaskLog } from "@warmpath/state/log";
 import type { Settings } from "./load-settings.ts";
 import { portsOf, type ServiceName } from "./ports.ts";
+import { promptSecretOf } from "./prompt-secret.ts";
 import type { ProcessContext } from "./run-until-stopped.ts";
 import { openAnswerVault, openLimitStore, type Storage } from "./storage.ts";
 
@@ -92,7 +93,11 @@ export async function launchInferenceProxy(
   const parts = common("inference-proxy", context);
   const proxy = await startInferenceProxy({
     ...parts,
-    config: { ...context.settings.inferenceProxy, ...upstreams },
+    config: {
+      ...context.settings.inferenceProxy,
+      ...upstreams,
+      promptSecret: promptSecretOf(context.settings),
+    },
     keys: createServiceClient(KeyService, state, {
       signer: context.signer,
       tracing: parts.tracing,

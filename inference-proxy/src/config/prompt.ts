@@ -5,7 +5,7 @@ export const promptOptions = {
   promptSecret: option.secret({
     env: "WARMPATH_PROXY_PROMPT_SECRET",
     default: undefined,
-    doc: "Secret of the keys by which prompts are known; proxies that share bookings need the same one. Unset: each process makes its own.",
+    doc: "Secret of the keys by which prompts are known; proxies that share bookings need the same one. Unset: made from the first of `WARMPATH_PRINCIPAL_KEYS`; without those each process makes its own.",
   }),
   promptMemoBytesMax: option.int({
     env: "WARMPATH_PROXY_PROMPT_MEMO_BYTES_MAX",
