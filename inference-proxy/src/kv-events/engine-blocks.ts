@@ -113,7 +113,9 @@ class FollowedBlocks implements EngineBlocks {
   apply({ events }: KvBatch): void {
     for (const event of events) {
       if (event.type === "cleared") {
-        this.clear("empty");
+        // What it had before its first event that we know is gone as well.
+        if (this.#held.size === 0) this.#news.cleared();
+        else this.clear("empty");
       } else if (event.type === "removed") {
         const isCounted = event.group === undefined || event.group === this.#countedGroup;
         if (isCounted && isGpu(event.medium)) this.#remove(event.hashes);

@@ -89,6 +89,27 @@ describe("a replica's events", () => {
     expect(events.trust.isTrusted).toBe(true);
   });
 
+  test("say that the cache was emptied when it is, and not when they are read again", async () => {
+    const rank = await startRank(0, []);
+    const { events, told, gone, trusted, tick } = await follow([rank.source]);
+    await trusted(true);
+    // What was there before anybody told is gone, too.
+    rank.publish(emptied);
+    await until(() => gone.length === 1);
+    rank.publish(chainA);
+    await until(() => told.size > 0);
+    rank.publish(emptied);
+    await until(() => gone.length === 2);
+    rank.publish(chainA);
+    await until(() => told.size === keysOf(chainA).length);
+    expect(gone).toEqual(["cleared", "cleared"]);
+    for (let count = 0; count < 4; count++) events.finished(wrong, foretold);
+    tick();
+    await trusted(true);
+    expect(told.size).toBe(keysOf(chainA).length);
+    expect(gone.slice(2)).not.toContain("cleared");
+  });
+
   test("are forgotten while the engine is out, and read again when it is back", async () => {
     const rank = await startRank(0, [chainA]);
     const { events, told, trusted } = await follow([rank.source]);
@@ -113,6 +134,12 @@ const foretold = {
 
 /** Recorded batches that store a chain from its beginning. */
 const [chainA, chainB] = ["stores", "dp2-rank1"].map(firstChain) as [Uint8Array, Uint8Array];
+
+/** `[0.0, [["AllBlocksCleared"]]]` */
+const emptied = new Uint8Array([
+  ...[0x92, 0xcb, 0, 0, 0, 0, 0, 0, 0, 0, 0x91, 0x91, 0xb0],
+  ...Buffer.from("AllBlocksCleared"),
+]);
 
 function firstChain(name: string): Uint8Array {
   const [payload] = readTestdata(`kv-events/${name}.jsonl`)
@@ -179,6 +206,7 @@ async function startRank(rank: number, payloads: readonly Uint8Array[], topic = 
 
 async function follow(sources: readonly KvSource[]) {
   const told = new Set<number>();
+  const gone: string[] = [];
   const events = await openReplicaEvents("replica", sources, {
     clock: systemClock,
     random: seededRandom(1),
@@ -193,8 +221,14 @@ async function follow(sources: readonly KvSource[]) {
       removed(_, keys) {
         for (const key of keys) told.delete(key);
       },
-      cleared: () => told.clear(),
-      forgotten: () => told.clear(),
+      cleared: () => {
+        told.clear();
+        gone.push("cleared");
+      },
+      forgotten: () => {
+        told.clear();
+        gone.push("forgotten");
+      },
       trusted: () => undefined,
     },
   });
@@ -202,6 +236,7 @@ async function follow(sources: readonly KvSource[]) {
   return {
     events,
     told,
+    gone,
     tick: () => events.tick(),
     trusted: (isTrusted: boolean) => until(() => events.trust.isTrusted === isTrusted),
   };

@@ -252,11 +252,17 @@ class FollowedReplica implements ReplicaEvents {
   async #openRank(source: KvSource): Promise<void> {
     const { news, metrics, limits } = this.#means;
     const replica = this.#replica;
+    // What is replayed is the engine's past: it may have filled again what it cleared then.
+    let isLive = () => false;
+    let isRestart = false;
     const blocks = createEngineBlocks(
       {
         stored: (keys) => news.stored(replica, keys),
         removed: (keys) => news.removed(replica, keys),
-        cleared: () => this.#onGone(() => news.cleared(replica)),
+        cleared: () =>
+          this.#onGone(() =>
+            isRestart || isLive() ? news.cleared(replica) : news.forgotten(replica),
+          ),
         forgotten: () => this.#onGone(() => news.forgotten(replica)),
       },
       limits.blocksMax,
@@ -271,12 +277,15 @@ class FollowedReplica implements ReplicaEvents {
       onForgotten: (why) => {
         metrics.forgotten.inc({ replica, reason: why });
         rank.isCleared = false;
-        blocks.clear(why === "restart" ? "empty" : "unknown");
+        isRestart = why === "restart";
+        blocks.clear(isRestart ? "empty" : "unknown");
+        isRestart = false;
       },
       onComplete: () => this.#review(),
       onAsk: () => metrics.replays.inc({ replica }),
       onUnreadable: (error) => this.#onUnreadable(error),
     });
+    isLive = () => stream.follower.state === "live";
     this.#ranks.push(Object.assign(rank, { blocks, stream }));
     // Its first batches may have come before it was counted.
     this.#review();
