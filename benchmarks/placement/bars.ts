@@ -120,6 +120,7 @@ function misstatedBars(table: Table, point: Point): readonly Bar[] {
   );
 }
 
+/** Load is what was prefilled over the window: at most 1.15 means that none had 1.3 × the mean. */
 function traceBars(table: Table): readonly Bar[] {
   const point = open(traceWorkload, traceSpeed, traceReplicas);
   const label = "placement.mooncake";

@@ -17,10 +17,11 @@ const help = `npm run bench:placement -- [flags]
 
   Our placement and session admission against published policies in the policy lab, in virtual time: beyond
   what the caches hold, up to what they hold, below saturation, and on recorded conversations. Holds the
-  figures against their bars. About 40 minutes on two idle cores; Ctrl-C keeps what is finished.
+  figures against their bars. About an hour on two idle cores; Ctrl-C keeps what is finished.
 
   --quick    some minutes, one seed: not to be quoted
   --tiny     seconds; shows only that the bench works, and holds no bar
+  --workers  processes; as many as cores unless told otherwise
   --resume   goes on where an earlier run of the same code was stopped
   --json     the bars as JSON lines on stdout instead of tables
   --help     this text
@@ -34,6 +35,7 @@ const { values } = readFlags("placement", {
     quick: { type: "boolean" },
     tiny: { type: "boolean" },
     resume: { type: "boolean" },
+    workers: { type: "string" },
     json: { type: "boolean" },
     help: { type: "boolean" },
   },
@@ -44,6 +46,11 @@ if (values.help === true) {
 }
 const json = values.json === true;
 const size = values.tiny === true ? "tiny" : values.quick === true ? "quick" : "full";
+const workers = Number(values.workers ?? (size === "tiny" ? 0 : availableParallelism()));
+if (!Number.isInteger(workers) || workers < 0) {
+  process.stderr.write("placement: --workers wants a whole number (--help lists the flags)\n");
+  process.exit(2);
+}
 const plan = { tiny: tinyPlan, quick: quickPlan, full: fullPlan }[size];
 const stopped = new AbortController();
 process.once("SIGINT", () => stopped.abort());
@@ -54,7 +61,7 @@ const result = await runLab({
   command: ["npm run bench:placement --", ...process.argv.slice(2)].join(" "),
   out: join(import.meta.dir, "../results/local", `placement-${size}`),
   resume: values.resume === true,
-  workers: size === "tiny" ? 0 : availableParallelism(),
+  workers,
   tracePath,
   signal: stopped.signal,
   onStart: (total, reused) => {

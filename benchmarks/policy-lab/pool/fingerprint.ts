@@ -8,7 +8,7 @@ const sources = [
   "benchmarks/policy-lab/*.ts",
   "benchmarks/policy-lab/{fleet,policies,pool}/**/*.ts",
   "inference-proxy/src/policy.ts",
-  "inference-proxy/src/{admit,pace,pick,prefix,learn}/**/*.ts",
+  "inference-proxy/src/{admit,cache-index,learn,pace,pick,prompt,sessions}/**/*.ts",
   "runtime/src/base/*.ts",
 ];
 
