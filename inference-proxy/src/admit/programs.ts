@@ -60,8 +60,8 @@ export function createPrograms(limits: {
       // Moves the program to the end of the map's order, so that the first one is the oldest.
       programs.delete(name);
       programs.set(name, attained);
-      const [oldest] = programs.keys();
-      if (programs.size > programsMax && oldest !== undefined) {
+      if (programs.size > programsMax) {
+        const [oldest = name] = programs.keys();
         programs.delete(oldest);
       }
     },

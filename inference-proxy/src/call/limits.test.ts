@@ -143,6 +143,18 @@ describe("limits of the caller", () => {
     next.abort();
   });
 
+  test("a budget that is used up says so, and when the next one begins", async () => {
+    const { ask } = await setUp({ limits: ["key=* requests/calendar-month=1"] }, [answerWith()]);
+    expect((await ask()).headers.get("x-ratelimit-remaining-requests")).toBe("0");
+    const refused = await ask();
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeWithin(0, 31 * 86_400 + 1);
+    const { error } = await refused.json();
+    expect(error.message).toBe(
+      "Budget used up: requests of this month of this key (limit 1). The next month begins at 0:00 UTC.",
+    );
+  });
+
   test("who shares another's call is open as long as that is", async () => {
     const held = Promise.withResolvers<Response>();
     const { engines, proxy, ask } = await setUp({ limits: ["user=* concurrency=2"] }, [

@@ -108,6 +108,38 @@ describe("placement", () => {
     expect(holder).rejects.toThrow();
   });
 
+  test("a tenant that fills the queue has to make room in it for another", async () => {
+    const { engines, proxy } = await setUp(1, { replicaInFlightMax: 1, queueRequestsMax: 2 });
+    proxy.keys.set(otherTenantKey, 0);
+    const engine = engines[0] as FakeEngine;
+    const hold = Promise.withResolvers<void>();
+    engine.answer = () => hold.promise.then(() => streamOf(helloStream));
+    const statusOf = async (key: string) => {
+      const headers = { authorization: `Bearer ${key}` };
+      const response = await proxy.post("/v1/chat/completions", ask, { headers });
+      await response.text();
+      return response.status;
+    };
+    const waiting = async (count: number) => {
+      const text = `queue_requests{service="inference-proxy"} ${count}`;
+      while (!(await proxy.metrics.text()).includes(text)) {
+        await Bun.sleep(2);
+      }
+    };
+    const first = statusOf(testKey);
+    while (engine.seen.length === 0) {
+      await Bun.sleep(2);
+    }
+    const early = statusOf(testKey);
+    await waiting(1);
+    const late = statusOf(testKey);
+    await waiting(2);
+    const other = statusOf(otherTenantKey);
+    expect(await late).toBe(503);
+    hold.resolve();
+    expect(await Promise.all([first, early, other])).toEqual([200, 200, 200]);
+  });
+
   test("while replicas are full, who had little service goes before who had much", async () => {
     const { engines, proxy } = await setUp(1, { replicaInFlightMax: 1 });
     const engine = engines[0] as FakeEngine;
