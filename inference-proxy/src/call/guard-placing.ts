@@ -20,7 +20,9 @@ export function guardPlacing(placing: Placing, breakers: Breakers): Placing {
       return {
         ...placed,
         booking: {
-          ...booking,
+          endpoint: booking.endpoint,
+          cachedTokensExpected: booking.cachedTokensExpected,
+          firstEvent: (atMs) => booking.firstEvent(atMs),
           release: (end, atMs) => {
             booking.release(end, atMs);
             trial.end();

@@ -4,13 +4,11 @@ import {
   createWaitQueue,
   type Lane,
   rankOf,
-  type Service,
   type Started,
   type WaitLimits,
   type WaitQueue,
 } from "../admit/index.ts";
 import {
-  type Booking,
   type BookingEnd,
   type Candidate,
   type Endpoint,
@@ -23,6 +21,7 @@ import {
 import { failedRest } from "../sessions/index.ts";
 import type { Pool } from "../upstream/pool.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
+import { BookedSeat } from "./booked-seat.ts";
 import { createQueueForecast, type QueueForecast } from "./queue-forecast.ts";
 import { type QueuePlace, queueFull, type WaitingLine, waitedTooLong } from "./queue-view.ts";
 
@@ -155,7 +154,7 @@ export function createPlacement(options: {
       programs.served(tenant, program, tokens, clock.monotonicMs());
       onFree(group);
     };
-    return { seat: createSeat(placed, service, { queued, clock, onEnd }) };
+    return { seat: new BookedSeat(placed, service, { queued, clock, onEnd }) };
   };
 
   /**
@@ -313,39 +312,6 @@ function seatOf(outcome: Outcome): Seat | undefined {
     throw outcome.error;
   }
   return outcome.seat;
-}
-
-/** A booking whose release charges the tenant and lets the next one in. */
-function createSeat(
-  { booking, consider }: { readonly booking: Booking; readonly consider: Seat["consider"] },
-  service: Service,
-  {
-    queued,
-    clock,
-    onEnd,
-  }: {
-    readonly queued: QueuePlace | undefined;
-    readonly clock: Clock;
-    readonly onEnd: (serviceTokens: number) => void;
-  },
-): Seat {
-  let isReleased = false;
-  return {
-    endpoint: booking.endpoint,
-    consider,
-    cachedTokensExpected: booking.cachedTokensExpected,
-    queued,
-    firstEvent: () => booking.firstEvent(clock.monotonicMs()),
-    release: (end) => {
-      if (isReleased) {
-        return;
-      }
-      isReleased = true;
-      booking.release(end, clock.monotonicMs());
-      service.settle(end.serviceTokens);
-      onEnd(end.serviceTokens);
-    },
-  };
 }
 
 /** Lets those who wait look again when something may have changed. */

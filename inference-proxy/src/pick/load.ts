@@ -95,25 +95,21 @@ export class Load {
     this.requests[replica]! += 1;
     this.aheadSeconds[replica]! += prefillSeconds;
     this.#sum(replica);
-    let isAhead = true;
-    const firstEvent = (): void => {
-      if (!isAhead) {
-        return;
-      }
-      isAhead = false;
-      // Sums of fractions drift: an idle replica has exactly nothing ahead.
-      const left = this.aheadSeconds[replica]! - prefillSeconds;
-      this.aheadSeconds[replica] = left < driftSeconds ? 0 : left;
-      this.#sum(replica);
-    };
-    return {
-      firstEvent,
-      end: () => {
-        firstEvent();
-        this.requests[replica]! -= 1;
-        this.#sum(replica);
-      },
-    };
+    return new BookedAt(this, replica, prefillSeconds);
+  }
+
+  /** Prefill that was booked is done. */
+  takePrefill(replica: number, prefillSeconds: number): void {
+    // Sums of fractions drift: an idle replica has exactly nothing ahead.
+    const left = this.aheadSeconds[replica]! - prefillSeconds;
+    this.aheadSeconds[replica] = left < driftSeconds ? 0 : left;
+    this.#sum(replica);
+  }
+
+  /** A request that was booked has ended. */
+  takeRequest(replica: number): void {
+    this.requests[replica]! -= 1;
+    this.#sum(replica);
   }
 
   /** Requests that we, or other proxies, know to be theirs. */
@@ -136,6 +132,31 @@ export class Load {
 export interface BookedLoad {
   firstEvent(): void;
   end(): void;
+}
+
+class BookedAt implements BookedLoad {
+  readonly #load: Load;
+  readonly #replica: number;
+  readonly #prefillSeconds: number;
+  #isAhead = true;
+
+  constructor(load: Load, replica: number, prefillSeconds: number) {
+    this.#load = load;
+    this.#replica = replica;
+    this.#prefillSeconds = prefillSeconds;
+  }
+
+  firstEvent(): void {
+    if (this.#isAhead) {
+      this.#isAhead = false;
+      this.#load.takePrefill(this.#replica, this.#prefillSeconds);
+    }
+  }
+
+  end(): void {
+    this.firstEvent();
+    this.#load.takeRequest(this.#replica);
+  }
 }
 
 const driftSeconds = 1e-9;
