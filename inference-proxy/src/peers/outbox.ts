@@ -19,8 +19,8 @@ interface Note {
 
 /** Sessions that wait to be told; the one that had no turn for longest is dropped first. */
 const notesMax = 4096;
-/** Longer names are not told: they would fill a beat by themselves. */
-const sessionCharsMax = 256;
+/** Longer names are not told, and not read: a tenant and the longest that clients may state. */
+const sessionCharsMax = 512;
 /** Keys of one prompt; those behind stand for what one beat may leave unsaid. */
 const keysMax = 2048;
 /** What a home takes in a beat, at most: digits of a key, and of everything else. */

@@ -212,7 +212,7 @@ describe("Outbox", () => {
     for (let index = 0; index < 5000; index += 1) {
       outbox.began(promptOf(`s${index}`, 1), 0, index);
     }
-    outbox.began(promptOf("n".repeat(300)), 0, 5000);
+    outbox.began(promptOf("n".repeat(513)), 0, 5000);
     expect([outbox.size, outbox.dropped]).toEqual([4096, 904]);
     expect(outbox.take(bytesMax, 5000)[0]?.session).toBe("s904");
   });

@@ -282,7 +282,7 @@ export class SessionGate {
       const sinceMs = resting.askedAtMs ?? resting.sinceMs;
       if (nowMs - sinceMs > this.#options.horizonMs * horizons) {
         this.#giveUp(session, resting);
-      } else if (resting.askedAtMs === undefined) {
+      } else if (resting.askedAtMs === undefined && session.uniqueTokens > 0) {
         this.#discount(session, resting, nowMs);
       }
     }
