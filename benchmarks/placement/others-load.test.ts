@@ -40,7 +40,8 @@ test("requests that others send to an engine keep ours away, until they have end
         signal: othersLeft.signal,
       }),
     );
-    await Promise.all(others);
+    // Held until the end: a body that nobody holds is collected, and its request left.
+    const bodies = (await Promise.all(others)).map(({ body }) => body?.getReader());
     await untilRunning(proxy, busy ?? "", (count) => count >= 8);
     const place = async (text: string) => {
       const { signal } = left;
@@ -48,6 +49,7 @@ test("requests that others send to an engine keep ours away, until they have end
       return answer.headers.get("x-warmpath-replica");
     };
     for (let index = 0; index < 5; index += 1) expect(await place(`hills ${index}`)).toBe(free!);
+    expect(bodies).toHaveLength(8);
     othersLeft.abort();
     await untilRunning(proxy, busy ?? "", (count) => count === 0);
     expect(await place("lakes")).toBe(busy!);
