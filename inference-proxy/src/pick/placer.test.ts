@@ -261,6 +261,15 @@ describe("Placer", () => {
     );
   });
 
+  test("who only explains a session's route does not keep its place for it", () => {
+    const placer = placerOf();
+    const prompt = promptOf("s", 9);
+    finish(place(placer, prompt), prompt, 1);
+    placer.explain(all, ask(prompt), 20_000);
+    place(placer, promptOf("other", 1), 40_000);
+    expect(placer.isAdmitted(prompt)).toBe(false);
+  });
+
   test("what other proxies have booked counts as our own does, until it has ended", () => {
     const placer = placerOf();
     const load = { requests: 5, aheadSeconds: 0.5, sessionTokens: 0 };

@@ -180,7 +180,7 @@ export class Placer implements Placing {
 
   /** Chooses and books, or says why nobody can take the request now. */
   place(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Placed {
-    const considered = this.#consider(endpoints, request, nowMs);
+    const considered = this.#consider(endpoints, request, nowMs, true);
     this.#choose(considered);
     const { furthest } = this.#best;
     const best = this.#best.at(0);
@@ -203,7 +203,7 @@ export class Placer implements Placing {
     request: RequestSummary,
     nowMs: number,
   ): readonly Candidate[] {
-    const considered = this.#consider(endpoints, request, nowMs);
+    const considered = this.#consider(endpoints, request, nowMs, false);
     this.#choose(considered);
     const kept = new Snapshot(this.#names, endpoints.length);
     for (let replica = 0; replica < endpoints.length; replica += 1) {
@@ -220,14 +220,19 @@ export class Placer implements Placing {
     this.gate.lose(replica);
   }
 
-  #consider(endpoints: readonly Endpoint[], request: RequestSummary, nowMs: number): Considered {
+  #consider(
+    endpoints: readonly Endpoint[],
+    request: RequestSummary,
+    nowMs: number,
+    asks: boolean,
+  ): Considered {
     assert(endpoints.length === this.#names.length, "replicas neither come nor go");
     this.#fleet.look(endpoints);
     this.#load.forgetOld(nowMs);
     const { prompt } = request;
     this.belief.writeDepths(prompt, this.#quotes.depths);
     const turn = turnOf(prompt);
-    const standing = this.gate.consider(turn, nowMs);
+    const standing = this.gate.consider(turn, nowMs, asks);
     const { home, isFirm, isDisplaced } = standing;
     this.#quotes.open(prompt, isFirm ? home : undefined);
     const view = this.#fleet.viewOf(request.model);

@@ -117,16 +117,16 @@ export class SessionGate {
   }
 
   /**
-   * A turn asks for its place, perhaps not for the first time. `hasRoom` speaks of this turn until
-   * the next one is considered.
+   * A turn asks for its place, perhaps not for the first time; or somebody only wants to know how it
+   * would stand (`asks` false). `hasRoom` speaks of this turn until the next one is considered.
    */
-  consider(turn: SessionTurn, nowMs: number): Standing {
+  consider(turn: SessionTurn, nowMs: number, asks = true): Standing {
     this.#sweep(nowMs);
     this.#turn = turn;
     this.#kept.turnTo();
     const session = this.#sessions.get(turn.sessionId);
     const isFirm = session === undefined || session.discountTokens <= session.uniqueTokens / 2;
-    if (session?.resting !== undefined) {
+    if (asks && session?.resting !== undefined) {
       session.resting.askedAtMs ??= nowMs;
       this.#setDiscount(session, 0);
     }
