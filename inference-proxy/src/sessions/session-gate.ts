@@ -117,8 +117,8 @@ export class SessionGate {
   }
 
   /**
-   * A turn asks for its place, perhaps not for the first time; or somebody only wants to know how it
-   * would stand (`asks` false). `hasRoom` speaks of this turn until the next one is considered.
+   * A turn asks for its place, perhaps not for the first time; or somebody only wants to know how
+   * it would stand (`asks` false). `hasRoom` speaks of this turn until the next one is considered.
    */
   consider(turn: SessionTurn, nowMs: number, asks = true): Standing {
     this.#sweep(nowMs);
