@@ -34,6 +34,9 @@ const peakShares: ReadonlyMap<number, number> = new Map([
   [3, 0.9],
 ]);
 
+/** Share of the best rate with which a policy serves as much as the best. */
+const servesAsMuch = 0.97;
+
 /** What the proxy lets a request wait, and how late the lab asks again at most. */
 const waitMsMax = 60_000 + 1000;
 
@@ -83,15 +86,22 @@ function overloadBars(
   ];
 }
 
-/** Where memory is plenty: nothing is lost by what admission would do elsewhere. */
+/**
+ * Where memory is plenty: nothing is lost by what admission would do elsewhere. TTFT is held
+ * against baselines that serve about as much: one that holds a third of the turns back is quick
+ * with the rest.
+ */
 function notWorseBars(table: Table, point: Point): readonly Bar[] {
   const label = `placement.${point.regime}_${point.demand}`;
   const best = table.best(point, metrics.turns, baselines);
-  const bestTtft = table.best(point, metrics.ttftP90, baselines);
+  const asGood = baselines.filter(
+    (name) => table.mean(point, name, metrics.turns) >= best * servesAsMuch,
+  );
+  const bestTtft = table.best(point, metrics.ttftP90, asGood);
   const turns = table.mean(point, ours.events, metrics.turns);
   const ttft = table.mean(point, ours.events, metrics.ttftP90);
   return [
-    barOf(`${label}.turns_over_best`, turns / best, ">=", 0.97),
+    barOf(`${label}.turns_over_best`, turns / best, ">=", servesAsMuch),
     barOf(`${label}.ttft_p90_ms`, ttft, "<=", Math.max(1.05 * bestTtft, bestTtft + 5)),
   ];
 }

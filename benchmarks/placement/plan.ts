@@ -134,7 +134,7 @@ export function jobsOf(plan: PlacementPlan): readonly CellJob[] {
     ...saturation([...all, ours.history], smallest, plan.underloads, plan.seeds),
     ...saturation([ours.less, ours.more], smallest, plan.overloads, plan.seeds),
     ...open(syntheticWorkload, 0.25, plan.seeds, smallest),
-    ...(plan.trace ? open(traceWorkload, traceSpeed, 1, traceReplicas) : []),
+    ...(plan.trace ? open(traceWorkload, traceSpeed, plan.seeds, traceReplicas) : []),
   ];
   return jobs.toSorted((a, b) => orderOf(a) - orderOf(b));
 }
