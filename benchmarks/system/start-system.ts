@@ -27,6 +27,8 @@ export interface SystemOptions {
   readonly redisUrl?: string;
   readonly natsUrl?: string;
   readonly core?: number;
+  /** The key that is valid from the start; absent: one of its own. */
+  readonly key?: string;
   /** Settings beyond those above, as environment variables. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -57,7 +59,7 @@ async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
   const base = await freePortBlock(usedOffsets);
   const folder = temporaryFolder("warmpath-bench-");
   const dataDir = folder.path;
-  const key = `wp_${randomBytes(32).toString("base64url")}`;
+  const { key = `wp_${randomBytes(32).toString("base64url")}` } = options;
   const flags = [
     ["--port", String(base)],
     ["--data-dir", dataDir],
