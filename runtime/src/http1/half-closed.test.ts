@@ -121,3 +121,58 @@ describe("a client that has sent its last byte", () => {
     await left;
   });
 });
+
+/** More than a client that reads nothing takes, and less than the system holds for it. */
+const large: HttpAnswer = { status: 200, headers: {}, body: Buffer.alloc(1_000_000, "x") };
+
+/** Reads on to the end; rejects where the connection breaks. */
+function restOf(client: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let seen = "";
+    client.on("data", (bytes) => {
+      seen += bytes.toString("latin1");
+    });
+    client.on("end", () => {
+      client.end();
+      resolve(seen);
+    });
+    client.on("error", reject);
+    client.on("close", () => reject(new Error("closed before its end")));
+    client.resume();
+  });
+}
+
+describe("a client that reads slowly", () => {
+  const leave: Record<string, (client: Socket, close: () => void) => void> = {
+    "it has closed its side": (client) => client.end(),
+    "the server closes": (_, close) => close(),
+  };
+  for (const [how, act] of Object.entries(leave)) {
+    test(`gets the rest of its answer though ${how}`, async () => {
+      const listener = listenHttp1({ host, port: 0, log: silentLogger, handle: async () => large });
+      closers.push(() => listener.close(0));
+      const client = connect({ port: listener.port, host, allowHalfOpen: true });
+      client.write(get("1.1"));
+      const first = await new Promise<Buffer>((resolve) => client.once("data", resolve));
+      client.pause();
+      await Bun.sleep(20);
+      act(client, () => void listener.close(5000));
+      await Bun.sleep(20);
+      const rest = await restOf(client);
+      expect(first.length + rest.length).toBeGreaterThan(1_000_000);
+    });
+  }
+
+  test("gets a refusal though it has sent more by then than is read of it", async () => {
+    const { client, answer } = await ask(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n\r\n",
+    );
+    client.pause();
+    answer.resolve({ status: 413, headers: {}, body: Buffer.from("too much") });
+    await new Promise((resolve) => {
+      client.on("close", resolve);
+      client.write(Buffer.alloc(40_000_000), resolve);
+    });
+    expect(await restOf(client)).toEndWith("too much");
+  });
+});

@@ -113,7 +113,11 @@ export class ServerConnection implements BodySource, SocketOwner {
   }
 
   timedOut(): void {
-    this.cut();
+    if (this.#request === undefined && this.#outbox.heldBytes === 0) {
+      this.#close();
+    } else {
+      this.cut();
+    }
   }
 
   /** The client sends no more: it waits for its answers, or has left. */
@@ -131,7 +135,7 @@ export class ServerConnection implements BodySource, SocketOwner {
         this.#askWhetherGone(this.#request, this.#head?.knowsChunks === true);
       }
     } else if (this.#outbox.heldBytes === 0) {
-      this.cut();
+      this.#close();
     } else if (this.#laterBytes === 0 && !this.#isEnding) {
       this.#end();
     }
@@ -169,14 +173,21 @@ export class ServerConnection implements BodySource, SocketOwner {
     }
     this.#outbox.settle();
     if (this.#outbox.heldBytes === 0) {
-      this.cut();
+      this.#close();
     } else {
       this.#end();
     }
   }
 
+  /** Ends it at once; what the client has not read yet of earlier answers is lost with it. */
   cut(): void {
     this.#socket.terminate();
+    this.closed();
+  }
+
+  /** Ends it with nothing under way; the system goes on with what it has taken of the answers. */
+  #close(): void {
+    this.#socket.end();
     this.closed();
   }
 
@@ -361,7 +372,12 @@ export class ServerConnection implements BodySource, SocketOwner {
   /** All is written: the client has a moment to close its side. */
   #linger(): void {
     this.#socket.timeout(lingerSeconds);
-    this.#socket.end();
+    if (this.#body === undefined) {
+      this.#socket.end();
+    } else {
+      // To close on what is still being sent would be a reset, which takes the answer with it.
+      this.#socket.shutdown();
+    }
   }
 
   /** True where nothing can follow what is being answered. */
