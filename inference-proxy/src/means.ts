@@ -98,7 +98,11 @@ interface MeansOptions {
 export function createMeans(options: MeansOptions): Means {
   const { config, log, clock, random, tracing } = options;
   const pool = createUpstreams(options);
-  const watchdog = createWatchdog({ clock, tickMs: watchdogTickMs });
+  const watchdog = createWatchdog({
+    clock,
+    tickMs: watchdogTickMs,
+    onFault: (error) => log.error("what was due failed", { error }),
+  });
   const client = createHttp1Client(keptConnections, clock);
   const resilience = createResilience({ config, pool, clock, random, log });
   const outbox = outboxFor(options, pool);

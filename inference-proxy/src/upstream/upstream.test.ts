@@ -181,4 +181,26 @@ describe("createWatchdog()", () => {
     expect(due).toBe(1);
     watchdog.close();
   });
+
+  test("goes on with all others when one throws, which is called again", async () => {
+    const clock = createManualClock();
+    const faults: unknown[] = [];
+    const watchdog = createWatchdog({ clock, tickMs: 10, onFault: (error) => faults.push(error) });
+    const due: string[] = [];
+    watchdog.watch(10, () => {
+      due.push("broken");
+      if (faults.length === 0) {
+        throw new Error("a fault");
+      }
+    });
+    watchdog.watch(20, () => {
+      due.push("other");
+    });
+    for (let tick = 0; tick < 4; tick += 1) {
+      await clock.advance(10);
+    }
+    expect(faults.map(String)).toEqual(["Error: a fault"]);
+    expect(due.toSorted()).toEqual(["broken", "broken", "other"]);
+    watchdog.close();
+  });
 });

@@ -21,12 +21,16 @@ export interface Watchdog {
   close(): void;
 }
 
-/** Looks at all watches every `tickMs`. */
+/**
+ * Looks at all watches every `tickMs`. One that throws is called again after its time, and told of:
+ * it must not end the watch over all the others.
+ */
 export function createWatchdog(options: {
   readonly clock: Clock;
   readonly tickMs: number;
+  readonly onFault?: (error: unknown) => void;
 }): Watchdog {
-  const { clock, tickMs } = options;
+  const { clock, tickMs, onFault } = options;
   const watches = new Set<WatchedThing>();
   const closed = new AbortController();
 
@@ -35,8 +39,13 @@ export function createWatchdog(options: {
       await clock.sleep(tickMs, closed.signal);
       const nowMs = clock.monotonicMs();
       for (const watch of watches) {
-        if (nowMs - watch.sinceMs >= watch.limitMs && !look(watch, nowMs)) {
-          watches.delete(watch);
+        try {
+          if (nowMs - watch.sinceMs >= watch.limitMs && !look(watch, nowMs)) {
+            watches.delete(watch);
+          }
+        } catch (error) {
+          watch.sinceMs = nowMs;
+          onFault?.(error);
         }
       }
     }

@@ -75,3 +75,16 @@ for (const [name, make] of Object.entries(sources)) {
     });
   });
 }
+
+test("a listener that throws keeps no other from being told", () => {
+  const cancellation = new Cancellation();
+  const told: string[] = [];
+  for (const name of ["first", "second"]) {
+    cancellation.addEventListener("abort", () => {
+      told.push(name);
+      throw new Error(name);
+    });
+  }
+  expect(() => cancellation.abort()).toThrow("first");
+  expect(told).toEqual(["first", "second"]);
+});

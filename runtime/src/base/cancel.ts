@@ -21,7 +21,10 @@ export class Cancellation implements CancelSignal {
   reason: unknown = undefined;
   #listeners: (() => void)[] | undefined;
 
-  /** Aborts, once; without a reason with the platform's own `AbortError`. */
+  /**
+   * Aborts, once; without a reason with the platform's own `AbortError`. Throws what a listener
+   * threw, once all have been told.
+   */
   abort(reason: unknown = new DOMException("The operation was aborted.", "AbortError")): void {
     if (this.aborted) {
       return;
@@ -29,8 +32,16 @@ export class Cancellation implements CancelSignal {
     this.aborted = true;
     this.reason = reason;
     // One at a time: who is told first may take out who would be told next.
+    let fault: { readonly thrown: unknown } | undefined;
     for (let next = this.#listeners?.shift(); next; next = this.#listeners?.shift()) {
-      next();
+      try {
+        next();
+      } catch (thrown) {
+        fault ??= { thrown };
+      }
+    }
+    if (fault !== undefined) {
+      throw fault.thrown;
     }
   }
 

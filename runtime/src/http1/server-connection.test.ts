@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Socket } from "bun";
-import type { HttpAnswer } from "./answer.ts";
+import type { BodySink, HttpAnswer } from "./answer.ts";
 import { createBodyBudget } from "./body-budget.ts";
+import type { HttpRequest } from "./request.ts";
 import { ServerConnection } from "./server-connection.ts";
 import type { SocketOwner } from "./socket-owner.ts";
 
@@ -10,10 +11,10 @@ import type { SocketOwner } from "./socket-owner.ts";
  * Method: a socket that takes as many bytes as the test says; seconds are noted and never waited.
  */
 
-function open(answer: HttpAnswer) {
+function open(answer: HttpAnswer, onRequest = (_: HttpRequest): void => undefined) {
   let room = 0;
   let taken = 0;
-  const seen = { seconds: [] as number[], ends: 0 };
+  const seen = { seconds: [] as number[], ends: 0, closed: 0 };
   const socket = {
     write: (_: Uint8Array, __: number, length: number) => {
       const took = Math.min(room, length);
@@ -31,7 +32,8 @@ function open(answer: HttpAnswer) {
   };
   const handled = Promise.withResolvers<void>();
   const connection = new ServerConnection(socket as unknown as Socket<SocketOwner>, {
-    handle: async () => {
+    handle: async (request) => {
+      onRequest(request);
       setTimeout(handled.resolve);
       return answer;
     },
@@ -41,10 +43,13 @@ function open(answer: HttpAnswer) {
     bodies: createBodyBudget(Number.POSITIVE_INFINITY),
     onFault: handled.reject,
     takeHttp2: () => undefined,
-    onClosed: () => undefined,
+    onClosed: () => {
+      seen.closed += 1;
+    },
   });
   return {
     seen,
+    connection,
     handled: handled.promise,
     read: (text: string) => connection.read(Buffer.from(text)),
     take: (bytes: number) => {
@@ -90,4 +95,24 @@ describe("a client that is behind", () => {
     take(1e6);
     expect(last()).toBe(0);
   });
+});
+
+test("a client whose leaving makes a listener throw is gone for the server all the same", async () => {
+  const flow = (sink: BodySink) => {
+    sink.write(Buffer.alloc(1000));
+    sink.flush();
+    sink.onDrain = () => told.push("drained");
+  };
+  const told: string[] = [];
+  const { connection, seen, handled, read } = open(
+    { status: 200, headers: {}, body: flow },
+    ({ signal }) =>
+      signal.addEventListener("abort", () => {
+        throw new Error("a listener's fault");
+      }),
+  );
+  read("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await handled;
+  expect(() => connection.closed()).toThrow("a listener's fault");
+  expect([seen.closed, told]).toEqual([1, ["drained"]]);
 });

@@ -162,8 +162,9 @@ export class ServerConnection implements BodySource, SocketOwner {
     this.#isGone = true;
     this.#outbox.clear();
     this.#later = [];
-    this.#leaveRequest();
+    // First: what a request's listeners throw must not keep the server from closing.
     this.#means.onClosed(this);
+    this.#leaveRequest();
   }
 
   /** The server is closing: it goes at once, or after the answer that is under way. */
@@ -398,7 +399,10 @@ export class ServerConnection implements BodySource, SocketOwner {
     const writer = this.#writer;
     this.#request = undefined;
     this.#writer = undefined;
-    request?.leave();
-    writer?.leave();
+    try {
+      request?.leave();
+    } finally {
+      writer?.leave();
+    }
   }
 }
