@@ -97,7 +97,7 @@ function notWorseBars(table: Table, point: Point): readonly Bar[] {
   const asGood = baselines.filter(
     (name) => table.mean(point, name, metrics.turns) >= best * servesAsMuch,
   );
-  const bestTtft = table.best(point, metrics.ttftP90, asGood);
+  const bestTtft = asGood.length > 0 ? table.best(point, metrics.ttftP90, asGood) : Number.NaN;
   const turns = table.mean(point, ours.events, metrics.turns);
   const ttft = table.mean(point, ours.events, metrics.ttftP90);
   return [
