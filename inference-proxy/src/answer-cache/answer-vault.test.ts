@@ -152,6 +152,34 @@ describe("Redis", () => {
     expect((await ask(proxy, "q")).cache).toBe("hit");
   });
 
+  test("that comes late is told nothing of what came while it was away", async () => {
+    const held = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+    const { port } = held;
+    held.stop(true);
+    const vault = redisVault(`redis://127.0.0.1:${port}`);
+    closers.push(() => vault.close());
+    expect(await vault.find("x")).toBeUndefined();
+    vault.keep("x", Buffer.from("kept too late"), 1000);
+    let heard = "";
+    const late = Bun.listen({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        data: (socket, data) => {
+          heard += Buffer.from(data).toString();
+          socket.write(heard.includes("HELLO") && heard.length < 200 ? "%0\r\n" : "+OK\r\n");
+        },
+      },
+    });
+    closers.push(() => late.stop(true));
+    for (let round = 0; round < 400 && heard === ""; round += 1) {
+      await Bun.sleep(10);
+    }
+    await Bun.sleep(50);
+    expect(heard).toContain("HELLO");
+    expect(heard).not.toContain("answer");
+  });
+
   test.skipIf(url === undefined)("keeps no more than it may, and nothing for longer", async () => {
     const vault = redisVault(url, 2000);
     closers.push(() => vault.close());

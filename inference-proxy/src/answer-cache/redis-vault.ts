@@ -36,13 +36,20 @@ export function createRedisVault(options: RedisVaultOptions): AnswerVault {
   });
   let restsUntilMs = Number.NEGATIVE_INFINITY;
   let isAway = false;
-  // The first commands wait for it, as long as they may wait at all.
-  const connected = redis.connect().catch(() => undefined);
+  // The first commands wait for it, as long as they may wait at all. It does not settle before
+  // Redis is there: whoever waited on would hold his answer until then, and keep it much too late.
+  const connected = Promise.race([redis.connect(), clock.sleep(commandMsMax)]).catch(
+    () => undefined,
+  );
 
   /** The result, or undefined when it fails or takes too long; then nobody asks for a while. */
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     if (clock.monotonicMs() < restsUntilMs) {
       return undefined;
+    }
+    if (isAway) {
+      // One finds out whether it is back, however many come while that one waits.
+      restsUntilMs = clock.monotonicMs() + restMs;
     }
     const done = new AbortController();
     const late = clock.sleep(commandMsMax, done.signal).then(
@@ -56,11 +63,8 @@ export function createRedisVault(options: RedisVaultOptions): AnswerVault {
       isAway = hasFailed;
       log.info(hasFailed ? "shared answers are away: each is a miss" : "shared answers are back");
     }
-    if (hasFailed) {
-      restsUntilMs = clock.monotonicMs() + restMs;
-      return undefined;
-    }
-    return result as T;
+    restsUntilMs = hasFailed ? clock.monotonicMs() + restMs : Number.NEGATIVE_INFINITY;
+    return hasFailed ? undefined : (result as T);
   };
 
   const keep = async (key: string, bytes: Uint8Array, ttlMs: number): Promise<void> => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
-import { CacheBelief, CacheIndex, RecentKeys, ReplicaSets } from "./index.ts";
+import { CacheBelief, CacheIndex, HistoryIndex, RecentKeys, ReplicaSets } from "./index.ts";
 
 test("depths along a chain equal a replica-by-replica walk, for 1 to 256 replicas", () => {
   const random = seededRandom(7);
@@ -151,4 +151,11 @@ test("what was sent and served nothing is not believed, unless others sent it to
   belief.sent(0, promptOf(3), 4);
   belief.unsent(0, promptOf(4), 3);
   expect(depth()).toBe(3);
+});
+
+test("a replica that holds nothing is believed to hold nothing, whatever fractions keys stand for", () => {
+  const history = new HistoryIndex([100]);
+  history.setTokensMax(0, 0);
+  history.record(0, (chunk) => chunk, 3, 0, true, 0.1);
+  expect(history.size(0)).toBe(0);
 });

@@ -68,8 +68,9 @@ export class RecentKeys {
   delete(key: PrefixKey): void {
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
-    this.#allTokens -= this.#tokens[slot]!;
     this.#slots.delete(key);
+    // Sums of fractions drift: no keys stand for exactly nothing.
+    this.#allTokens = this.#slots.size === 0 ? 0 : this.#allTokens - this.#tokens[slot]!;
     this.#unlink(slot);
     this.#free.push(slot);
   }

@@ -1,8 +1,9 @@
 /*
  * What Redis runs for one exchange: `pace/memory-limit-store.ts` line by line, by the server's own
  * clock. A bucket is a hash of `l` (what is left beyond all leases), `t` (when that was true, in
- * ms) and a field `h:<holder>` for each lease: kept, spent, and until when it lasts. Numbers are
- * doubles written with 17 digits, so that nothing is lost between two runs.
+ * ms), of a budget `a` (its amount as last stated), and a field `h:<holder>` for each lease: kept,
+ * spent, and until when it lasts. Numbers are doubles written with 17 digits, so that nothing is
+ * lost between two runs.
  */
 
 /** Arguments before those of the claims: lease in ms, largest share of a slice. */
@@ -44,16 +45,19 @@ end
 
 local function open(key, claim)
   local bucket = { claim = claim, left = claim.amount, at = now, leases = {}, lapsed = {}, promised = 0 }
+  local stated = claim.amount
   local fields = redis.call('HGETALL', key)
   for index = 1, #fields, 2 do
     local name, value = fields[index], fields[index + 1]
     if name == 'l' then bucket.left = tonumber(value)
     elseif name == 't' then bucket.at = tonumber(value)
+    elseif name == 'a' then stated = tonumber(value)
     else
       local kept, spent, untilMs = string.match(value, '^(%S+) (%S+) (%S+)$')
       bucket.leases[name] = { kept = tonumber(kept), spent = tonumber(spent), untilMs = tonumber(untilMs) }
     end
   end
+  if claim.isBudget then bucket.left = bucket.left + claim.amount - stated end
   for name, lease in pairs(bucket.leases) do
     if lease.untilMs <= now then
       bucket.leases[name] = nil
@@ -140,7 +144,10 @@ for index, each in ipairs(asked) do
   -- A bucket that is full and leased to nobody is the same as none.
   local fullMs = claim.periodMs * math.max(0, claim.amount - bucket.left) / claim.amount
   -- A budget's is of no use after its day or month, whose end nobody here knows.
-  if claim.isBudget then fullMs = 2 * claim.periodMs end
+  if claim.isBudget then
+    fullMs = 2 * claim.periodMs
+    redis.call('HSET', key, 'a', text(bucket.claim.amount))
+  end
   redis.call('PEXPIRE', key, math.ceil(fullMs + 2 * leaseMs))
   answer[#answer + 1] = text(lease.kept)
   answer[#answer + 1] = text(bucket.left)

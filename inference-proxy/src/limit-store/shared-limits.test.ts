@@ -22,19 +22,30 @@ const used = (inputTokens: number) => ({ inputTokens, outputTokens: 0, cost: 0 }
 /** A fifth of the default: tests wait for leases to lapse. */
 const leaseMs = 600;
 
-/** A store that loses its connection when told to: nothing comes and goes any more. */
+/**
+ * A store that loses its connection when told to: nothing comes and goes any more, or all comes and
+ * no answer goes.
+ */
 function cuttable(store: LimitStore) {
   let isCut = false;
+  let isSilent = false;
   return {
     cut: (cuts = true) => {
       isCut = cuts;
+    },
+    silence: (silences = true) => {
+      isSilent = silences;
     },
     store: {
       exchange: async (claims, leaseMs) => {
         if (isCut) {
           throw new Error("the store is away");
         }
-        return await store.exchange(claims, leaseMs);
+        const exchanged = await store.exchange(claims, leaseMs);
+        if (isSilent) {
+          throw new Error("the answer is lost");
+        }
+        return exchanged;
       },
       close: () => store.close(),
     } satisfies LimitStore,
@@ -47,7 +58,7 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
     const setUp = (count: number, ...entries: readonly string[]) => {
       const newStore = makeStore();
       const proxies = Array.from({ length: count }, () => {
-        const { store, cut } = cuttable(newStore());
+        const { store, ...lines } = cuttable(newStore());
         const limiter = createLimiter({
           rules: parseLimits(entries, "WARMPATH_LIMITS"),
           clock: systemClock,
@@ -55,7 +66,7 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
           topUpTokens: 16,
           shared: { store, holder: crypto.randomUUID(), leaseMs, onStore: () => undefined },
         });
-        return { limiter, cut };
+        return { limiter, ...lines };
       });
       // A tenant of its own for each test: the server may be shared.
       const subject = { tenant: crypto.randomUUID(), user: "u", key: "k", model: "m" };
@@ -215,6 +226,54 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
         expect(await reserve(first as Limiter, 1)).toBeUndefined();
         await Bun.sleep(100);
       }
+      await close();
+    }, 10_000);
+
+    test("a budget gets back what a long answer did not use, though its lease is over by then", async () => {
+      const { proxies, reserve, close } = setUp(2, "tenant=* tokens/calendar-month=100 slice=0%");
+      const [first, second] = proxies.map(({ limiter }) => limiter);
+      const long = await reserve(first as Limiter, 60);
+      await Bun.sleep(3 * leaseMs);
+      const other = await reserve(first as Limiter, 40);
+      long?.settle(used(10));
+      await Bun.sleep(3 * leaseMs);
+      other?.settle(used(10));
+      let found: Reservation | undefined;
+      for (let round = 0; round < 50 && found === undefined; round += 1) {
+        await Bun.sleep(30);
+        found = await reserve(second as Limiter, 80);
+      }
+      expect(found).toBeDefined();
+      expect(await reserve(second as Limiter, 1)).toBeUndefined();
+      await close();
+    }, 10_000);
+
+    test("what a budget was spent on while the store was away or silent counts, and counts once", async () => {
+      const { proxies, reserve, close } = setUp(2, "tenant=* tokens/calendar-month=100 slice=0%");
+      const [first, second] = proxies;
+      const spend = async (tokens: number) =>
+        (await reserve(first?.limiter as Limiter, tokens))?.settle(used(tokens));
+      await spend(10);
+      // It is told with the next renewal.
+      await Bun.sleep(leaseMs);
+      first?.silence();
+      await spend(10);
+      await Bun.sleep(2 * leaseMs);
+      first?.silence(false);
+      await Bun.sleep(leaseMs);
+      first?.cut();
+      await spend(10);
+      await Bun.sleep(2 * leaseMs);
+      await spend(10);
+      first?.cut(false);
+      await Bun.sleep(leaseMs);
+      expect(await reserve(second?.limiter as Limiter, 61)).toBeUndefined();
+      let found: Reservation | undefined;
+      for (let round = 0; round < 50 && found === undefined; round += 1) {
+        await Bun.sleep(30);
+        found = await reserve(second?.limiter as Limiter, 60);
+      }
+      expect(found).toBeDefined();
       await close();
     }, 10_000);
 

@@ -44,6 +44,8 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
   /** Spent when the last claim that was answered was made. */
   let spentTold = 0;
   let spentInClaim = 0;
+  /** True while a claim is unanswered: the store may have heard it, or not. */
+  let isAsking = false;
   let validUntilMs = Number.NEGATIVE_INFINITY;
   let storeLeft = 0;
 
@@ -66,8 +68,16 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
       spent += amount;
     },
     beginAnew: () => {
-      // Units in use stay in use; of what refills, only untold spending is carried over.
-      spent = isConcurrency ? spent : Math.max(0, spent - spentTold);
+      if (isFirst) {
+        // Nothing was heard of it yet: the same words again, and nothing is told twice.
+        kept = spent;
+        return;
+      }
+      // Units in use stay in use; of the rest, only untold spending is carried over. What came back
+      // to a budget is, too, as it refills with nothing else; but never twice.
+      const isRefund = rule.calendar !== undefined && !isAsking;
+      const untold = spent - spentTold;
+      spent = isConcurrency ? spent : isRefund ? untold : Math.max(0, untold);
       kept = spent;
       spentTold = 0;
       mark += 1;
@@ -79,6 +89,7 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
       const slice = isUsed && need <= rule.amount ? rule.slice : 0;
       kept = Math.max(spent, Math.min(kept, spent + slice));
       spentInClaim = spent;
+      isAsking = true;
       return {
         bucket: name,
         holder: `${holder}.${mark}`,
@@ -95,6 +106,7 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
     },
     apply: (grant, sentAtMs, validMs) => {
       storeLeft = grant.left;
+      isAsking = false;
       if (grant.kept === undefined) {
         // The store forgot it: the next claim begins anew.
         validUntilMs = Number.NEGATIVE_INFINITY;

@@ -32,6 +32,7 @@ export function createLeasedAccount(
   holder: string,
 ): LeasedAccount {
   const isConcurrency = rule.periodMs === 0;
+  const isBudget = rule.calendar !== undefined;
   const lease = createLease(rule, name, holder);
   let hadAnswer = false;
   let answeredAtMs = Number.NEGATIVE_INFINITY;
@@ -68,20 +69,26 @@ export function createLeasedAccount(
     take: (amount, nowMs) => {
       if (alone !== undefined && !isConcurrency) {
         alone.take(amount, nowMs);
-        return aloneMark;
+        if (!isBudget) {
+          return aloneMark;
+        }
+        // What a budget was spent on while the store was away is told when it is back.
       }
       lease.spend(amount);
       return lease.mark;
     },
     giveBack: (amount, taken, nowMs) => {
-      if (isConcurrency || taken === lease.mark) {
+      if (isBudget) {
+        alone?.giveBack(amount, 0, nowMs);
+        lease.spend(-amount);
+      } else if (isConcurrency || taken === lease.mark) {
         lease.spend(-amount);
       } else if (alone !== undefined && (taken === aloneMark || amount < 0)) {
         alone.giveBack(amount, 0, nowMs);
       } else if (amount < 0) {
         lease.spend(-amount);
       }
-      // A refund of an earlier lease is dropped: the store was told that it is spent.
+      // A refund of an earlier lease is dropped: the store was told that it is spent, and refills.
     },
     isFresh: (nowMs) => alone === undefined && nowMs - answeredAtMs < freshMs,
     isIdle: (nowMs) =>

@@ -129,6 +129,30 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore, sk
       expect(await one(claim(bucket, spent))).toMatchObject({ left: 30 });
     });
 
+    test("a budget that is raised or lowered is so at once, and keeps what was spent of it", async () => {
+      const bucket = newBucket();
+      const budget = { periodMs: dayMs, calendar: "day" } as const;
+      await one(claim(bucket, { ...budget, need: 80 }));
+      const other = { ...budget, holder: "b", amount: 200, need: 120 };
+      expect(await one(claim(bucket, { ...other, amount: 50, need: 1 }))).toMatchObject({
+        isGranted: false,
+        left: -30,
+      });
+      expect(await one(claim(bucket, other))).toMatchObject({ isGranted: true, left: 0 });
+    });
+
+    test("a new lease may begin with what comes back of an earlier one, once", async () => {
+      const bucket = newBucket();
+      const budget = { periodMs: dayMs, calendar: "day" } as const;
+      await one(claim(bucket, { ...budget, holder: "a.0", need: 90 }), shortLeaseMs);
+      const spent = { ...budget, holder: "a.0", isFirst: false, spent: 90, kept: 90 };
+      expect(await one(claim(bucket, spent), shortLeaseMs)).toMatchObject({ left: 10 });
+      await Bun.sleep(shortLeaseMs + 40);
+      const back = claim(bucket, { ...budget, holder: "a.1", spent: -60, kept: -60 });
+      expect(await one(back)).toMatchObject({ kept: -60, left: 70 });
+      expect(await one(back)).toMatchObject({ kept: -60, left: 70 });
+    });
+
     test("concurrency does not refill: what is left is the limit less what all hold", async () => {
       const bucket = newBucket();
       const places = { amount: 10, periodMs: 0 };

@@ -11,6 +11,8 @@ interface Lease {
 
 interface Shared {
   readonly bucket: Bucket;
+  /** As it was last stated. */
+  amount: number;
   readonly leases: Map<string, Lease>;
 }
 
@@ -24,9 +26,11 @@ export function createMemoryLimitStore({ clock }: { readonly clock: Clock }): Li
   const open = (claim: Claim, nowMs: number): Shared => {
     const shared = buckets.get(claim.bucket) ?? {
       bucket: fullBucket(claim, nowMs),
+      amount: claim.amount,
       leases: new Map<string, Lease>(),
     };
     buckets.set(claim.bucket, shared);
+    restate(shared, claim);
     expire(shared, claim, nowMs);
     return shared;
   };
@@ -64,6 +68,14 @@ export function createMemoryLimitStore({ clock }: { readonly clock: Clock }): Li
     },
     close: async () => buckets.clear(),
   };
+}
+
+/** What a budget was raised or lowered by counts at once: nothing refills or caps it later. */
+function restate(shared: Shared, { amount, calendar }: Claim): void {
+  if (calendar !== undefined) {
+    shared.bucket.left += amount - shared.amount;
+  }
+  shared.amount = amount;
 }
 
 /** Takes back the leases of holders that fell silent, then refills. */

@@ -11,8 +11,11 @@ const beatVersion = 1;
 const textCharsMax = 512;
 const replicasMax = 4096;
 const homesMax = 16_384;
-/** No replica has more of anything: what says so is a mistake. */
-const numberMax = 2 ** 40;
+/**
+ * No replica has more of anything: what says so is a mistake. The sums over all entries of a
+ * thousand peers' beats are exact.
+ */
+const numberMax = 2 ** 31;
 
 /** The beat for the bus. */
 export function writeBeat({ from, number, keysOf, isLast, loads, homes }: Beat): Uint8Array {

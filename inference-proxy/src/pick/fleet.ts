@@ -87,7 +87,8 @@ export class Fleet {
       write(view, replica, endpoint, model);
     }
     const { kvTokens, engineRunning, engineWaiting = 0, engineSaidAtMs } = endpoint;
-    if (kvTokens !== undefined && kvTokens !== before?.kvTokens) {
+    // One that says that it holds nothing does not know yet, or has no such cache.
+    if (kvTokens !== undefined && kvTokens > 0 && kvTokens !== before?.kvTokens) {
       this.#listener.onCapacity(replica, kvTokens);
     }
     if (engineSaidAtMs !== undefined && engineSaidAtMs !== before?.engineSaidAtMs) {

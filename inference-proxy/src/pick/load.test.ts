@@ -14,6 +14,20 @@ describe("Load", () => {
     expect(load.allRequests[1]).toBe(0);
   });
 
+  test("numbers that are too large to be true are no fewer than none", () => {
+    const load = new Load(1);
+    load.book(0, 0);
+    load.setForeign(0, 2 ** 32 - 5, 0);
+    expect(load.allRequests[0]).toBeGreaterThan(1000);
+    load.setForeign(0, 0, 0);
+    load.engineSays(0, 2 ** 31, 1000);
+    load.engineSays(0, 2 ** 31, 2000);
+    load.engineSays(0, 2 ** 31, 3000);
+    expect(load.allRequests[0]).toBeGreaterThan(1000);
+    load.engineSays(0, 1, 4000);
+    expect(load.allRequests[0]).toBe(1);
+  });
+
   test("our own requests are never taken for others', however late the engine's word is", () => {
     const random = seededRandom(3);
     const load = new Load(1);

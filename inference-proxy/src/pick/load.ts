@@ -3,6 +3,9 @@ const wordsMissed = 3;
 /** Bounds of that time: a slow look is no reason to doubt, and nothing is believed for ever. */
 const keptMs = { least: 3000, most: 60_000 } as const;
 
+/** More than any engine runs: what others say beyond that is a mistake, and would overflow. */
+const saidMax = 1_000_000;
+
 /**
  * What is at each replica: what this proxy has booked itself, counted with each choice and no
  * scrape between, what others say that they have, and what the engine says is there beyond that.
@@ -53,7 +56,7 @@ export class Load {
     const most = Math.max(this.#most[replica]!, this.#mostBefore[replica]!);
     this.#mostBefore[replica] = this.#most[replica]!;
     this.#most[replica] = this.#told(replica);
-    this.#stray[replica] = Math.max(0, requests - most);
+    this.#stray[replica] = Math.max(0, Math.min(requests, saidMax) - most);
     const missedMs = wordsMissed * (atMs - this.#saidAtMs[replica]!);
     this.#saidAtMs[replica] = atMs;
     if (this.#stray[replica]! > 0) {
@@ -85,7 +88,7 @@ export class Load {
 
   /** What other proxies have there now, in place of what they last had. */
   setForeign(replica: number, requests: number, aheadSeconds: number): void {
-    this.#foreignRequests[replica] = requests;
+    this.#foreignRequests[replica] = Math.min(requests, saidMax);
     this.#foreignAheadSeconds[replica] = aheadSeconds;
     this.#sum(replica);
   }
