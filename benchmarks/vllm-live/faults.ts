@@ -163,7 +163,7 @@ async function timeToRotation(proxy: TestProxy, engine: LiveEngine): Promise<num
 }
 
 function longestSilenceMs(ends: readonly Watched[]): number {
-  return Math.max(...ends.map(({ silenceMs, gapMs }) => silenceMs - gapMs));
+  return Math.max(0, ...ends.map(({ silenceMs, gapMs }) => silenceMs - gapMs));
 }
 
 function countsOf(ends: readonly Watched[]): Readonly<Record<string, number>> {
