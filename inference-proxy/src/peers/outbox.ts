@@ -23,7 +23,7 @@ const notesMax = 4096;
 const sessionCharsMax = 512;
 /** Keys of one prompt; those behind stand for what one beat may leave unsaid. */
 const keysMax = 2048;
-/** What a home takes in a beat, at most: digits of a key, and of everything else. */
+/** What a home takes in a beat, at most: digits of a key, and of everything but names. */
 const keyBytes = 17;
 const homeBytes = 96;
 /** A character of a session's name as JSON may be an escape. */
@@ -64,7 +64,8 @@ export class Outbox {
     let bytes = 0;
     for (const [session, { prompt, replica, atMs, hasKeys }] of this.#notes) {
       const count = hasKeys ? Math.min(prompt.chunks, keysMax) : 0;
-      bytes += homeBytes + session.length * charBytesMax + count * keyBytes;
+      const nameChars = session.length + this.names[replica]!.length;
+      bytes += homeBytes + nameChars * charBytesMax + count * keyBytes;
       if (bytes > bytesMax && homes.length > 0) {
         break;
       }

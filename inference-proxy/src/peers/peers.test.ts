@@ -207,6 +207,16 @@ describe("Outbox", () => {
     expect([outbox.take(1000, 0), outbox.size, outbox.dropped]).toEqual([[], 0, 1]);
   });
 
+  test("counts the names of replicas, however long their addresses are", () => {
+    const outbox = new Outbox([`${"n".repeat(300)}:8000/v1`]);
+    for (let index = 0; index < 40; index += 1) {
+      outbox.began(promptOf(`s${index}`, 1), 0, 0);
+    }
+    const homes = outbox.take(10_000, 0);
+    expect(homes.length).toBeGreaterThan(0);
+    expect(writeBeat(beat({ homes })).byteLength).toBeLessThan(10_000);
+  });
+
   test("keeps the latest sessions while nobody takes them, and no endless names", () => {
     const outbox = new Outbox(names);
     for (let index = 0; index < 5000; index += 1) {

@@ -12,6 +12,8 @@ export interface Speaker {
   goodbye(): void;
 }
 
+/** What a beat takes besides its loads and homes, at most. */
+const headBytes = 256;
 /** Beats without news within the time after which a proxy is forgotten. */
 const beatsPerSilence = 3;
 
@@ -55,7 +57,7 @@ export function createSpeaker(options: {
       lastAtMs = nowMs;
       const droppedBefore = outbox.dropped;
       // While nobody listens the latest sessions wait for whoever comes.
-      const homesBytes = limits.peerMessageBytesMax - loadsText.length;
+      const homesBytes = limits.peerMessageBytesMax - headBytes - loadsText.length;
       const homes = isAlone ? [] : outbox.take(homesBytes, nowMs);
       metrics.homes.inc({ result: "dropped" }, outbox.dropped - droppedBefore);
       say(loads, homes, false);
