@@ -83,7 +83,11 @@ function readError(text: string): UpstreamError | undefined {
  * tell the client only that it fits none, with the two ends of it. Seen in vLLM 0.32.
  */
 function swallowedStatus(type: string | undefined, message: string): number | undefined {
-  const code = type === "internal_error" ? /\{'error': .*'code': (\d{3})\}\}/.exec(message) : null;
+  if (type !== "internal_error") {
+    return undefined;
+  }
+  // Cut, since the search takes the square of a hostile message's length.
+  const code = /\{'error': .*'code': (\d{3})\}\}/.exec(shortened(message, messageCharsMax));
   return code === null ? undefined : Number(code[1]);
 }
 

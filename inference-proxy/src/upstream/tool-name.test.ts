@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chunk, done, readRecording } from "../testing/index.ts";
 import { createEventFramer, eventOf } from "./sse.ts";
+import { toolNameIn } from "./tool-name.ts";
 import { createTap, type WireFormat } from "./wire-format.ts";
 
 /*
@@ -146,5 +147,21 @@ describe("the name of the tool that a stream calls", () => {
     expect(nameOver("chat", [body])).toBe("get_weather");
     expect(nameOver("responses", [readRecording("responses-stream").body])).toBeUndefined();
     expect(nameOver("chat", [Buffer.from(chunk(callOf("é".repeat(500))))])?.length).toBe(32);
+  });
+
+  test("is looked for once in a line, however often it seems to begin there", () => {
+    const marks: Record<WireFormat, string> = {
+      chat: '{"tool_calls":1},',
+      messages: '{"type":"tool_use"},',
+      responses: '{"type":"response.output_item.added"},',
+    };
+    for (const [format, mark] of Object.entries(marks)) {
+      // Searched from every mark on, this would take minutes.
+      const many = Buffer.from(`data: [${mark.repeat(200_000)}0]\n\n`);
+      // The table's keys are the formats.
+      expect(toolNameIn(many, format as WireFormat)).toBeUndefined();
+    }
+    const next = `${chunk({ tool_calls: 1 })}${chunk(callOf("search"))}`;
+    expect(toolNameIn(Buffer.from(next), "chat")).toBe("search");
   });
 });

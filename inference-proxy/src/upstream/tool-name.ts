@@ -26,19 +26,26 @@ const closeBracket = 0x5d;
 const newline = 0x0a;
 const nullWord = "null";
 
-/** The name of the first tool that a block of whole events begins to call. */
+/**
+ * The name of the first tool that a block of whole events begins to call. A line is looked at once,
+ * however many marks it has: an upstream may send a megabyte of them.
+ */
 export function toolNameIn(block: Buffer, format: WireFormat): string | undefined {
   const mark = marks[format];
-  for (let at = block.indexOf(mark); at >= 0; at = block.indexOf(mark, at + mark.length)) {
+  for (let at = block.indexOf(mark); at >= 0; at = block.indexOf(mark, at)) {
+    if (format !== "responses" && isNothing(block, at + mark.length)) {
+      at += mark.length;
+      continue;
+    }
+    const end = endOfLine(block, at);
     const name =
       format === "responses"
-        ? nameOfItem(lineAround(block, at))
-        : isNothing(block, at + mark.length)
-          ? undefined
-          : toolNameAfter(block.subarray(0, endOfLine(block, at)), at);
+        ? nameOfItem(block.subarray(startOfLine(block, at), end))
+        : toolNameAfter(block.subarray(0, end), at);
     if (name !== undefined) {
       return name;
     }
+    at = end;
   }
   return undefined;
 }
@@ -71,8 +78,8 @@ function nameOfItem(event: Buffer): string | undefined {
 }
 
 /** The data of an event is one line, as every engine known to us writes it. */
-function lineAround(block: Buffer, at: number): Buffer {
-  return block.subarray(block.lastIndexOf(newline, at) + 1, endOfLine(block, at));
+function startOfLine(block: Buffer, at: number): number {
+  return block.lastIndexOf(newline, at) + 1;
 }
 
 function endOfLine(block: Buffer, at: number): number {

@@ -204,3 +204,9 @@ describe("createWatchdog()", () => {
     watchdog.close();
   });
 });
+
+test("an upstream's error costs no more than its length, whatever it says", () => {
+  const error = { type: "internal_error", message: "{'error': ".repeat(400_000) };
+  // The square of it would take an hour.
+  expect(parseUpstreamError(JSON.stringify({ error }))?.type).toBe("internal_error");
+});
