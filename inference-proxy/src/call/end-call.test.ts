@@ -1,6 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
 import { createMetrics, tracingOff } from "@warmpath/runtime";
-import { loadConfig, seededRandom, silentLogger, systemClock } from "@warmpath/runtime/base";
+import {
+  loadConfig,
+  seededRandom,
+  silentLogger,
+  systemClock,
+  WarmpathError,
+} from "@warmpath/runtime/base";
 import { type InferenceProxyConfig, inferenceProxyOptions } from "../config.ts";
 import { createMeans, type Means } from "../means.ts";
 import { noPrompt } from "../prompt/index.ts";
@@ -146,4 +152,23 @@ test("a caller who reads slowly, or waits for the engine, is not given up", asyn
     await Bun.sleep(40);
   }
   expect(events).toBeGreaterThan(1);
+});
+
+test("a place is given back though whoever is told of a cut answer throws", async () => {
+  setUp({});
+  engine.answer = () => streamOf([chunk({ content: "a" })]);
+  const call = await open(new AbortController().signal);
+  means.call.pool.onChange(() => {
+    throw new Error("a listener's fault");
+  });
+  const note = means.call.breakers.note.bind(means.call.breakers);
+  Object.assign(means.call.breakers, {
+    note: (attempt: Parameters<typeof note>[0]) => {
+      note(attempt);
+      means.call.pool.update(engine.name, {});
+    },
+  });
+  const cut = new WarmpathError("failed-upstream-cut", "it broke");
+  expect(() => call.end(cut)).toThrow("a listener's fault");
+  expect(inFlight()).toBe(0);
 });

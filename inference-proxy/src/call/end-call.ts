@@ -109,11 +109,11 @@ export function createOpenCall(
       firstEventMs,
       rest,
     };
-    if (ended.outcome === "cut") {
-      noteCut(means, request, opened);
-    }
     // Whoever ends the call, its line in the log belongs to the call's trace.
     try {
+      if (ended.outcome === "cut") {
+        noteCut(means, request, opened);
+      }
       report = opened.span.run(() => accountCall(means, request, ended));
     } catch (fault) {
       opened.reservation.settle(nothingUsed);
