@@ -1,6 +1,7 @@
 import { type Clock, timeoutSignal } from "@warmpath/runtime/base";
 import { failureOfThrown } from "./failure.ts";
 import type { Replica } from "./pool.ts";
+import { rankHeader } from "./ranks.ts";
 
 /** What a canary may cost. */
 export interface CanaryLimits {
@@ -19,13 +20,15 @@ export async function sendCanary(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const timeout = timeoutSignal(clock, limits.canaryTimeoutMs);
-  const { authorization } = address;
+  const { authorization, rank } = address;
   try {
     const response = await fetch(`${address.baseUrl}/v1/completions`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
         ...(authorization === undefined ? {} : { authorization }),
+        // Else a rank that is well would answer for one that is not.
+        ...(rank === undefined ? {} : { [rankHeader]: String(rank) }),
       },
       body: JSON.stringify({ model: facts.models[0]?.id, prompt: "1", max_tokens: 1 }),
       redirect: "manual",

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "@warmpath/runtime/base";
 import {
   type FakeEngine,
   helloStream,
@@ -7,6 +8,8 @@ import {
   streamOf,
   type TestProxy,
 } from "../testing/index.ts";
+import { sendCanary } from "./canary.ts";
+import { createPool } from "./pool.ts";
 import { splitRanks } from "./ranks.ts";
 import { parseReplicaAddresses } from "./replica.ts";
 
@@ -63,5 +66,19 @@ describe("data-parallel ranks", () => {
     const ranks = [...rankOf.values()].map((each) => [...each]);
     expect(ranks.map((each) => each.length)).toEqual([1, 1, 1, 1]);
     expect(new Set(ranks.flat())).toEqual(new Set(["0", "1"]));
+  });
+
+  test("a canary asks the rank that is to come back, not any that is well", async () => {
+    const engine = startFakeEngine();
+    opened.push(engine);
+    engine.answer = ({ headers }) =>
+      new Response(null, { status: headers.get("x-data-parallel-rank") === "1" ? 500 : 200 });
+    const addresses = splitRanks(parseReplicaAddresses([engine.url], undefined), [
+      `${engine.name}=2`,
+    ]);
+    const pool = createPool({ addresses, inFlightMax: 1 });
+    const means = { clock: systemClock, signal: new AbortController().signal };
+    const answers = pool.replicas.map((each) => sendCanary(each, { canaryTimeoutMs: 5000 }, means));
+    expect(await Promise.all(answers)).toEqual([true, false]);
   });
 });
