@@ -39,15 +39,23 @@ export function startMonitor(options: {
   const names = options.pool.replicas.map(({ address }) => address.name);
   const firsts = names.map((name) => {
     const probe = createProbe(name, options);
-    const first = probe();
+    const look = async (): Promise<void> => {
+      try {
+        await probe();
+      } catch (error) {
+        // Whoever is told of the news threw: that must not end the looking.
+        options.log.error("what a probe found could not be told", { replica: name, error });
+      }
+    };
+    const first = look();
     const run = async (): Promise<void> => {
       await first;
       while (!closed.signal.aborted) {
         await options.clock.sleep(restMsOf(name, options), closed.signal);
-        await probe();
+        await look();
       }
     };
-    // The probe does not throw, and the sleep only when the monitor is closed.
+    // The sleep rejects only when the monitor is closed, and then there is nothing left to do.
     run().catch(() => undefined);
     return first;
   });
@@ -88,13 +96,9 @@ function createProbe(
     if (before === undefined) {
       return;
     }
+    let facts: ReplicaFacts;
     try {
-      const facts = await probe(before.address, limits, clock);
-      failures = 0;
-      if (!before.facts.healthy) {
-        log.info("upstream is healthy", { replica: name, engine: facts.engine });
-      }
-      pool.update(name, facts);
+      facts = await probe(before.address, limits, clock);
     } catch (error) {
       failures += 1;
       const isOut = failures >= limits.failuresMax || !before.facts.healthy;
@@ -105,6 +109,12 @@ function createProbe(
         }
         pool.update(name, { healthy: false, unhealthyReason });
       }
+      return;
     }
+    failures = 0;
+    if (!before.facts.healthy) {
+      log.info("upstream is healthy", { replica: name, engine: facts.engine });
+    }
+    pool.update(name, facts);
   };
 }
