@@ -42,11 +42,16 @@ export function startRecovery(options: {
       const isWell =
         replica.facts.kind !== "vllm" ||
         (await sendCanary(replica, limits, { clock, signal: closed.signal }));
-      if (isWell) {
-        options.onTrial(name);
-        breakers.halfOpen(name);
-      } else {
-        breakers.reopen(name);
+      try {
+        if (isWell) {
+          options.onTrial(name);
+          breakers.halfOpen(name);
+        } else {
+          breakers.reopen(name);
+        }
+      } catch (error) {
+        // Whoever is told of it threw: without this loop the replica would be out for ever.
+        options.log.error("what a canary found could not be told", { replica: name, error });
       }
     }
   };
