@@ -313,9 +313,13 @@ export class ServerConnection implements BodySource, SocketOwner {
       this.#isAnswered = true;
       if (isWhole) {
         this.#finish(framing.isLast);
-      } else {
-        // What has gone out stays, and the connection says that more was due.
+      } else if (framing.usesChunks) {
+        // What has gone out stays, and the missing end mark says that more was due.
         this.#end();
+      } else {
+        // Where the end of the connection is that of the body, only a reset says so.
+        this.#outbox.settle();
+        this.cut();
       }
     });
     const whole = answer instanceof Response ? answerOfResponse(answer, request.signal) : answer;

@@ -178,6 +178,23 @@ describe("listenHttp1()", () => {
     steps[1]?.("part");
     steps[1]?.(undefined);
     expect(await client.closed).toEndWith("4\r\npart\r\n");
+    // Without chunks the end of the connection would pass for that of the body.
+    for (const [path, code] of [
+      ["/whole", undefined],
+      ["/cut", "ECONNRESET"],
+    ]) {
+      const old = await open(port);
+      const failed = Promise.withResolvers<unknown>();
+      old.socket.on("error", (error: NodeJS.ErrnoException) => failed.resolve(error.code));
+      old.socket.on("end", () => failed.resolve(undefined));
+      const begun = steps.length;
+      old.socket.write(`GET ${path} HTTP/1.0\r\n\r\n`);
+      while (steps.length === begun) await Bun.sleep(1);
+      steps[begun]?.("part");
+      await old.until((all) => all.endsWith("part"));
+      steps[begun]?.(undefined);
+      expect(await failed.promise).toBe(code);
+    }
   });
 
   test("a client that leaves is told of, and one that reads nothing holds its writer up", async () => {
