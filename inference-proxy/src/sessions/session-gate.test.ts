@@ -70,12 +70,49 @@ describe("SessionGate", () => {
     const tokens = 100 / 3;
     for (let round = 0; round < 300; round += 1) {
       const turn = { ...turnOf(`s${round}`, 1 + (round % 7)), chunkTokens: tokens * (1 + round) };
-      gate.consider(turn, round);
-      gate.end(gate.admit(turn, 0), done(round % 2 === 0 ? "bash" : stopRest), round);
+      for (const _ of ["first", "second"]) {
+        gate.consider(turn, round);
+        gate.end(gate.admit(turn, 0), done(round % 2 === 0 ? "bash" : stopRest), round);
+      }
     }
     const later = 1_000_000;
     expect(ask(gate, turnOf("huge", 50), later)).toBeDefined();
     expect(ask(gate, turnOf("small", 1), later)).toBeUndefined();
+  });
+
+  test("where no session comes back for a second turn, none is kept waiting for room", () => {
+    const gate = gateOf();
+    const held = (from: number) => {
+      let count = 0;
+      for (let index = 0; index < 40; index += 1) {
+        const turn = ask(gate, turnOf(`s${from + index}`, 2), from);
+        count += turn === undefined ? 1 : 0;
+      }
+      return count;
+    };
+    expect(held(0)).toBeGreaterThan(30);
+    for (let index = 0; index < 2000; index += 1) {
+      const atMs = 1000 + index;
+      gate.consider(turnOf(`once${index}`, 1), atMs);
+      gate.end(gate.admit(turnOf(`once${index}`, 1), 0), done(stopRest), atMs);
+    }
+    gate.consider(turnOf("later", 1), 200_000);
+    expect(held(200_000)).toBe(0);
+  });
+
+  test("sessions that do come back are counted whole, from their first turn on", () => {
+    const gate = gateOf();
+    for (let index = 0; index < 600; index += 1) {
+      const turn = turnOf(`s${index}`, 2);
+      for (const atMs of [index, index]) {
+        gate.consider(turn, atMs);
+        gate.end(gate.admit(turn, 0), done("bash"), atMs);
+      }
+    }
+    const later = 1_000_000;
+    gate.consider(turnOf("sweeps", 1), later);
+    expect(ask(gate, turnOf("a", 7), later)).toBeDefined();
+    expect(gate.usedTokens(0)).toBeGreaterThan(690);
   });
 
   test("a request without a session is never held and holds nothing", () => {

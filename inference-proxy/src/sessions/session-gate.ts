@@ -1,6 +1,7 @@
 import { GapModel } from "./gap-model.ts";
 import { KeptRoom } from "./kept-room.ts";
 import { OwnedPrefixes } from "./owned-prefixes.ts";
+import { SecondTurns } from "./second-turns.ts";
 import { commonPrefix, expectedOf, newSession, type Rest, type Session } from "./session.ts";
 import { ShareControl } from "./share-control.ts";
 import {
@@ -67,6 +68,7 @@ export class SessionGate {
   readonly #owned: OwnedPrefixes;
   readonly #share: ShareControl;
   readonly #gaps = new GapModel();
+  readonly #secondTurns = new SecondTurns();
   readonly #kept = new KeptRoom();
   /** In the order of last use. */
   readonly #sessions = new Map<string, Session>();
@@ -76,6 +78,8 @@ export class SessionGate {
   readonly #depths: Int32Array;
   #hasDepths = false;
   #turn: SessionTurn | undefined;
+  /** The chance that what the turn last considered needs is needed again. */
+  #needWeight = 1;
   #nextSweepMs = Number.NEGATIVE_INFINITY;
   #someoneWaits = false;
 
@@ -111,6 +115,8 @@ export class SessionGate {
     this.#endRest(session, atMs);
     this.#release(session);
     session.home = replica;
+    session.hasComeBack = true;
+    session.isDisplaced = false;
     session.resting = { kind: elsewhereRest, sinceMs: atMs, askedAtMs: undefined, isGone: false };
     this.#resting.add(session);
     this.#remember(sessionId, session);
@@ -125,6 +131,7 @@ export class SessionGate {
     this.#turn = turn;
     this.#kept.turnTo();
     const session = this.#sessions.get(turn.sessionId);
+    this.#needWeight = session?.hasComeBack === true ? 1 : this.#secondTurns.share;
     const isFirm = session === undefined || session.discountTokens <= session.uniqueTokens / 2;
     if (asks && session?.resting !== undefined) {
       session.resting.askedAtMs ??= nowMs;
@@ -154,14 +161,15 @@ export class SessionGate {
       return true;
     }
     const roomTokens = this.#capacityTokens[replica]! * this.#share.of(replica) - used;
-    if (turn.chunks * turn.chunkTokens <= roomTokens) {
+    const needTokens = turn.chunkTokens * this.#needWeight;
+    if (turn.chunks * needTokens <= roomTokens) {
       return true;
     }
     if (!this.#hasDepths) {
       this.#owned.writeDepths(turn.keys, turn.chunks, this.#depths);
       this.#hasDepths = true;
     }
-    const missing = (turn.chunks - this.#depths[replica]!) * turn.chunkTokens - roomTokens;
+    const missing = (turn.chunks - this.#depths[replica]!) * needTokens - roomTokens;
     if (missing > 0) {
       this.#kept.isMissing(replica, missing);
     }
@@ -203,6 +211,9 @@ export class SessionGate {
     session.chunks = turn.chunks;
     session.running += 1;
     session.isDisplaced = false;
+    if (!session.hasComeBack) {
+      this.#setDiscount(session, (1 - this.#secondTurns.share) * session.uniqueTokens);
+    }
     this.#remember(turn.sessionId, session);
     return { session, replica, chunks: turn.chunks, expectedTokens };
   }
@@ -295,6 +306,14 @@ export class SessionGate {
     }
     const { kind, sinceMs, askedAtMs = elsewhereAtMs ?? sinceMs, isGone } = session.resting;
     this.#gaps.returned(kind, askedAtMs - sinceMs, isGone);
+    if (!session.hasComeBack) {
+      session.hasComeBack = true;
+      if (isGone) {
+        this.#secondTurns.sawAfterAll();
+      } else {
+        this.#secondTurns.saw(true);
+      }
+    }
     this.#setDiscount(session, 0);
     session.resting = undefined;
     this.#resting.delete(session);
@@ -303,6 +322,10 @@ export class SessionGate {
   #giveUp(session: Session, rest: Rest): void {
     rest.isGone = true;
     this.#gaps.gone(rest.kind);
+    if (!session.hasComeBack) {
+      this.#secondTurns.saw(false);
+    }
+    session.isDisplaced = false;
     this.#resting.delete(session);
     this.#release(session);
   }

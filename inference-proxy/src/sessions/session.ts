@@ -18,6 +18,8 @@ export interface Session {
   /** Undefined while a turn is under way. */
   resting: Rest | undefined;
   isDisplaced: boolean;
+  /** True once it has had a second turn. */
+  hasComeBack: boolean;
   /** What of `uniqueTokens` is not counted on, as its return is uncertain. */
   discountTokens: number;
 }
@@ -46,6 +48,7 @@ export function newSession(): Session {
     running: 0,
     resting: undefined,
     isDisplaced: false,
+    hasComeBack: false,
     discountTokens: 0,
   };
 }
