@@ -1,7 +1,14 @@
 /** Weight of the belief, before anything was seen, that every session comes back; in sessions. */
-const priorSessions = 32;
+const priorSessions = 4;
 /** So many of the latest sessions decide. */
-const sessionsMax = 512;
+const sessionsMax = 256;
+
+/**
+ * Above the one share every session is counted on, since room that is missing later costs more than
+ * room that was kept; below the other none is.
+ */
+const certainShare = 0.5;
+const unlikelyShare = 0.1;
 
 /**
  * How many of the sessions that begin come back at all. One is admitted with room for what it will
@@ -24,8 +31,9 @@ export class SecondTurns {
     this.#cameBack = Math.min(this.#begun, this.#cameBack + 1);
   }
 
-  /** From 0 to 1. */
-  get share(): number {
-    return this.#cameBack / this.#begun;
+  /** What a session's need is to be weighed with before it has come back: from 0 to 1. */
+  get weight(): number {
+    const above = this.#cameBack / this.#begun - unlikelyShare;
+    return Math.max(0, Math.min(1, above / (certainShare - unlikelyShare)));
   }
 }

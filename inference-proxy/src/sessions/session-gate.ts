@@ -131,7 +131,7 @@ export class SessionGate {
     this.#turn = turn;
     this.#kept.turnTo();
     const session = this.#sessions.get(turn.sessionId);
-    this.#needWeight = session?.hasComeBack === true ? 1 : this.#secondTurns.share;
+    this.#needWeight = session?.hasComeBack === true ? 1 : this.#secondTurns.weight;
     const isFirm = session === undefined || session.discountTokens <= session.uniqueTokens / 2;
     if (asks && session?.resting !== undefined) {
       session.resting.askedAtMs ??= nowMs;
@@ -212,7 +212,7 @@ export class SessionGate {
     session.running += 1;
     session.isDisplaced = false;
     if (!session.hasComeBack) {
-      this.#setDiscount(session, (1 - this.#secondTurns.share) * session.uniqueTokens);
+      this.#setDiscount(session, (1 - this.#secondTurns.weight) * session.uniqueTokens);
     }
     this.#remember(turn.sessionId, session);
     return { session, replica, chunks: turn.chunks, expectedTokens };
