@@ -24,7 +24,7 @@ export const relayOptions = {
     default: 268_435_456,
     min: 1024,
     unit: "bytes",
-    doc: "Bytes of request bodies that are on their way, over all connections together; what comes beyond that is told to try again.",
+    doc: "Bytes of request bodies that are on their way, over all connections together, one tenant's at most half of them; what comes beyond that is told to try again.",
     why: "256 MiB: sixteen of the largest bodies, or two thousand prompts of agents arriving in the same moment",
   }),
   sharedPort: option.int({

@@ -96,7 +96,7 @@ export async function serveCall(
   const caller = authenticated instanceof Promise ? await authenticated : authenticated;
   const { request, onEnd } = incoming;
   const lane = parseLane(request.headers.get(laneHeader));
-  const coming = request.readBody(means.bodyBytesMax);
+  const coming = request.readBody(means.bodyBytesMax, caller.tenant);
   const bytes = coming instanceof Promise ? await coming : coming;
   const asked = new AskedCall(means, incoming, { caller, lane, bytes });
   const routed = await openRouted(means, asked);

@@ -66,6 +66,24 @@ test("who brings more than all may hold together is told to try again; others go
   expect(bodies.heldBytes).toBe(0);
 });
 
+test("one owner's bodies hold half of what all may hold, and leave the rest to others", async () => {
+  const bodies = createBodyBudget(100_000);
+  const handle = async (request: HttpRequest) =>
+    new Response(
+      String((await request.readBody(1 << 20, request.headers.get("x-owner") ?? "")).length),
+    );
+  const listener = listenHttp1({ host, port: 0, log: silentLogger, handle, bodies });
+  closers.push(() => listener.close(0));
+  const of = (owner: string, length: number, sent: number) =>
+    send(listener.port, `X-Owner: ${owner}\r\nContent-Length: ${length}`, sent);
+  of("one", 60_000, 45_000);
+  await eventually(() => bodies.heldBytes === 45_000);
+  expect(await firstLine(of("one", 20_000, 10_000))).toStartWith("HTTP/1.1 429 ");
+  expect(await firstLine(of("other", 20_000, 20_000))).toStartWith("HTTP/1.1 200 ");
+  expect(bodies.heldBytes).toBe(45_000);
+  expect(bodies.isSpentFor("one")).toBe(false);
+});
+
 test("nothing stays counted of bodies that are cut, too large, or asked for by nobody", async () => {
   const { port, bodies } = await serve(10 << 20);
   const cut = send(port, "Content-Length: 90000", 1000);

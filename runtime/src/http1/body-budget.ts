@@ -2,12 +2,18 @@ import { WarmpathError } from "../base/index.ts";
 
 /** Bytes of request bodies that are on their way, over all connections of a process. */
 export interface BodyBudget {
-  /** Takes bytes that are in hand, or gives them back where negative. */
-  add(bytes: number): void;
-  /** True while more is held than may be: whoever brings more is refused. */
-  readonly isSpent: boolean;
+  /**
+   * Takes bytes that are in hand, or gives them back where negative. `owner`: whose they are, such
+   * as a tenant's name; empty while nobody knows.
+   */
+  add(bytes: number, owner: string): void;
+  /** True while more is held than may be, by all or by this owner: who brings more is refused. */
+  isSpentFor(owner: string): boolean;
   readonly heldBytes: number;
 }
+
+/** Of the bound, what one owner may hold: bodies that drip in must not keep out everybody else's. */
+const ownerShare = 0.5;
 
 /**
  * One bound for all: each connection has its own, but thousands that send slowly hold thousands of
@@ -15,13 +21,20 @@ export interface BodyBudget {
  */
 export function createBodyBudget(bytesMax: number): BodyBudget {
   let heldBytes = 0;
+  const owned = new Map<string, number>();
   return {
-    add: (bytes) => {
+    add: (bytes, owner) => {
       heldBytes += bytes;
+      if (owner !== "" && bytes !== 0) {
+        const ownedBytes = (owned.get(owner) ?? 0) + bytes;
+        if (ownedBytes === 0) {
+          owned.delete(owner);
+        } else {
+          owned.set(owner, ownedBytes);
+        }
+      }
     },
-    get isSpent() {
-      return heldBytes > bytesMax;
-    },
+    isSpentFor: (owner) => heldBytes > bytesMax || (owned.get(owner) ?? 0) > bytesMax * ownerShare,
     get heldBytes() {
       return heldBytes;
     },

@@ -29,6 +29,8 @@ export class IncomingRequest implements HttpRequest {
   #heldBytes = 0;
   /** Of the budget; given back once the body is whole, or nobody's. */
   #countedBytes = 0;
+  /** On whose account they are; empty until somebody has asked for the body. */
+  #owner = "";
   #isWhole = false;
   #isGone = false;
   #isDiscarded = false;
@@ -72,7 +74,10 @@ export class IncomingRequest implements HttpRequest {
     return this.#abort;
   }
 
-  readBody(bytesMax: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
+  readBody(
+    bytesMax: number,
+    owner = "",
+  ): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
     const { framing } = this.#head;
     if ((framing.kind === "length" && framing.bytes > bytesMax) || this.#heldBytes > bytesMax) {
       throw tooLarge(bytesMax);
@@ -83,7 +88,11 @@ export class IncomingRequest implements HttpRequest {
     if (this.#isGone) {
       throw callerLeft();
     }
-    if (this.#budget.isSpent) {
+    const countedBytes = this.#countedBytes;
+    this.#uncount();
+    this.#owner = owner;
+    this.#count(countedBytes);
+    if (this.#budget.isSpentFor(owner)) {
       this.#discard();
       return Promise.reject(noRoomForBody());
     }
@@ -132,7 +141,7 @@ export class IncomingRequest implements HttpRequest {
     } else if (this.#heldBytes > reading.bytesMax) {
       this.#discard();
       reading.settle.reject(tooLarge(reading.bytesMax));
-    } else if (this.#budget.isSpent) {
+    } else if (this.#budget.isSpentFor(this.#owner)) {
       this.#discard();
       reading.settle.reject(noRoomForBody());
     }
@@ -141,8 +150,7 @@ export class IncomingRequest implements HttpRequest {
   #hold(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#heldBytes += piece.length;
-    this.#countedBytes += piece.length;
-    this.#budget.add(piece.length);
+    this.#count(piece.length);
     this.#smallPieces = piece.length < smallBytes ? this.#smallPieces + 1 : 0;
     if (this.#smallPieces === smallPiecesMax) {
       this.#pieces.push(Buffer.concat(this.#pieces.splice(-smallPiecesMax)));
@@ -186,8 +194,13 @@ export class IncomingRequest implements HttpRequest {
     this.#uncount();
   }
 
+  #count(bytes: number): void {
+    this.#countedBytes += bytes;
+    this.#budget.add(bytes, this.#owner);
+  }
+
   #uncount(): void {
-    this.#budget.add(-this.#countedBytes);
+    this.#budget.add(-this.#countedBytes, this.#owner);
     this.#countedBytes = 0;
   }
 

@@ -16,9 +16,13 @@ export interface HttpRequest {
   /**
    * The whole body, at once where it is all here, as small ones are. Throws or rejects with
    * `rejected-too-large` as soon as it is known to have more than `bytesMax`, and with
-   * `rejected-queue-full` where too many bodies are on their way. Once.
+   * `rejected-queue-full` where too many bodies are on their way, or too many of this `owner`'s.
+   * Once.
    */
-  readBody(bytesMax: number): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
+  readBody(
+    bytesMax: number,
+    owner?: string,
+  ): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>;
   /** The same request for handlers of the platform's kind; instead of `readBody`. */
   toFetch(): Request;
 }
@@ -53,7 +57,7 @@ export class PlatformRequest implements HttpRequest {
     return this.#request.signal;
   }
 
-  async readBody(bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  async readBody(bytesMax: number, owner = ""): Promise<Uint8Array<ArrayBuffer>> {
     const declared = this.#request.headers.get("content-length");
     if (declared !== null && Number(declared) > bytesMax) {
       throw tooLarge(bytesMax);
@@ -63,17 +67,17 @@ export class PlatformRequest implements HttpRequest {
     try {
       for await (const piece of this.#request.body ?? []) {
         size += piece.length;
-        this.#budget.add(piece.length);
+        this.#budget.add(piece.length, owner);
         if (size > bytesMax) {
           throw tooLarge(bytesMax);
         }
-        if (this.#budget.isSpent) {
+        if (this.#budget.isSpentFor(owner)) {
           throw noRoomForBody();
         }
         pieces.push(piece);
       }
     } finally {
-      this.#budget.add(-size);
+      this.#budget.add(-size, owner);
     }
     return Buffer.concat(pieces);
   }
