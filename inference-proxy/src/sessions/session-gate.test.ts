@@ -115,6 +115,24 @@ describe("SessionGate", () => {
     expect(gate.usedTokens(0)).toBeGreaterThan(690);
   });
 
+  test("however many sessions rest, all are given up in time, some at once", () => {
+    const gate = gateOf();
+    const many = 10_000;
+    for (let index = 0; index < many; index += 1) {
+      const turn = { ...turnOf(`s${index}`, 1), chunkTokens: 1 };
+      gate.consider(turn, 0);
+      gate.end(gate.admit(turn, 0), done("bash"), 0);
+    }
+    const used = (atMs: number) => {
+      gate.consider(turnOf("looks", 1), atMs);
+      return gate.usedTokens(0);
+    };
+    const after = [60_000, 60_100, 60_200, 60_300, 60_400, 60_500].map(used);
+    expect(after[0]).toBeGreaterThan(1000);
+    expect(after[1]).toBeLessThan(after[0] ?? 0);
+    expect(after.at(-1)).toBeLessThan(1);
+  });
+
   test("a request without a session is never held and holds nothing", () => {
     const gate = gateOf();
     ask(gate, turnOf("a", 7), 0);

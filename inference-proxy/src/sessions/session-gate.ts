@@ -45,8 +45,9 @@ export const gateDefaults: GateOptions = {
 const patienceHorizons = 2;
 /** Longer than a turn may wait in the queue: after that it has left without a place. */
 const askedHorizons = 8;
-/** How often rests are looked at again. */
+/** How often rests are looked at again, and how many at once: about half a millisecond. */
 const sweepMs = 100;
+const looksMax = 2048;
 /** What is believed of a return before anything was seen: tools answer, people sometimes. */
 const toolReturnChance = 1;
 const stopReturnChance = 0.5;
@@ -73,6 +74,8 @@ export class SessionGate {
   /** In the order of last use. */
   readonly #sessions = new Map<string, Session>();
   readonly #resting = new Set<Session>();
+  /** How far the rests have been looked at. */
+  #looking = this.#resting.values();
   readonly #discountTokens: Float64Array;
   /** Of the turn last considered, for each replica; written when somebody has to know. */
   readonly #depths: Int32Array;
@@ -284,7 +287,12 @@ export class SessionGate {
     this.#nextSweepMs = nowMs + sweepMs;
     this.#share.tick(nowMs, this.#someoneWaits);
     this.#someoneWaits = false;
-    for (const session of this.#resting) {
+    for (let looks = 0; looks < looksMax; looks += 1) {
+      const { value: session, done } = this.#looking.next();
+      if (done === true) {
+        this.#looking = this.#resting.values();
+        return;
+      }
       const { resting } = session;
       if (resting === undefined) {
         continue;
