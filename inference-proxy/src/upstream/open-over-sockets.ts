@@ -50,7 +50,7 @@ class SocketAttempt implements Http1Sink {
   readonly #isStream: boolean;
   readonly #signal: AttemptRequest["signal"];
   readonly #vigil: AttemptRequest["vigil"];
-  #onHeadSeen: AttemptRequest["onHead"];
+  #tellHead: AttemptRequest["onHead"];
   readonly #settle: {
     readonly resolve: (attempt: Attempt) => void;
     readonly reject: (reason: unknown) => void;
@@ -81,7 +81,7 @@ class SocketAttempt implements Http1Sink {
     this.#isStream = request.isStream;
     this.#signal = request.signal;
     this.#vigil = request.vigil;
-    this.#onHeadSeen = request.onHead;
+    this.#tellHead = request.onHead;
     this.#settle = settle;
     this.#watch = watchVigil(means.watchdog, this.#vigil, (silentMs) =>
       this.#fail(lateFailure(silentMs)),
@@ -117,8 +117,8 @@ class SocketAttempt implements Http1Sink {
 
   onHead({ status, fields }: Http1Head): void {
     const { limits } = this.#means;
-    this.#onHeadSeen?.(status, fields);
-    this.#onHeadSeen = undefined;
+    this.#tellHead?.(status, fields);
+    this.#tellHead = undefined;
     this.#status = status;
     this.#contentType = fields.get("content-type") ?? this.#contentType;
     const encoding = fields.get("content-encoding");
