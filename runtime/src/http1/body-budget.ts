@@ -12,7 +12,7 @@ export interface BodyBudget {
   readonly heldBytes: number;
 }
 
-/** Of the bound, what one owner may hold: bodies that drip in must not keep out everybody else's. */
+/** Of the bound, what one owner may hold: bodies that drip in must not keep out all others. */
 const ownerShare = 0.5;
 
 /**
