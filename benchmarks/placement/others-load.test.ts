@@ -52,7 +52,8 @@ test("requests that others send to an engine keep ours away, until they have end
     expect(bodies).toHaveLength(8);
     othersLeft.abort();
     await untilRunning(proxy, busy ?? "", (count) => count === 0);
-    expect(await place("lakes")).toBe(busy!);
+    // A scrape that failed reads as nobody running, too: the next one tells.
+    while ((await place("lakes")) !== busy) await Bun.sleep(20);
   } finally {
     left.abort();
     othersLeft.abort();
