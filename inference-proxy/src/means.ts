@@ -14,15 +14,16 @@ import { guardPlacing } from "./call/guard-placing.ts";
 import { limitRules } from "./call/limit-rules.ts";
 import { createModels, type Models, parseModelTiers } from "./call/models.ts";
 import type { CallMeans } from "./call/open-call.ts";
-import { createPlacement, type Placement } from "./call/placement.ts";
+import { createPlacement } from "./call/placement.ts";
 import { parsePrices, typicalPrice } from "./call/prices.ts";
 import { createCallPrompts } from "./call/prompts.ts";
 import { createReplicaGates } from "./call/replica-gate.ts";
+import { reportHealth, reportLoad } from "./call/report-load.ts";
 import type { AnswerReuse } from "./call/reuse.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
 import { type KvKnowledge, parseConfiguredSources, startKvKnowledge } from "./kv-events/index.ts";
-import { createReplicaPaces, createTokenRatios, type ReplicaPaces } from "./learn/index.ts";
+import { createReplicaPaces, createTokenRatios } from "./learn/index.ts";
 import { createInferenceProxyMetrics, type InferenceProxyMetrics } from "./metrics.ts";
 import {
   createAnswerEstimates,
@@ -352,54 +353,4 @@ function modelsOf(config: InferenceProxyConfig, pool: Pool): Models {
     defaultModel,
     embeddingModel,
   });
-}
-
-function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement: Placement): void {
-  queueEstimateSeconds.reset();
-  for (const { model, lane, estimateMs } of placement.lines()) {
-    if (estimateMs !== undefined) {
-      queueEstimateSeconds.set({ model, lane }, estimateMs / 1000);
-    }
-  }
-}
-
-function reportLoad(
-  metrics: InferenceProxyMetrics,
-  read: {
-    readonly pool: Pool;
-    readonly placement: Placement;
-    readonly placer: Placer;
-    readonly paces: ReplicaPaces;
-  },
-): void {
-  const { pool, placement, placer, paces } = read;
-  reportQueue(metrics, placement);
-  const { gate } = placer;
-  metrics.sessions.remembered.set(gate.size);
-  for (const [index, { name: replica }] of pool.endpoints.entries()) {
-    metrics.sessions.neededTokens.set({ replica }, gate.usedTokens(index));
-    metrics.sessions.share.set({ replica }, gate.shareOf(index));
-    metrics.inFlight.set({ replica }, placer.inFlight(replica));
-    const { firstEventMs } = paces.paceOf(replica);
-    if (firstEventMs !== undefined) {
-      metrics.learnedFirstEventSeconds.set({ replica }, firstEventMs / 1000);
-    }
-  }
-}
-
-/** Only what has changed: every probe of every replica is news. */
-function reportHealth(metrics: InferenceProxyMetrics, pool: Pool): void {
-  let before: Pool["endpoints"] = [];
-  const report = () => {
-    const { endpoints } = pool;
-    for (let replica = 0; replica < endpoints.length; replica += 1) {
-      const { name, healthy } = endpoints[replica]!;
-      if (healthy !== before[replica]?.healthy) {
-        metrics.healthy.set({ replica: name }, healthy ? 1 : 0);
-      }
-    }
-    before = endpoints;
-  };
-  report();
-  pool.onChange(report);
 }

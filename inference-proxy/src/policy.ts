@@ -28,6 +28,7 @@ export {
   ReplicaSets,
 } from "./cache-index/index.ts";
 export { promptSummaryOf } from "./call/prompt-summary.ts";
+export { inferenceProxyOptions } from "./config.ts";
 export {
   createEwma,
   createReplicaPaces,

@@ -1,6 +1,5 @@
 import { attributes, type OpenSpan, type Tracing } from "@warmpath/runtime";
 import { assert, errorOfAbort, WarmpathError } from "@warmpath/runtime/base";
-import { serviceTokens } from "../admit/index.ts";
 import type { Breakers, RetryBudget } from "../breakers/index.ts";
 import type { UpstreamPaths } from "../formats/index.ts";
 import { askForReport, type Foresight, sessionHeader } from "../kv-events/index.ts";
@@ -24,22 +23,13 @@ import {
 } from "./end-call.ts";
 import type { Failover } from "./failover.ts";
 import { noteAttempt } from "./note-attempt.ts";
+import { placeNext } from "./place-next.ts";
 import { type Placement, type Seat, unserved } from "./placement.ts";
-import { programOf } from "./program-of.ts";
-import { promptSummaryOf } from "./prompt-summary.ts";
-import type { ReplicaGate, ReplicaGates } from "./replica-gate.ts";
+import type { ReplicaGates } from "./replica-gate.ts";
 import { type ReserveMeans, reserveLimits } from "./reserve-limits.ts";
 import type { AnswerReuse } from "./reuse.ts";
-import {
-  absolve,
-  deathsBefore,
-  namePoison,
-  placeSuspect,
-  type SuspectMeans,
-  type SuspectSeat,
-  suspect,
-} from "./suspects.ts";
-import { createTries, type Tries } from "./tries.ts";
+import { absolve, deathsBefore, namePoison, type SuspectMeans, suspect } from "./suspects.ts";
+import { createTries } from "./tries.ts";
 import type { CallRequest } from "./types.ts";
 import { withoutBody } from "./without-body.ts";
 
@@ -120,13 +110,6 @@ async function openFresh(means: CallMeans, request: CallRequest): Promise<OpenCa
   }
 }
 
-/** Nothing is known of the cache yet, and what an answer may have is not what it will have. */
-function serviceTokensExpected({ ratios, limits }: CallMeans, request: CallRequest): number {
-  const { model, bodyBytes, answerTokensMax = limits.answerTokensExpected } = request;
-  const answerTokens = Math.min(answerTokensMax, limits.answerTokensExpected);
-  return serviceTokens(ratios.estimate(model, bodyBytes), answerTokens);
-}
-
 async function tryReplicas(
   means: CallMeans,
   request: CallRequest,
@@ -163,96 +146,6 @@ async function tryReplicas(
     assert(failure !== undefined, "the first attempt excludes no replica");
     throw errorOfFailure(failure, progress.replica, means.limits.retryAfterMs);
   }
-}
-
-/** Another replica than those that failed, if there is one. */
-function placeNext(
-  means: CallMeans,
-  request: CallRequest,
-  tries: Tries,
-  gate: ReplicaGate | undefined,
-): SuspectSeat | Promise<SuspectSeat> {
-  if (tries.deaths > 0) {
-    return placeNextSuspect(means, request, tries, gate);
-  }
-  const seat = placeCall(means, request, tries.excluded, gate);
-  return seat instanceof Promise ? seat.then(notSuspected) : notSuspected(seat);
-}
-
-async function placeNextSuspect(
-  means: CallMeans,
-  request: CallRequest,
-  tries: Tries,
-  gate: ReplicaGate | undefined,
-): Promise<SuspectSeat> {
-  const place = async (excluded: ReadonlySet<string>) =>
-    await placeCall(means, request, excluded, gate);
-  const placed = await placeSuspect(means, request, tries.excluded, place);
-  // Where the only replica left is the one that broke, perhaps just an old connection did: once
-  // more, on a new one.
-  return placed.seat === undefined && tries.failure?.kind === "died"
-    ? await placeSuspect(means, request, nobody, place)
-    : placed;
-}
-
-const nobody: ReadonlySet<string> = new Set();
-const nothingToClear = () => {};
-
-function notSuspected(seat: Seat | undefined): SuspectSeat {
-  return { seat, isAlone: false, clear: nothingToClear };
-}
-
-function placeCall(
-  means: CallMeans,
-  request: CallRequest,
-  excluded: ReadonlySet<string>,
-  gate: ReplicaGate | undefined,
-): Seat | undefined | Promise<Seat | undefined> {
-  const { model, lane, bodyBytes, signal, prompt, caller } = request;
-  const fromMs = means.clock.monotonicMs();
-  const placing = means.placement.place({
-    model,
-    excluded,
-    prompt: promptSummaryOf(prompt),
-    lane,
-    tenant: caller.tenant,
-    program: programOf(request),
-    serviceTokensExpected: serviceTokensExpected(means, request),
-    bodyBytes,
-    waitMsMax: request.queueWaitMsMax ?? means.limits.queueWaitMsMax,
-    heldBackWaitMsMax: means.limits.heldBackWaitMsMax,
-    signal,
-    gate,
-  });
-  return placing instanceof Promise
-    ? placing.then((seat) => notePlace(means, request, seat, fromMs))
-    : notePlace(means, request, placing, fromMs);
-}
-
-function notePlace(
-  { clock, metrics, receipts }: CallMeans,
-  request: CallRequest,
-  seat: Seat | undefined,
-  fromMs: number,
-): Seat | undefined {
-  const { lane } = request;
-  const waitedMs = clock.monotonicMs() - fromMs;
-  metrics.placementSeconds.observe({ lane }, waitedMs / 1000);
-  if (seat !== undefined) {
-    const { endpoint: replica, consider, cachedTokensExpected, queued } = seat;
-    try {
-      receipts.decided(request, {
-        replica,
-        waitedMs: queued === undefined ? 0 : waitedMs,
-        consider,
-        cachedTokensExpected,
-      });
-    } catch (error) {
-      seat.release(unserved);
-      throw error;
-    }
-  }
-  return seat;
 }
 
 async function tryReplica(

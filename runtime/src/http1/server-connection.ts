@@ -12,33 +12,20 @@ import {
   RequestHeadReader,
   skipEmptyLines,
 } from "./parse-request.ts";
+import {
+  askedAfterMs,
+  discardedBytesMax,
+  idleSecondsMax,
+  lingerSeconds,
+  oldClientMs,
+  pipelinedBytesMax,
+  receiveSecondsMax,
+  takeSecondsMax,
+} from "./server-bounds.ts";
 import type { ServerMeans } from "./server-means.ts";
 import type { SocketOwner } from "./socket-owner.ts";
 import { badRequest, continueLine } from "./status-text.ts";
 import { Http1Error } from "./types.ts";
-
-/** A client that sends neither a head nor a body for so long is not waited for. */
-const receiveSecondsMax = 60;
-/** A kept connection without a request. Longer than common balancers keep theirs: they close. */
-const idleSecondsMax = 120;
-/** A client that takes nothing of what it is to get for so long has died, or might as well have. */
-const takeSecondsMax = 120;
-/** Bytes of later requests that are held while one is answered. */
-const pipelinedBytesMax = 64 * 1024;
-/** More than this of a body that nobody wants is not read to keep the connection. */
-const discardedBytesMax = 16 * 1024 * 1024;
-
-/** An ended connection whose client does not close its side is cut after so long. */
-const lingerSeconds = 8;
-
-/**
- * A client that has sent its last byte may still read, or be gone: the network does not say which.
- * One that is gone refuses whatever it is sent, so after a moment, in which most that are quick
- * have their answer, it is sent an interim response, which every client of HTTP/1.1 passes over.
- */
-const askedAfterMs = 50;
-/** HTTP/1.0 has none: its clients are taken for gone where the answer takes longer than this. */
-const oldClientMs = 1000;
 
 /** One client's connection: one request after another, each answered before the next is read. */
 export class ServerConnection implements BodySource, SocketOwner {

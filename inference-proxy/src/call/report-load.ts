@@ -1,0 +1,56 @@
+import type { ReplicaPaces } from "../learn/index.ts";
+import type { InferenceProxyMetrics } from "../metrics.ts";
+import type { Placer } from "../pick/index.ts";
+import type { Pool } from "../upstream/pool.ts";
+import type { Placement } from "./placement.ts";
+
+function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement: Placement): void {
+  queueEstimateSeconds.reset();
+  for (const { model, lane, estimateMs } of placement.lines()) {
+    if (estimateMs !== undefined) {
+      queueEstimateSeconds.set({ model, lane }, estimateMs / 1000);
+    }
+  }
+}
+
+/** Sets the gauges that are only worth computing when somebody reads them. */
+export function reportLoad(
+  metrics: InferenceProxyMetrics,
+  read: {
+    readonly pool: Pool;
+    readonly placement: Placement;
+    readonly placer: Placer;
+    readonly paces: ReplicaPaces;
+  },
+): void {
+  const { pool, placement, placer, paces } = read;
+  reportQueue(metrics, placement);
+  const { gate } = placer;
+  metrics.sessions.remembered.set(gate.size);
+  for (const [index, { name: replica }] of pool.endpoints.entries()) {
+    metrics.sessions.neededTokens.set({ replica }, gate.usedTokens(index));
+    metrics.sessions.share.set({ replica }, gate.shareOf(index));
+    metrics.inFlight.set({ replica }, placer.inFlight(replica));
+    const { firstEventMs } = paces.paceOf(replica);
+    if (firstEventMs !== undefined) {
+      metrics.learnedFirstEventSeconds.set({ replica }, firstEventMs / 1000);
+    }
+  }
+}
+
+/** Keeps the gauge of health true; only what has changed: every probe of every replica is news. */
+export function reportHealth(metrics: InferenceProxyMetrics, pool: Pool): void {
+  let before: Pool["endpoints"] = [];
+  const report = () => {
+    const { endpoints } = pool;
+    for (let replica = 0; replica < endpoints.length; replica += 1) {
+      const { name, healthy } = endpoints[replica]!;
+      if (healthy !== before[replica]?.healthy) {
+        metrics.healthy.set({ replica: name }, healthy ? 1 : 0);
+      }
+    }
+    before = endpoints;
+  };
+  report();
+  pool.onChange(report);
+}
