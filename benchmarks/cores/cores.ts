@@ -2,6 +2,7 @@ import { contenderCore, loadCore, startMockUpstream } from "../overhead/contende
 import { startLoadGenerator } from "../overhead/run-load.ts";
 import { machineFacts } from "../report/machine.ts";
 import type { BenchReport } from "../report/report.ts";
+import { medianOf } from "../report/statistics.ts";
 import { formatNumber, formatTable } from "../report/table.ts";
 import { freePort } from "../system/free-port.ts";
 import { startSystem } from "../system/start-system.ts";
@@ -131,11 +132,4 @@ function reportOf(
     notMeasured: "more than two processes, which need more cores; what several know of each other.",
     absent: [],
   };
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }

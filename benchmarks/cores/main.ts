@@ -2,7 +2,7 @@
  * `npm run bench:cores`: several proxies on one port. Progress goes to stderr, the report to
  * stdout; the status is 1 when a request failed.
  */
-import { readFlags } from "../report/flags.ts";
+import { readSize } from "../report/flags.ts";
 import { formatReport, saveReport } from "../report/report.ts";
 import { fullPlan, quickPlan, runCores, tinyPlan } from "./cores.ts";
 
@@ -18,23 +18,15 @@ const help = `npm run bench:cores -- [flags]
 Raw rounds are kept in benchmarks/results/local/.
 `;
 
-const { values } = readFlags("cores", {
-  options: {
-    quick: { type: "boolean" },
-    tiny: { type: "boolean" },
-    json: { type: "boolean" },
-    help: { type: "boolean" },
-  },
+const { plan, json } = readSize("cores", help, {
+  full: fullPlan,
+  quick: quickPlan,
+  tiny: tinyPlan,
 });
-if (values.help === true) {
-  process.stdout.write(help);
-  process.exit(0);
-}
-const plan = values.tiny ? tinyPlan : values.quick ? quickPlan : fullPlan;
 const report = await runCores(plan, (text) => void process.stderr.write(`cores: ${text}\n`));
 const path = saveReport(report, new Date());
 process.stdout.write(
-  values.json === true
+  json
     ? `${report.figures.map((figure) => JSON.stringify(figure)).join("\n")}\n`
     : `${formatReport(report)}\n`,
 );

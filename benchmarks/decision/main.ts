@@ -3,7 +3,7 @@
  * stdout; the status is 1 when a bar is missed.
  */
 import { exitCodeOf, formatBars } from "../report/bars.ts";
-import { readFlags } from "../report/flags.ts";
+import { readSize } from "../report/flags.ts";
 import { formatReport, saveReport } from "../report/report.ts";
 import { fullPlan, quickPlan, runDecision, tinyPlan } from "./decision.ts";
 
@@ -21,20 +21,11 @@ const help = `npm run bench:decision -- [flags]
 Raw rounds are kept in benchmarks/results/local/. The status is 1 when a bar is missed.
 `;
 
-const { values } = readFlags("decision", {
-  options: {
-    quick: { type: "boolean" },
-    tiny: { type: "boolean" },
-    json: { type: "boolean" },
-    help: { type: "boolean" },
-  },
+const { plan, json } = readSize("decision", help, {
+  full: fullPlan,
+  quick: quickPlan,
+  tiny: tinyPlan,
 });
-if (values.help === true) {
-  process.stdout.write(help);
-  process.exit(0);
-}
-const json = values.json === true;
-const plan = values.tiny ? tinyPlan : values.quick ? quickPlan : fullPlan;
 const { report, bars } = runDecision(plan, {
   onProgress: (text) => void process.stderr.write(`decision: ${text}\n`),
 });

@@ -2,14 +2,9 @@ import { assert, seededRandom } from "@warmpath/runtime/base";
 import { createChainSpace, createEngine, llama8bH100 } from "../engine/index.ts";
 import type { Engine } from "../engine/types.ts";
 import { createEventQueue, type EventQueue } from "../policy-lab/fleet/event-queue.ts";
+import { proxyDefaults } from "../system/proxy-defaults.ts";
 import { type LoadSource, loadSource, type TenantLoad } from "./loads.ts";
-import {
-  createVirtualProxy,
-  lookAgainMs,
-  type ProxyCall,
-  programDelayMsMaxDefault,
-  type VirtualProxy,
-} from "./proxy.ts";
+import { createVirtualProxy, lookAgainMs, type ProxyCall, type VirtualProxy } from "./proxy.ts";
 
 /** Some tenants before one fleet of 8B models on H100s. */
 export interface FleetPlan {
@@ -113,7 +108,7 @@ class Fleet {
         replicas: plan.replicas,
         kvTokens: llama8bH100.blocks * blockTokens,
         random: seededRandom(`${plan.seed}/policy`),
-        programDelayMsMax: plan.programDelayMsMax ?? programDelayMsMaxDefault,
+        programDelayMsMax: plan.programDelayMsMax ?? proxyDefaults.programDelayMsMax,
       },
       {
         send: (call, replica) => this.#sendTo(call, replica),

@@ -3,7 +3,7 @@
  * Progress goes to stderr, the report to stdout; the status is 1 when a bar is missed.
  */
 import { exitCodeOf, formatBars } from "../report/bars.ts";
-import { readFlags } from "../report/flags.ts";
+import { readSize } from "../report/flags.ts";
 import { formatReport, saveReport } from "../report/report.ts";
 import { runFairness } from "./fairness.ts";
 import { fullPlan, quickPlan, tinyPlan } from "./plan.ts";
@@ -21,26 +21,17 @@ const help = `npm run bench:fairness -- [flags]
 Figures are kept in benchmarks/results/local/. The status is 1 when a bar is missed.
 `;
 
-const { values } = readFlags("fairness", {
-  options: {
-    quick: { type: "boolean" },
-    tiny: { type: "boolean" },
-    json: { type: "boolean" },
-    help: { type: "boolean" },
-  },
+const { plan, isTiny, json } = readSize("fairness", help, {
+  full: fullPlan,
+  quick: quickPlan,
+  tiny: tinyPlan,
 });
-if (values.help === true) {
-  process.stdout.write(help);
-  process.exit(0);
-}
-const json = values.json === true;
-const plan = values.tiny === true ? tinyPlan : values.quick === true ? quickPlan : fullPlan;
 const { report, bars } = runFairness(plan, {
   onProgress: (text) => void process.stderr.write(`fairness: ${text}\n`),
 });
 const path = saveReport(report, new Date());
 if (!json) process.stdout.write(`${formatReport(report)}\n\n`);
-const held = values.tiny === true ? [] : bars;
+const held = isTiny ? [] : bars;
 if (held.length > 0) process.stdout.write(`${formatBars(held, { json })}\n`);
 process.stderr.write(`fairness: kept in ${path}\n`);
 process.exit(exitCodeOf(held));

@@ -13,18 +13,16 @@ import {
 } from "@warmpath/inference-proxy/policy";
 import type { Random } from "@warmpath/runtime/base";
 import type { BlockChain } from "../engine/types.ts";
+import { proxyDefaults } from "../system/proxy-defaults.ts";
 
-// The proxy's defaults (inference-proxy/src/config.ts): WARMPATH_REPLICA_IN_FLIGHT_MAX,
-// WARMPATH_PROXY_QUEUE_REQUESTS_MAX, WARMPATH_PROXY_LANE_PASSED_OVER_MAX,
-// WARMPATH_PROXY_QUEUE_WAIT_MS_MAX, WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED,
-// WARMPATH_PROXY_PROGRAMS_MAX and WARMPATH_PROXY_PROGRAM_DELAY_MS_MAX.
-const inFlightMax = 256;
-const queueRequestsMax = 1024;
-const lanePassedOverMax = 8;
-const queueWaitMsMax = 60_000;
-const answerTokensExpected = 512;
-const programsMax = 10_000;
-export const programDelayMsMaxDefault = 20_000;
+const {
+  replicaInFlightMax: inFlightMax,
+  queueRequestsMax,
+  lanePassedOverMax,
+  queueWaitMsMax,
+  answerTokensExpected,
+  programsMax,
+} = proxyDefaults;
 
 /** The waiting look again this often though nothing ended, as in the proxy. */
 export const lookAgainMs = 100;

@@ -15,6 +15,7 @@ import {
   type WaitQueue,
 } from "@warmpath/inference-proxy/policy";
 import type { CacheEvent } from "../../engine/types.ts";
+import { proxyDefaults } from "../../system/proxy-defaults.ts";
 import type { GapKind, SloClass } from "../../workloads/types.ts";
 import type {
   Policy,
@@ -25,14 +26,13 @@ import type {
   RoutedUsage,
 } from "../types.ts";
 
-// The proxy's defaults (inference-proxy/src/config.ts): WARMPATH_REPLICA_IN_FLIGHT_MAX,
-// WARMPATH_PROXY_QUEUE_REQUESTS_MAX, WARMPATH_PROXY_LANE_PASSED_OVER_MAX,
-// WARMPATH_PROXY_QUEUE_WAIT_MS_MAX and WARMPATH_PROXY_ANSWER_TOKENS_EXPECTED.
-const inFlightMax = 256;
-const queueRequestsMax = 1024;
-const lanePassedOverMax = 8;
-const queueWaitMsMax = 60_000;
-const answerTokensExpected = 512;
+const {
+  replicaInFlightMax: inFlightMax,
+  queueRequestsMax,
+  lanePassedOverMax,
+  queueWaitMsMax,
+  answerTokensExpected,
+} = proxyDefaults;
 /** `retry-after` of the proxy's refusals. */
 const retryAfterMs = 1000;
 

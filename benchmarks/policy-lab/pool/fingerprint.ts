@@ -8,7 +8,8 @@ const sources = [
   "benchmarks/policy-lab/*.ts",
   "benchmarks/policy-lab/{fleet,policies,pool}/**/*.ts",
   "inference-proxy/src/policy.ts",
-  "inference-proxy/src/{admit,cache-index,learn,pace,pick,prompt,sessions}/**/*.ts",
+  "inference-proxy/src/{admit,cache-index,config,learn,pace,pick,prompt,sessions}/**/*.ts",
+  "inference-proxy/src/config.ts",
   "runtime/src/base/*.ts",
 ];
 
