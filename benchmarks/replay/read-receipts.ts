@@ -44,7 +44,7 @@ type Members = Readonly<Record<string, unknown>>;
 function membersOf(text: string): Members | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Members) : undefined;
+    return isMembers(value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -52,7 +52,7 @@ function membersOf(text: string): Members | undefined {
 
 /** Undefined where no replica served anything: refused, failed, or answered without an engine. */
 function requestOf(members: Members): ReplayedRequest | undefined {
-  const decisions = listOf(members["decisions"]).map((value) => value as Members);
+  const decisions = listOf(members["decisions"]).filter(isMembers);
   const first = decisions[0];
   const last = decisions.at(-1);
   const promptTokens = Math.round(numberOf(members["inputTokens"]));
@@ -80,6 +80,10 @@ function requestOf(members: Members): ReplayedRequest | undefined {
     firstEventMs: typeof members["firstEventMs"] === "number" ? members["firstEventMs"] : undefined,
     asksForTools: members["asksForTools"] === true,
   };
+}
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === "object" && value !== null;
 }
 
 function listOf(value: unknown): readonly unknown[] {

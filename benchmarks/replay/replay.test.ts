@@ -214,6 +214,8 @@ describe("replay()", () => {
     const read = async (text: string) => await readReceipts([await write(text)]);
     expect((await read(`${line}\n${line.slice(0, 90)}`)).requests.length).toBe(1);
     expect((await read(line.replace(/"decisions":\[.*\],"outcome"/, '"outcome"'))).leftOut).toBe(1);
+    const bare = { v: 1, inputTokens: 10, decisions: [null, 7, "a"] };
+    expect((await read(JSON.stringify(bare))).leftOut).toBe(1);
     await expect(read(`${line.slice(0, 90)}\n${line}`)).rejects.toThrow(":1: no line of JSON");
     await expect(read(line.replace('"v":1', '"v":9'))).rejects.toThrow("no receipt of version 1");
   });
