@@ -9,6 +9,7 @@ import {
 import type { TokenRatios } from "../learn/index.ts";
 import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
+import { bytesOf, type RequestBody } from "../upstream/request-body.ts";
 import type { CallRequest } from "./types.ts";
 
 /** An attempt, and the path by which the upstream was asked. */
@@ -26,7 +27,7 @@ export async function attemptPaths(
   means: { readonly paths: UpstreamPaths; readonly ratios: TokenRatios },
   replica: Replica,
   request: CallRequest,
-  send: (path: ServingPath, body: Uint8Array<ArrayBuffer>) => Promise<Attempt>,
+  send: (path: ServingPath, body: RequestBody) => Promise<Attempt>,
 ): Promise<AttemptAt> {
   const isHosted = replica.address.provider !== undefined;
   const { paths } = means;
@@ -57,14 +58,14 @@ function bodyInWordsOf(
   { facts: { kind } }: Replica,
   request: CallRequest,
   hasOthers: boolean,
-): Uint8Array<ArrayBuffer> | undefined {
+): RequestBody | undefined {
   const body = request.bodyFor(kind);
   const translation = translationOf(request.path, path);
   if (translation === undefined) {
     return body;
   }
   try {
-    return translateRequestBody(body, translation, kind);
+    return translateRequestBody(bytesOf(body), translation, kind);
   } catch (error) {
     if (hasOthers && WarmpathError.from(error).reason === "rejected-invalid") {
       return undefined;

@@ -12,6 +12,7 @@ import { type AttemptFailure, errorOfFailure } from "../upstream/failure.ts";
 import type { AttemptMeans, ServingPath } from "../upstream/open.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
 import { rankHeader } from "../upstream/ranks.ts";
+import { bytesOf, type RequestBody } from "../upstream/request-body.ts";
 import type { AccountMeans } from "./account.ts";
 import { attemptPaths } from "./attempt-paths.ts";
 import {
@@ -165,10 +166,10 @@ async function tryReplica(
     // It may have left in the very step that placed it: nobody would tell the upstream so.
     request.signal.throwIfAborted();
     foresight = means.kvKnowledge.send(seat.endpoint, request);
-    const send = (path: ServingPath, body: Uint8Array<ArrayBuffer>) =>
+    const send = (path: ServingPath, body: RequestBody) =>
       openUpstream(means.attempt, replica.address, {
         path,
-        body: foresight?.wantsReport === true ? askForReport(path, body) : body,
+        body: foresight?.wantsReport === true ? askForReport(path, bytesOf(body)) : body,
         headers: headersFor(means.tracing, request, { replica, path, label: foresight?.label }),
         isStream: request.isStream,
         signal: request.signal,

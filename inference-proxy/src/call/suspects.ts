@@ -3,6 +3,7 @@ import type { InferenceProxyMetrics } from "../metrics.ts";
 import { type PoisonMemory, type Quarantine, SuspectExclusion } from "../poison/index.ts";
 import { looksDead } from "../upstream/canary.ts";
 import type { Pool } from "../upstream/pool.ts";
+import { bytesOf } from "../upstream/request-body.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
 import { type Seat, unserved } from "./placement.ts";
 import type { CallRequest } from "./types.ts";
@@ -141,5 +142,5 @@ const refusal =
 
 /** All that an engine sees of a request but its ids and salts: the prompt, and how to sample. */
 function identityOf(request: CallRequest): string {
-  return `${request.path} ${Bun.hash.xxHash64(request.bodyFor("openai")).toString(36)}`;
+  return `${request.path} ${Bun.hash.xxHash64(bytesOf(request.bodyFor("openai"))).toString(36)}`;
 }

@@ -4,6 +4,7 @@ import type { TokenPrompt } from "../kv-events/index.ts";
 import type { ReadPrompt } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
+import type { RequestBody } from "../upstream/request-body.ts";
 import type { LimitTab } from "./limit-tab.ts";
 import type { ReuseAsk } from "./reuse.ts";
 
@@ -34,7 +35,7 @@ export interface CallRequest {
   /** Longest wait for a place; absent: what the configuration says. */
   readonly queueWaitMsMax?: number;
   /** The body for an upstream of this kind. */
-  readonly bodyFor: (kind: UpstreamKind) => Uint8Array<ArrayBuffer>;
+  readonly bodyFor: (kind: UpstreamKind) => RequestBody;
   readonly bodyBytes: number;
   /** Headers of the caller's that an engine is shown; undefined when there are none. */
   readonly engineHeaders: Readonly<Record<string, string>> | undefined;

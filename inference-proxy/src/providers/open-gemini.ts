@@ -3,6 +3,7 @@ import type { Attempt, AttemptMeans, AttemptRequest, OpenStream } from "../upstr
 import { type AttemptFailure, failureOfStatus } from "../upstream/failure.ts";
 import { openAttempt } from "../upstream/open.ts";
 import type { ReplicaAddress } from "../upstream/replica.ts";
+import { bytesOf } from "../upstream/request-body.ts";
 import { formatOf } from "../upstream/wire-format.ts";
 import {
   type ClientFormat,
@@ -30,7 +31,7 @@ export async function openGemini(
   request: AttemptRequest,
 ): Promise<Attempt> {
   // Whoever read the request saw that it is an object.
-  const asked = parseExactJson(decoder.decode(request.body)) as JsonObject;
+  const asked = parseExactJson(decoder.decode(bytesOf(request.body))) as JsonObject;
   const model = textOf(asked["model"]) ?? "";
   const format = formatOf(request.path);
   const body = translateRequest(format, "gemini", asked, { ignoresUnknown: false });

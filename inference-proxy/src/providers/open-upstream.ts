@@ -3,6 +3,7 @@ import type { Attempt, AttemptMeans, AttemptRequest } from "../upstream/attempt.
 import type { UpstreamError } from "../upstream/error-body.ts";
 import { openAttempt } from "../upstream/open.ts";
 import type { HostedProvider, ReplicaAddress } from "../upstream/replica.ts";
+import { bytesOf } from "../upstream/request-body.ts";
 import { openGemini } from "./open-gemini.ts";
 import { withModel } from "./with-model.ts";
 import { attemptWithoutKey, errorWithoutKey, secretOf } from "./without-key.ts";
@@ -41,7 +42,7 @@ async function openHosted(
   provider: HostedProvider,
   request: AttemptRequest,
 ): Promise<Attempt> {
-  const body = withModel(request.body, provider.models);
+  const body = withModel(bytesOf(request.body), provider.models);
   const hosted = { ...request, body, headers: headersFor(provider, request) };
   const attempt =
     provider.kind === "gemini"

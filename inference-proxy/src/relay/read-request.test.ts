@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Random, seededRandom } from "@warmpath/runtime/base";
 import { createPrompts } from "../prompt/index.ts";
+import { bytesOf } from "../upstream/request-body.ts";
 import { bodyForUpstream, parseApiRequest } from "./read-request.ts";
 
 const prompts = createPrompts({
@@ -24,7 +25,7 @@ const read = (body: string | Uint8Array<ArrayBuffer>) =>
 /** What a vLLM is sent. */
 const sent = (body: string) => {
   const options = { model: "tiny", kind: "vllm", removed: [] } as const;
-  return new TextDecoder().decode(bodyForUpstream(read(body), options));
+  return new TextDecoder().decode(bytesOf(bodyForUpstream(read(body), options)));
 };
 
 /*
@@ -61,14 +62,16 @@ describe("the salt that an engine is sent", () => {
     const options = { model: "", kind: "vllm", removed: [] } as const;
     for (const path of ["/v1/embeddings", "/v1/messages/count_tokens"] as const) {
       const request = parseApiRequest(bytes, { path, tenant: "acme", prompts });
-      expect(Buffer.from(bodyForUpstream(request, options)).toString()).toBe('{"input":"x"}');
+      expect(Buffer.from(bytesOf(bodyForUpstream(request, options))).toString()).toBe(
+        '{"input":"x"}',
+      );
     }
   });
 
   test("is led by the tenant where a client writes one for an engine of an unknown kind", () => {
     const told = (body: string) =>
       Buffer.from(
-        bodyForUpstream(read(body), { model: "", kind: "openai", removed: [] }),
+        bytesOf(bodyForUpstream(read(body), { model: "", kind: "openai", removed: [] })),
       ).toString();
     expect(told('{"cache_salt":"globex","messages":[]}')).toBe(
       '{"messages":[],"cache_salt":"acme/globex"}',

@@ -11,6 +11,7 @@ import {
 } from "../prompt/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
+import type { RequestBody } from "../upstream/request-body.ts";
 import { formatOf } from "../upstream/wire-format.ts";
 import { spliceMembers } from "./splice.ts";
 
@@ -156,7 +157,7 @@ export function bodyForUpstream(
     /** Members that the caller may not send to an engine. */
     readonly removed: readonly string[];
   },
-): Uint8Array<ArrayBuffer> {
+): RequestBody {
   const { scan, isStream, wantsUsage, salt } = request;
   const members: Record<string, unknown> = {};
   for (const name of options.removed) {

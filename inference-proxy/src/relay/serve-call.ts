@@ -35,6 +35,7 @@ import {
 import { type RequestTraits, traitsOf } from "../providers/route/index.ts";
 import type { ServingPath } from "../upstream/open.ts";
 import type { UpstreamKind } from "../upstream/replica.ts";
+import type { RequestBody } from "../upstream/request-body.ts";
 import type { Flusher } from "./flusher.ts";
 import {
   type ApiRequest,
@@ -322,7 +323,7 @@ function bodiesOf(
   removed: readonly string[],
 ): CallRequest["bodyFor"] {
   let madeFor: UpstreamKind | undefined;
-  let body: Uint8Array<ArrayBuffer> | undefined;
+  let body: RequestBody | undefined;
   return (kind) => {
     if (body === undefined || madeFor !== kind) {
       body = bodyForUpstream(read, { model, kind, removed });

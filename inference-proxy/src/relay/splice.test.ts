@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "@warmpath/runtime/base";
 import { scanBody } from "../prompt/index.ts";
+import { bytesOf } from "../upstream/request-body.ts";
 import { spliceMembers } from "./splice.ts";
 
 function splice(text: string, members: Record<string, unknown>): string {
   const bytes = new TextEncoder().encode(text);
-  return new TextDecoder().decode(spliceMembers(scanBody(bytes), members));
+  return new TextDecoder().decode(bytesOf(spliceMembers(scanBody(bytes), members)));
 }
 
 describe("spliceMembers()", () => {

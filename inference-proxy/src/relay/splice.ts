@@ -1,5 +1,7 @@
+import { SplicedBytes } from "@warmpath/runtime/http1";
 import type { BodyScan, Member } from "../prompt/index.ts";
 import { searchable } from "../upstream/json-scan.ts";
+import type { RequestBody } from "../upstream/request-body.ts";
 
 /*
  * Changes members of a JSON object's bytes without writing the rest of them anew: numbers beyond
@@ -17,7 +19,7 @@ export type Members = Readonly<Record<string, unknown>>;
  * client wrote are taken out. The end is the safe place: parsers of JSON take the last of equal
  * names, so that ours would win even over one that the scan did not see.
  */
-export function spliceMembers(scan: BodyScan, members: Members): Uint8Array<ArrayBuffer> {
+export function spliceMembers(scan: BodyScan, members: Members): RequestBody {
   const names = Object.keys(members);
   if (names.length === 0) return scan.bytes;
   const { bytes, open } = scan;
@@ -31,7 +33,7 @@ export function spliceMembers(scan: BodyScan, members: Members): Uint8Array<Arra
     if (members[name] === undefined) continue;
     text += `${text !== "" || kept.length > 0 ? "," : ""}"${name}":${JSON.stringify(members[name])}`;
   }
-  if (kept === scan.members) return inserted(searchable(bytes), end, text);
+  if (kept === scan.members) return new SplicedBytes(searchable(bytes), end, text);
   const ours = encoder.encode(text);
   return joined(
     bytes.subarray(0, open + 1),
@@ -39,17 +41,6 @@ export function spliceMembers(scan: BodyScan, members: Members): Uint8Array<Arra
     ours,
     bytes.subarray(end),
   );
-}
-
-/** The bytes with a text put in at one place: every byte is copied once, and no view is made. */
-function inserted(bytes: Buffer, at: number, text: string): Uint8Array<ArrayBuffer> {
-  const length = Buffer.byteLength(text);
-  // Every byte is written below.
-  const whole = Buffer.allocUnsafe(bytes.length + length) as Buffer<ArrayBuffer>;
-  bytes.copy(whole, 0, 0, at);
-  whole.write(text, at);
-  bytes.copy(whole, at + length, at);
-  return whole;
 }
 
 function joined(...pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -2,6 +2,7 @@ import { type CancelSignal, WarmpathError } from "@warmpath/runtime/base";
 import type { Http1Client } from "@warmpath/runtime/http1";
 import type { Vigil } from "../liveness/index.ts";
 import type { Refused } from "./judge.ts";
+import type { RequestBody } from "./request-body.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** The only paths of an engine that can be reached through the proxy. */
@@ -19,7 +20,7 @@ export interface AttemptRequest {
   readonly path: ServingPath;
   /** Where to send it if the upstream has its own name for the path, query included. */
   readonly wirePath?: string | undefined;
-  readonly body: Uint8Array<ArrayBuffer>;
+  readonly body: RequestBody;
   readonly headers: Readonly<Record<string, string>>;
   readonly isStream: boolean;
   /** The caller's; aborts the attempt in every state. */

@@ -20,6 +20,7 @@ import {
 } from "./judge.ts";
 import { readWhole } from "./read-whole.ts";
 import type { ReplicaAddress } from "./replica.ts";
+import { bytesOf } from "./request-body.ts";
 import { createEventFramer } from "./sse.ts";
 import { watchVigil } from "./watchdog.ts";
 import { formatOf, isWholeGivenUp } from "./wire-format.ts";
@@ -99,7 +100,7 @@ function send(
   const { authorization } = address;
   return fetch(`${address.baseUrl}${request.wirePath ?? request.path}`, {
     method: "POST",
-    body: request.body,
+    body: bytesOf(request.body),
     headers: authorization === undefined ? request.headers : { ...request.headers, authorization },
     // A redirect would carry our key to wherever the upstream points.
     redirect: "manual",

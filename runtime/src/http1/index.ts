@@ -9,6 +9,7 @@ export {
 } from "./client.ts";
 export { type HttpRequest, PlatformRequest } from "./request.ts";
 export { type ListenHttp1Options, listenHttp1 } from "./server.ts";
+export { SplicedBytes } from "./spliced-bytes.ts";
 export {
   type FieldsView,
   Http1Error,

@@ -1,5 +1,6 @@
 import type { Socket } from "bun";
 import { type Departing, Departures } from "./departures.ts";
+import { SplicedBytes } from "./spliced-bytes.ts";
 
 /** Pieces up to here are joined before they are written: a copy is cheaper than a system call. */
 const joinedBytesMax = 64 * 1024;
@@ -34,17 +35,23 @@ export class Outbox implements Departing {
   }
 
   /** Writes a head and what follows it, which must not change until it has been taken. */
-  writeHead(head: string, body: Uint8Array): void {
+  writeHead(head: string, body: Uint8Array | SplicedBytes): void {
     const length = head.length + body.length;
     if (length > joinedBytesMax) {
       this.write(Buffer.from(head, "latin1"));
-      this.write(body);
+      for (const piece of body instanceof SplicedBytes ? body.pieces() : [body]) {
+        this.write(piece);
+      }
       return;
     }
     const arena = departures.room(length);
     const at = departures.at;
     arena.write(head, at, "latin1");
-    arena.set(body, at + head.length);
+    if (body instanceof SplicedBytes) {
+      body.copyTo(arena, at + head.length);
+    } else {
+      arena.set(body, at + head.length);
+    }
     this.#depart(length);
   }
 

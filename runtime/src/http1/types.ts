@@ -1,3 +1,5 @@
+import type { SplicedBytes } from "./spliced-bytes.ts";
+
 /** Why an exchange over HTTP/1.1 failed. */
 export type Http1FailureKind =
   /** No connection came about: the server has seen nothing of the request. */
@@ -32,7 +34,7 @@ export interface Http1Request {
   /** Names and values are the caller's own, or were checked by who read them. */
   readonly headers: Readonly<Record<string, string>>;
   /** Written as it is; must not change until the exchange has ended. */
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | SplicedBytes;
 }
 
 /** Header fields as they were read. */
