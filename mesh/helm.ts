@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** What to say where there is no helm: what is not done, and how to get it. */
@@ -24,9 +25,10 @@ export function lintChart(args: readonly string[]): HelmResult | undefined {
   return runHelm(["lint", "--strict", chartDir, ...args]);
 }
 
-/** The helm on PATH. */
+/** The helm on PATH, or the one that the checks have built. */
 export function findHelm(): string | undefined {
-  return Bun.which("helm") ?? undefined;
+  const built = join(import.meta.dir, "../.deps/bin/helm");
+  return Bun.which("helm") ?? (existsSync(built) ? built : undefined);
 }
 
 function runHelm(args: readonly string[]): HelmResult | undefined {

@@ -1,0 +1,89 @@
+/**
+ * `npm run mesh:prove`: shows that the deployment does what the table says, level by level, as far
+ * as the machine has what a level needs. Levels that are not run are named with their reason. The
+ * status is 1 when one failed, or when a level that was asked for by name could not run.
+ */
+import { parseArgs } from "node:util";
+import type { ProofStep } from "./step.ts";
+import { proofSteps } from "./steps.ts";
+
+const help = `npm run mesh:prove -- [levels] [flags]
+
+  Proves mesh/: the chart, the policy that is made from mesh/matrix.yaml, and what carries it. Without names
+  every level that this machine has the tools for.
+
+${proofSteps.map(({ name, proves }) => `  ${name.padEnd(14)} ${proves}`).join("\n")}
+
+  --json    a line of JSON for each level, on stdout
+  --help    this text
+`;
+
+interface Outcome {
+  readonly level: string;
+  readonly state: "passed" | "failed" | "not run";
+  readonly passed: number;
+  readonly failures: readonly string[];
+  readonly reason: string;
+  readonly seconds: number;
+}
+
+/** Runs the levels one after the other; 2 for a name that is none. */
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: "boolean" }, help: { type: "boolean" } },
+  });
+  if (values.help === true) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const unknown = positionals.filter((name) => proofSteps.every((step) => step.name !== name));
+  if (unknown.length > 0) {
+    process.stderr.write(`There is no level ${unknown.join(", ")}.\n\n${help}`);
+    return 2;
+  }
+  const isNamed = positionals.length > 0;
+  const chosen = proofSteps.filter(({ name }) => !isNamed || positionals.includes(name));
+  const outcomes: Outcome[] = [];
+  for (const step of chosen) {
+    const outcome = await prove(step);
+    outcomes.push(outcome);
+    process.stdout.write(
+      values.json === true ? `${JSON.stringify(outcome)}\n` : `${inWords(outcome)}\n`,
+    );
+  }
+  const isRed = ({ state }: Outcome) => state === "failed" || (isNamed && state === "not run");
+  return outcomes.some(isRed) ? 1 : 0;
+}
+
+async function prove(step: ProofStep): Promise<Outcome> {
+  const reason = step.missing();
+  const nothing = { level: step.name, passed: 0, failures: [], seconds: 0 };
+  if (reason !== undefined) {
+    return { ...nothing, state: "not run", reason };
+  }
+  const startedAtMs = performance.now();
+  const seconds = () => Math.round((performance.now() - startedAtMs) / 100) / 10;
+  try {
+    const { passed, failures } = await step.run((line) => {
+      process.stderr.write(`${step.name}: ${line}\n`);
+    });
+    const state = failures.length === 0 ? "passed" : "failed";
+    return { level: step.name, state, passed, failures, reason: "", seconds: seconds() };
+  } catch (error) {
+    const failures = [error instanceof Error ? error.message : String(error)];
+    return { ...nothing, state: "failed", failures, reason: "", seconds: seconds() };
+  }
+}
+
+function inWords({ level, state, passed, failures, reason, seconds }: Outcome): string {
+  const name = level.padEnd(14);
+  if (state === "not run") {
+    return `${name} not run: ${reason}`;
+  }
+  const count = `${passed} passed, ${failures.length} failed, ${seconds} s`;
+  return [`${name} ${state}: ${count}`, ...failures.map((each) => `  ${each}`)].join("\n");
+}
+
+process.exitCode = await main(process.argv.slice(2));

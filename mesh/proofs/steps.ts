@@ -1,0 +1,4 @@
+import type { ProofStep } from "./step.ts";
+
+/** The levels, the quickest first. */
+export const proofSteps: readonly ProofStep[] = [];
