@@ -60,3 +60,31 @@ test("a client that begins in HTTP/2 and then says nothing is left, one that spe
   expect(ended).toEqual(["silent", "speaking"]);
   await annex.close(0);
 });
+
+test("a client that is slow to read still gets what was sent before the server closed", async () => {
+  const annex = createHttp2Annex(async () => new Response("ok"));
+  const told: string[] = [];
+  let takes = false;
+  const socket = {
+    data: undefined as (SocketOwner & { drained(): void }) | undefined,
+    end: () => told.push("end"),
+    write: (bytes: Uint8Array) => {
+      told.push(takes ? "taken" : "not yet");
+      return takes ? bytes.length : 0;
+    },
+    pause: () => undefined,
+    resume: () => undefined,
+  };
+  // The server answers the preface with its settings.
+  annex.take(socket as unknown as Socket<SocketOwner>, Buffer.from("SM\r\n\r\n"));
+  for (let round = 0; round < 200 && told.length === 0; round += 1) {
+    await Bun.sleep(5);
+  }
+  const closed = annex.close(20_000).then(() => told.push("closed"));
+  await Bun.sleep(50);
+  expect(new Set(told)).toEqual(new Set(["not yet"]));
+  takes = true;
+  socket.data?.drained();
+  await closed;
+  expect(told.slice(-3)).toEqual(["taken", "end", "closed"]);
+});

@@ -19,6 +19,9 @@ export function createHttp2Annex(
   { idleMs }: { readonly idleMs: number } = { idleMs: idleMsMax },
 ): Http2Annex {
   let server: Bun.Server<undefined> | undefined;
+  /** The clients' sides that are open, or still have something to write. */
+  const clients = new Set<Side>();
+  let noneLeft: (() => void) | undefined;
   const start = () =>
     Bun.serve({
       hostname: "127.0.0.1",
@@ -35,15 +38,30 @@ export function createHttp2Annex(
     take: (socket, read) => {
       server ??= start();
       const preface = Buffer.from(`${http2Preface}\r\n\r\n`);
-      join(socket, server.port ?? 0, Buffer.concat([preface, read]), idleMs);
+      const client: Side = join(socket, server.port ?? 0, Buffer.concat([preface, read]), {
+        idleMs,
+        onGone: () => {
+          clients.delete(client);
+          if (clients.size === 0) noneLeft?.();
+        },
+      });
+      clients.add(client);
     },
     close: async (graceMs) => {
       if (server === undefined) {
         return;
       }
       const stopping = server;
-      const timer = after(systemClock, graceMs, () => void stopping.stop(true));
+      const timer = after(systemClock, graceMs, () => {
+        void stopping.stop(true);
+        for (const client of clients) client.closed();
+      });
       await stopping.stop(false);
+      if (clients.size > 0) {
+        await new Promise<void>((resolve) => {
+          noneLeft = resolve;
+        });
+      }
       timer.cancel();
     },
   };
@@ -58,9 +76,18 @@ const heldBytesMax = 256 * 1024;
  */
 const idleMsMax = 30 * 60_000;
 
-function join(client: Socket<SocketOwner>, port: number, first: Buffer, idleMs: number): void {
+/** How long a slow reader may take to read the end of what it was sent. */
+const lingerMsMax = 30_000;
+
+/** Returns the client's side. */
+function join(
+  client: Socket<SocketOwner>,
+  port: number,
+  first: Buffer,
+  { idleMs, onGone }: { readonly idleMs: number; readonly onGone: () => void },
+): Side {
   const idle = new IdleWatch(idleMs, () => near.closed());
-  const near = new Side(client, idle);
+  const near = new Side(client, idle, onGone);
   const far = new Side(undefined, idle);
   near.join(far);
   far.join(near);
@@ -80,6 +107,7 @@ function join(client: Socket<SocketOwner>, port: number, first: Buffer, idleMs: 
     },
   });
   connecting.catch(() => far.closed());
+  return near;
 }
 
 /** Calls `onIdle` once nothing was heard of for `idleMs`; one timer, however many bytes pass. */
@@ -120,10 +148,15 @@ class Side implements SocketOwner {
   #unsent: Buffer[] = [];
   #unsentBytes = 0;
   readonly #idle: IdleWatch;
+  /** Set while only what is unsent still keeps the socket open. */
+  #linger: { cancel(): void } | undefined;
 
-  constructor(socket: Socket<SocketOwner> | undefined, idle: IdleWatch) {
+  readonly #onGone: (() => void) | undefined;
+
+  constructor(socket: Socket<SocketOwner> | undefined, idle: IdleWatch, onGone?: () => void) {
     this.#socket = socket;
     this.#idle = idle;
+    this.#onGone = onGone;
   }
 
   join(other: Side): void {
@@ -161,13 +194,37 @@ class Side implements SocketOwner {
   /** This side has gone: the other goes too. */
   closed(): void {
     const other = this.#other;
+    this.#unsent = [];
+    this.#unsentBytes = 0;
     if (other === undefined) {
+      this.#end();
       return;
     }
     this.#idle.stop();
     this.#other = undefined;
-    this.#socket?.end();
-    other.closed();
+    this.#end();
+    other.#finish();
+  }
+
+  /** The other side has gone: what it sent goes out first, if its reader takes it in time. */
+  #finish(): void {
+    this.#other = undefined;
+    if (this.#socket === undefined || this.#unsentBytes === 0) {
+      this.#end();
+    } else {
+      this.#linger = after(systemClock, lingerMsMax, () => this.closed());
+    }
+  }
+
+  #end(): void {
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket !== undefined) {
+      socket.end();
+      this.#onGone?.();
+    }
   }
 
   send(bytes: Buffer): void {
@@ -199,6 +256,9 @@ class Side implements SocketOwner {
     this.#unsentBytes = all.length - written;
     if (this.#unsentBytes === 0) {
       this.#other?.resume();
+      if (this.#linger !== undefined) {
+        this.#end();
+      }
     }
   }
 }
