@@ -183,6 +183,13 @@ export class IncomingRequest implements HttpRequest {
     }
   }
 
+  /** It is answered without its body, for which the client waits to be asked: it never will be. */
+  refuseBody(): void {
+    this.#discard();
+    this.#stream?.error(new Error("the request was answered before its body was asked for"));
+    this.#stream = undefined;
+  }
+
   /** True when nobody wants what still comes of the body. */
   get isDiscarded(): boolean {
     return this.#isDiscarded;

@@ -5,6 +5,7 @@ import { AnswerWriter } from "./answer-writer.ts";
 import { type BodyReader, createBodyReader } from "./body-reader.ts";
 import { HeadReader } from "./fields.ts";
 import { type BodySource, IncomingRequest } from "./incoming.ts";
+import { LaterBytes } from "./later-bytes.ts";
 import { Outbox } from "./outbox.ts";
 import {
   http2Preface,
@@ -42,8 +43,7 @@ export class ServerConnection implements BodySource, SocketOwner {
   #writer: AnswerWriter | undefined;
   #isAnswered = false;
   /** Requests that came before their turn. */
-  #later: Buffer[] = [];
-  #laterBytes = 0;
+  readonly #later = new LaterBytes();
   #discardedBytes = 0;
   #isPaused = false;
   /** Nothing more is read; it closes when all is written. */
@@ -123,7 +123,7 @@ export class ServerConnection implements BodySource, SocketOwner {
       }
     } else if (this.#outbox.heldBytes === 0) {
       this.#close();
-    } else if (this.#laterBytes === 0 && !this.#isEnding) {
+    } else if (this.#later.length === 0 && !this.#isEnding) {
       this.#end();
     }
   }
@@ -148,7 +148,7 @@ export class ServerConnection implements BodySource, SocketOwner {
     }
     this.#isGone = true;
     this.#outbox.clear();
-    this.#later = [];
+    this.#later.clear();
     // First: what a request's listeners throw must not keep the server from closing.
     this.#means.onClosed(this);
     this.#leaveRequest();
@@ -267,9 +267,8 @@ export class ServerConnection implements BodySource, SocketOwner {
   }
 
   #keepForLater(bytes: Buffer): void {
-    this.#later.push(bytes);
-    this.#laterBytes += bytes.length;
-    if (this.#laterBytes > pipelinedBytesMax) {
+    this.#later.add(bytes);
+    if (this.#later.length > pipelinedBytesMax) {
       this.holdBody();
     }
   }
@@ -291,14 +290,18 @@ export class ServerConnection implements BodySource, SocketOwner {
       }
       return;
     }
+    const isUninvited = this.#body !== undefined && this.#head?.expectsContinue === true;
     const framing = {
       usesChunks: head.knowsChunks,
-      isLast: !head.keepsAlive || this.#means.isClosing || this.#isLastOfHalf,
+      // Whether a client that was not invited still sends its body cannot be known.
+      isLast: !head.keepsAlive || this.#means.isClosing || this.#isLastOfHalf || isUninvited,
       omitsBody: head.method === "HEAD",
     };
     this.#writer = new AnswerWriter(this.#outbox, framing, (isWhole) => {
       this.#isAnswered = true;
-      if (isWhole) {
+      if (isWhole && isUninvited) {
+        this.#end();
+      } else if (isWhole) {
         this.#finish(framing.isLast);
       } else if (framing.usesChunks) {
         // What has gone out stays, and the missing end mark says that more was due.
@@ -310,7 +313,9 @@ export class ServerConnection implements BodySource, SocketOwner {
       }
     });
     const whole = answer instanceof Response ? answerOfResponse(answer, request.signal) : answer;
-    if (this.#body !== undefined) {
+    if (isUninvited) {
+      request.refuseBody();
+    } else if (this.#body !== undefined) {
       request.discardUnread();
     }
     this.#writer.begin(whole, this.#means.date());
@@ -336,12 +341,10 @@ export class ServerConnection implements BodySource, SocketOwner {
   }
 
   #startNext(): void {
-    if (this.#laterBytes === 0 || this.#request !== undefined || this.#outbox.heldBytes > 0) {
+    if (this.#later.length === 0 || this.#request !== undefined || this.#outbox.heldBytes > 0) {
       return;
     }
-    const later = Buffer.concat(this.#later);
-    this.#later = [];
-    this.#laterBytes = 0;
+    const later = this.#later.take();
     this.#unpause();
     this.read(later);
   }
@@ -349,7 +352,7 @@ export class ServerConnection implements BodySource, SocketOwner {
   /** Nothing more is read; what is written goes out first. */
   #end(): void {
     this.#isEnding = true;
-    this.#later = [];
+    this.#later.clear();
     this.#request = undefined;
     this.#writer = undefined;
     this.#unpause();
@@ -374,7 +377,7 @@ export class ServerConnection implements BodySource, SocketOwner {
 
   /** True where nothing can follow what is being answered. */
   get #isLastOfHalf(): boolean {
-    return this.#isHalfClosed && this.#laterBytes === 0;
+    return this.#isHalfClosed && this.#later.length === 0;
   }
 
   /** How long the client may be silent, by what it is to do; 0: for ever. */

@@ -150,6 +150,17 @@ describe("listenHttp1()", () => {
     client.socket.destroy();
   });
 
+  test("a client that is refused is not asked for its body, and the connection ends", async () => {
+    const client = await open(serve(async () => ({ ...ok("no"), status: 401 })));
+    client.socket.write(
+      "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+    );
+    const seen = await client.closed;
+    expect(seen).toStartWith("HTTP/1.1 401 ");
+    expect(seen.toLowerCase()).toContain("connection: close");
+    expect(seen).toEndWith("\r\n\r\nno");
+  });
+
   test("a body that comes bit by bit goes out so, and a cut one breaks the connection", async () => {
     const steps: ((text: string | undefined) => void)[] = [];
     const port = serve(async ({ url }) => ({
