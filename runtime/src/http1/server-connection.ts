@@ -299,9 +299,7 @@ export class ServerConnection implements BodySource, SocketOwner {
     };
     this.#writer = new AnswerWriter(this.#outbox, framing, (isWhole) => {
       this.#isAnswered = true;
-      if (isWhole && isUninvited) {
-        this.#end();
-      } else if (isWhole) {
+      if (isWhole && !isUninvited) {
         this.#finish(framing.isLast);
       } else if (framing.usesChunks) {
         // What has gone out stays, and the missing end mark says that more was due.
