@@ -86,4 +86,6 @@ function inWords({ level, state, passed, failures, reason, seconds }: Outcome): 
   return [`${name} ${state}: ${count}`, ...failures.map((each) => `  ${each}`)].join("\n");
 }
 
-process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2));
+}
