@@ -10,6 +10,13 @@ export interface NotedPrompt {
   readonly endMark?: number;
 }
 
+/** The turns of one session that are under way. */
+interface Turns {
+  /** Of the one that began last. */
+  latest: NotedPrompt;
+  open: number;
+}
+
 interface Note {
   readonly prompt: NotedPrompt;
   readonly replica: number;
@@ -38,6 +45,7 @@ export class Outbox {
   readonly names: readonly string[];
   /** In the order of their last turns. */
   readonly #notes = new Map<string, Note>();
+  readonly #turns = new Map<string, Turns>();
   #dropped = 0;
 
   constructor(names: readonly string[]) {
@@ -46,14 +54,27 @@ export class Outbox {
 
   /** A turn goes to the replica. */
   began(prompt: NotedPrompt, replica: number, nowMs: number): void {
+    const turns = this.#turns.get(prompt.sessionId);
+    if (turns === undefined) {
+      this.#turns.set(prompt.sessionId, { latest: prompt, open: 1 });
+    } else {
+      turns.latest = prompt;
+      turns.open += 1;
+    }
     this.#note({ prompt, replica, atMs: nowMs, hasKeys: true });
   }
 
   /** It has ended there: its session is still at home there, and rests from now on. */
   ended(prompt: NotedPrompt, replica: number, nowMs: number): void {
+    const turns = this.#turns.get(prompt.sessionId);
+    if (turns !== undefined) {
+      turns.open -= 1;
+      if (turns.open === 0) this.#turns.delete(prompt.sessionId);
+    }
     const noted = this.#notes.get(prompt.sessionId);
-    // Another turn of the session that began meanwhile says more.
-    if (noted === undefined || noted.prompt === prompt) {
+    // Another turn of the session that began later says more, and may have been told already.
+    const isLatest = (turns?.latest ?? prompt) === prompt;
+    if (isLatest && (noted === undefined || noted.prompt === prompt)) {
       this.#note({ prompt, replica, atMs: nowMs, hasKeys: noted?.hasKeys ?? false });
     }
   }

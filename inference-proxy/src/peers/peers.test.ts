@@ -190,6 +190,18 @@ describe("Outbox", () => {
     expect(outbox.take(bytesMax, 30)).toMatchObject([{ replica: "b:1", keys: [1, 2, 3] }]);
   });
 
+  test("does not tell a session's older turn as its home, when that ends after a newer one began", () => {
+    const outbox = new Outbox(names);
+    const [older, newer] = [promptOf("s"), promptOf("s")];
+    outbox.began(older, 0, 0);
+    outbox.began(newer, 1, 10);
+    expect(outbox.take(bytesMax, 10)).toMatchObject([{ replica: "b:1" }]);
+    outbox.ended(newer, 1, 20);
+    expect(outbox.take(bytesMax, 20)).toMatchObject([{ replica: "b:1" }]);
+    outbox.ended(older, 0, 30);
+    expect(outbox.take(bytesMax, 30)).toEqual([]);
+  });
+
   test("fits its bytes: what finds no room waits, what never fits is dropped", () => {
     const outbox = new Outbox(names);
     for (let index = 0; index < 40; index += 1) {
