@@ -1,9 +1,37 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** One row of services.yaml, whose header explains the columns. */
+/** What the matrix says of one RPC; its header explains the columns. */
+export interface MethodRow {
+  readonly stream?: "server" | "bidi";
+  readonly idempotent: boolean;
+  /** Of the route, in seconds; unary methods only. */
+  readonly timeoutSeconds?: number;
+  /** Tries after the first; unary methods only. */
+  readonly retries?: number;
+  /** Instead of the service's. */
+  readonly callers?: readonly string[];
+}
+
+/** What the matrix says of one proto service. */
+export interface RpcRow {
+  readonly callers: readonly string[];
+  readonly methods: Readonly<Record<string, MethodRow>>;
+}
+
+/** What the matrix says of one plain HTTP path; one that ends in `*` is a prefix. */
+export interface PathRow {
+  readonly path: string;
+  readonly verbs: readonly string[];
+  readonly callers: readonly string[];
+  readonly stream?: boolean;
+  readonly timeoutSeconds?: number;
+}
+
+/** One service of matrix.yaml, whose header explains the columns. */
 export interface ServiceRow {
   readonly name: string;
+  readonly account: string;
   readonly about: string;
   readonly args: readonly string[];
   readonly http: number;
@@ -13,16 +41,45 @@ export interface ServiceRow {
   readonly stores: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
   readonly settings: readonly string[];
+  readonly egress: readonly string[];
+  readonly rpcs: Readonly<Record<string, RpcRow>>;
+  readonly paths: readonly PathRow[];
 }
 
-/** Path of the table. */
-export const tablePath = join(import.meta.dir, "services.yaml");
+/** What services call that is none of them. */
+export interface OutsideRow {
+  readonly ports?: Readonly<Record<string, number>>;
+  readonly rpcs?: Readonly<Record<string, Pick<RpcRow, "methods">>>;
+}
 
-/** The rows of services.yaml. */
+/** The whole of matrix.yaml. */
+export interface Matrix {
+  readonly protocols: Readonly<Record<"http" | "grpc", string>>;
+  readonly services: readonly ServiceRow[];
+  readonly everywhere: Readonly<Record<string, RpcRow>>;
+  readonly outside: Readonly<Record<string, OutsideRow>>;
+}
+
+/** Path of the matrix. */
+export const tablePath = join(import.meta.dir, "matrix.yaml");
+
+/** Who comes from outside through the ingress gateway, among the callers. */
+export const ingressCaller = "ingress";
+
+/** The whole matrix. */
+export function readMatrix(): Matrix {
+  // The file is ours, and matrix.test.ts checks it against the code.
+  return Bun.YAML.parse(readFileSync(tablePath, "utf8")) as Matrix;
+}
+
+/** The services of the matrix. */
 export function readServiceTable(): readonly ServiceRow[] {
-  // The file is ours, and services.test.ts checks its rows against the code.
-  return (Bun.YAML.parse(readFileSync(tablePath, "utf8")) as { services: readonly ServiceRow[] })
-    .services;
+  return readMatrix().services;
+}
+
+/** Who may call a method. */
+export function callersOf(rpc: RpcRow, method: string): readonly string[] {
+  return rpc.methods[method]?.callers ?? rpc.callers;
 }
 
 /**

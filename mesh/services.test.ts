@@ -38,7 +38,7 @@ test("services call only services of the table", () => {
 });
 
 test("the chart's copy of the table is the table", () => {
-  const copy = readFileSync(join(chartDir, "files/services.yaml"), "utf8");
-  // When this fails: cp mesh/services.yaml mesh/chart/files/services.yaml
+  const copy = readFileSync(join(chartDir, "files/matrix.yaml"), "utf8");
+  // When this fails: cp mesh/matrix.yaml mesh/chart/files/matrix.yaml
   expect(copy).toBe(readFileSync(tablePath, "utf8"));
 });

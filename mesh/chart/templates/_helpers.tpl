@@ -1,6 +1,6 @@
 {{/* The table of services, as a dict with the key "services". */}}
 {{- define "warmpath.table" -}}
-{{ .Files.Get "files/services.yaml" }}
+{{ .Files.Get "files/matrix.yaml" }}
 {{- end }}
 
 {{/* Name of a service's objects: context is (dict "root" $ "name" NAME). */}}
