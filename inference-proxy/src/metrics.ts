@@ -38,6 +38,7 @@ export interface InferenceProxyMetrics
   readonly waitingBytes: Gauge;
   readonly queueEstimateSeconds: Gauge<"model" | "lane">;
   readonly healthy: Gauge<"replica">;
+  readonly modelReplicas: Gauge<"model">;
   readonly keyLookUps: Counter<"result">;
   readonly answerCache: AnswerCacheMetrics;
   readonly kvEvents: KvEventsMetrics;
@@ -94,6 +95,11 @@ export function createInferenceProxyMetrics(
       name: "warmpath_inference_proxy_replica_healthy",
       help: "1 while a replica takes requests.",
       labels: ["replica"],
+    }),
+    modelReplicas: metrics.gauge({
+      name: "warmpath_inference_proxy_model_replicas",
+      help: "Healthy replicas that serve a model; 0 once a model that was served has none.",
+      labels: ["model"],
     }),
     keyLookUps: metrics.counter({
       name: "warmpath_inference_proxy_key_lookups_total",

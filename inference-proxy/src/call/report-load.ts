@@ -2,6 +2,7 @@ import type { ReplicaPaces } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { Placer } from "../pick/index.ts";
 import type { Pool } from "../upstream/pool.ts";
+import type { Models } from "./models.ts";
 import type { Placement } from "./placement.ts";
 
 function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement: Placement): void {
@@ -36,6 +37,27 @@ export function reportLoad(
       metrics.learnedFirstEventSeconds.set({ replica }, firstEventMs / 1000);
     }
   }
+}
+
+/**
+ * A reporter of how many healthy replicas each model has. A model that was served once and has lost
+ * its last replica stays in sight with 0: a series that ends looks like a scrape that failed.
+ */
+export function createModelReport(
+  metrics: Pick<InferenceProxyMetrics, "modelReplicas">,
+  models: Pick<Models, "list">,
+): () => void {
+  const seen = new Set<string>();
+  return () => {
+    const listed = models.list();
+    for (const model of seen) {
+      metrics.modelReplicas.set({ model }, 0);
+    }
+    for (const { id: model, healthyReplicas } of listed) {
+      seen.add(model);
+      metrics.modelReplicas.set({ model }, healthyReplicas);
+    }
+  };
 }
 
 /** Keeps the gauge of health true; only what has changed: every probe of every replica is news. */
