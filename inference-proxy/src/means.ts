@@ -18,7 +18,7 @@ import { createPlacement } from "./call/placement.ts";
 import { parsePrices, typicalPrice } from "./call/prices.ts";
 import { createCallPrompts } from "./call/prompts.ts";
 import { createReplicaGates } from "./call/replica-gate.ts";
-import { createModelReport, reportHealth, reportLoad } from "./call/report-load.ts";
+import { createLoadReport, reportHealth } from "./call/report-load.ts";
 import type { AnswerReuse } from "./call/reuse.ts";
 import type { InferenceProxyConfig } from "./config.ts";
 import { createUpstreamPaths } from "./formats/index.ts";
@@ -127,7 +127,6 @@ export function createMeans(options: MeansOptions): Means {
   const models = modelsOf(config, pool);
   const receipts = openReceipts({ config, clock, log, metrics: proxyMetrics });
   reportHealth(proxyMetrics, pool);
-  const reportModels = createModelReport(proxyMetrics, models);
   return {
     placer,
     proxyMetrics,
@@ -159,10 +158,7 @@ export function createMeans(options: MeansOptions): Means {
       failover: failoverOf(options, pool, proxyMetrics),
       reuse: reuseOf(options, answers, models, proxyMetrics),
     },
-    reportLoad: () => {
-      reportLoad(proxyMetrics, { pool, placement, placer, paces });
-      reportModels();
-    },
+    reportLoad: createLoadReport(proxyMetrics, { pool, placement, placer, paces, models }),
     refuseNew: () =>
       placement.close(
         new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),

@@ -14,17 +14,28 @@ function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement:
   }
 }
 
-/** Sets the gauges that are only worth computing when somebody reads them. */
-export function reportLoad(
+/** What the gauges are read from. */
+interface LoadSources {
+  readonly pool: Pool;
+  readonly placement: Placement;
+  readonly placer: Placer;
+  readonly paces: ReplicaPaces;
+  readonly models: Models;
+}
+
+/** A reporter that sets the gauges which are only worth computing when somebody reads them. */
+export function createLoadReport(metrics: InferenceProxyMetrics, read: LoadSources): () => void {
+  const reportModels = createModelReport(metrics, read.models);
+  return () => {
+    reportReplicas(metrics, read);
+    reportModels();
+  };
+}
+
+function reportReplicas(
   metrics: InferenceProxyMetrics,
-  read: {
-    readonly pool: Pool;
-    readonly placement: Placement;
-    readonly placer: Placer;
-    readonly paces: ReplicaPaces;
-  },
+  { pool, placement, placer, paces }: LoadSources,
 ): void {
-  const { pool, placement, placer, paces } = read;
   reportQueue(metrics, placement);
   const { gate } = placer;
   metrics.sessions.remembered.set(gate.size);
