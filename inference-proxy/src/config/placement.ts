@@ -13,7 +13,7 @@ export const placementOptions = {
     default: 200,
     min: 0,
     unit: "ms",
-    doc: "What it costs a replica to load a LoRA adapter that it has not ready, where its metrics tell which ones it has.",
+    doc: "What it costs a replica to load a LoRA adapter that it has not ready, where its metrics tell which ones it has; learned from the first loads on.",
     why: "an adapter is 10 to 200 MB: some 10 ms from the host's memory, some 100 ms from a disk",
   }),
 } as const;

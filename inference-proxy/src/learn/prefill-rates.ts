@@ -31,6 +31,8 @@ export class PrefillRates {
   /** Seconds for each thousand tokens, and for each thousand before those; the fleet's last. */
   readonly #each: Float64Array;
   readonly #eachBefore: Float64Array;
+  /** Seconds of a first event that no token explains. */
+  readonly #always: Float64Array;
   /** Where a replica's rates are: its own place, or the fleet's. */
   readonly #at: Int32Array;
 
@@ -38,6 +40,7 @@ export class PrefillRates {
     this.#own = Array.from({ length: replicas }, newModel);
     this.#each = new Float64Array(replicas + 1);
     this.#eachBefore = new Float64Array(replicas + 1);
+    this.#always = new Float64Array(replicas + 1);
     this.#at = new Int32Array(replicas).fill(replicas);
     this.#keep(replicas, this.#fleet);
   }
@@ -65,7 +68,14 @@ export class PrefillRates {
     return Math.max(learned, uncachedTokens * secondsPerTokenMin);
   }
 
+  /** From sending a request to its first event, on a replica that has no other prefill to do. */
+  firstEventSeconds(replica: number, uncachedTokens: number, promptTokens: number): number {
+    const always = this.#always[this.#at[replica]!]!;
+    return always + this.seconds(replica, uncachedTokens, promptTokens);
+  }
+
   #keep(at: number, { weights }: LeastSquares): void {
+    this.#always[at] = Math.max(0, weights[0]!);
     this.#each[at] = Math.max(0, weights[1]!);
     this.#eachBefore[at] = Math.max(0, weights[2]!);
   }

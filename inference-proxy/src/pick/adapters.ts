@@ -8,6 +8,8 @@ export interface AdapterNews {
 
 /** More than a GPU has room for. */
 const slotsMax = 256;
+/** What one load more says of the next: about the last five decide. */
+const loadWeight = 0.2;
 
 /**
  * Which adapters each replica has ready, as engines keep them: so many, the one unused longest goes
@@ -18,10 +20,25 @@ export class Adapters {
   /** By replica, the latest first; undefined where the engine says nothing of adapters. */
   readonly #ready: (string[] | undefined)[];
   readonly #slots: Int32Array;
+  /** What a load takes each replica. */
+  readonly #loadSeconds: Float64Array;
 
-  constructor(replicas: number) {
+  /** `loadSeconds`: what a load is believed to take until one has been seen. */
+  constructor(replicas: number, loadSeconds: number) {
     this.#ready = Array.from({ length: replicas }, () => undefined);
     this.#slots = new Int32Array(replicas);
+    this.#loadSeconds = new Float64Array(replicas).fill(loadSeconds);
+  }
+
+  /** What the replica takes until it has the adapter ready. */
+  loadSeconds(replica: number, adapter: string): number {
+    return this.isReady(replica, adapter) ? 0 : this.#loadSeconds[replica]!;
+  }
+
+  /** A first event came so much later than without the load that was before it. */
+  learnLoad(replica: number, seconds: number): void {
+    const known = this.#loadSeconds[replica]!;
+    this.#loadSeconds[replica] = known + loadWeight * (Math.max(0, seconds) - known);
   }
 
   /** True where the adapter need not be loaded first, or nobody says. */

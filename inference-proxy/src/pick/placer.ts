@@ -52,6 +52,8 @@ interface Booked {
   readonly cachedTokensExpected: number;
   /** True when nobody's prefill was ahead: its first event tells what prefill takes. */
   readonly isAlone: boolean;
+  /** True when the replica had to load its LoRA adapter first. */
+  readonly loadsAdapter: boolean;
   firstEventSeconds: number | undefined;
   isReleased: boolean;
 }
@@ -81,7 +83,6 @@ export class Placer implements Placing {
   readonly #fleet: Fleet;
   readonly #best = new BestFew();
   readonly #adapters: Adapters;
-  readonly #adapterLoadSeconds: number;
   /** Of the choice under way, where it is for an adapter. */
   readonly #adapterSeconds: Float64Array;
   readonly #names: readonly string[];
@@ -92,7 +93,7 @@ export class Placer implements Placing {
     readonly names: readonly string[];
     readonly random: Random;
     readonly gate?: GateOptions;
-    /** What loading a LoRA adapter takes where it is not ready; absent: nothing. */
+    /** What loading a LoRA adapter is believed to take until one was seen; absent: nothing. */
     readonly adapterLoadSeconds?: number;
     readonly listener?: TurnListener | undefined;
   }) {
@@ -105,8 +106,7 @@ export class Placer implements Placing {
     this.#load = new Load(replicas);
     this.#rates = new PrefillRates(replicas);
     this.#quotes = new Quotes(replicas, this.#load, this.#rates);
-    this.#adapters = new Adapters(replicas);
-    this.#adapterLoadSeconds = options.adapterLoadSeconds ?? 0;
+    this.#adapters = new Adapters(replicas, options.adapterLoadSeconds ?? 0);
     this.#adapterSeconds = new Float64Array(replicas);
     this.#fleet = new Fleet(replicas, {
       onCapacity: (replica, kvTokens) => {
@@ -247,8 +247,7 @@ export class Placer implements Placing {
 
   #quoteAdapter(adapter: string): void {
     for (let replica = 0; replica < this.#adapterSeconds.length; replica += 1) {
-      const isReady = this.#adapters.isReady(replica, adapter);
-      this.#adapterSeconds[replica] = isReady ? 0 : this.#adapterLoadSeconds;
+      this.#adapterSeconds[replica] = this.#adapters.loadSeconds(replica, adapter);
     }
     this.#quotes.openAdapter(this.#adapterSeconds);
   }
@@ -317,6 +316,7 @@ export class Placer implements Placing {
 
   #book({ request, view, turn }: Considered, replica: number, nowMs: number): Booking {
     const { prompt, model } = request;
+    const loadsAdapter = view.isAdapter && !this.#adapters.isReady(replica, model);
     if (view.isAdapter) {
       this.#adapters.use(replica, model);
     }
@@ -331,6 +331,7 @@ export class Placer implements Placing {
       sentAtMs: nowMs,
       cachedTokensExpected,
       isAlone,
+      loadsAdapter,
       firstEventSeconds: undefined,
       isReleased: false,
     };
@@ -369,7 +370,12 @@ export class Placer implements Placing {
     this.belief.audit(replica, cachedTokensExpected * scale, cachedTokens);
     if (isAlone && firstEventSeconds !== undefined) {
       const uncachedTokens = Math.max(0, promptTokens - cachedTokens);
-      this.#rates.learn(replica, { firstEventSeconds, promptTokens, uncachedTokens });
+      if (booked.loadsAdapter) {
+        const without = this.#rates.firstEventSeconds(replica, uncachedTokens, promptTokens);
+        this.#adapters.learnLoad(replica, firstEventSeconds - without);
+      } else {
+        this.#rates.learn(replica, { firstEventSeconds, promptTokens, uncachedTokens });
+      }
     }
   }
 }
