@@ -53,6 +53,9 @@ async function main(args: readonly string[]): Promise<number> {
       values.json === true ? `${JSON.stringify(outcome)}\n` : `${inWords(outcome)}\n`,
     );
   }
+  if (values.json !== true) {
+    process.stdout.write(`\n${summaryOf(outcomes)}\n`);
+  }
   const isRed = ({ state }: Outcome) => state === "failed" || (isNamed && state === "not run");
   return outcomes.some(isRed) ? 1 : 0;
 }
@@ -75,6 +78,13 @@ async function prove(step: ProofStep): Promise<Outcome> {
     const failures = [error instanceof Error ? error.message : String(error)];
     return { ...nothing, state: "failed", failures, reason: "", seconds: seconds() };
   }
+}
+
+/** The last line, as `npm test` has it. */
+function summaryOf(outcomes: readonly Outcome[]): string {
+  const passed = outcomes.reduce((sum, each) => sum + each.passed, 0);
+  const failed = outcomes.reduce((sum, each) => sum + each.failures.length, 0);
+  return `${passed} passed, ${failed} failed`;
 }
 
 function inWords({ level, state, passed, failures, reason, seconds }: Outcome): string {
