@@ -1,4 +1,5 @@
+import { composeStep } from "./compose/step.ts";
 import type { ProofStep } from "./step.ts";
 
 /** The levels, the quickest first. */
-export const proofSteps: readonly ProofStep[] = [];
+export const proofSteps: readonly ProofStep[] = [composeStep];
