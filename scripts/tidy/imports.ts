@@ -55,7 +55,8 @@ export function boundaries(files: readonly SourceFile[]): readonly Fault[] {
     for (const match of codeOnly(text, { keepStrings: true }).matchAll(relativeImport)) {
       const target = normalize(join(dirname(path), match[1] ?? ""));
       if (packageOf(target) === packageOf(path)) continue;
-      // scripts/ is a folder of commands without a door; tests, benches and proofs of the whole use parts.
+      // scripts/ is a folder of commands without a door; tests, benches and proofs of the whole use
+      // parts.
       const isWhole = isTest(path) || /^(benchmarks|mesh\/proofs)\//.test(path);
       if (isWhole && packageOf(target) === "scripts") continue;
       const line = lineAt(text, match.index);

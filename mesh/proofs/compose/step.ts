@@ -1,7 +1,6 @@
 // The level `compose`: Docker's own loader takes compose.yaml, refuses each planted fault, and what
 // it makes of the file is as locked down as the file says.
 
-
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
