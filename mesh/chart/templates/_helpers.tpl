@@ -38,8 +38,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $urls = append $urls (printf "http://%s-%d.%s.%s.svc:%d" $set.name $index $set.service $set.namespace (int $set.port)) -}}
 {{- end -}}
 {{- end -}}
+{{- $urls = concat $urls (include "warmpath.vllm.upstreams" . | fromJsonArray) -}}
 {{- if not $urls -}}
-{{- fail "upstreams.urls and upstreams.statefulSets are both empty: name at least one engine or provider" -}}
+{{- fail "upstreams.urls and upstreams.statefulSets are both empty, and there are no vllm.classes: name at least one engine or provider" -}}
 {{- end -}}
 {{- join "," $urls -}}
 {{- end }}

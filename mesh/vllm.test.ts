@@ -1,0 +1,319 @@
+// Goal: each class of GPU becomes one Deployment whose every number follows from what is known of GPU and
+// model, and what cannot work is refused before it is installed. Skipped, with the reason printed, where there is
+// no helm. No GPU is needed, and none was used.
+
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { chartDir, findHelm, helmMissing, renderChart } from "./helm.ts";
+
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: Deployment;
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+interface Deployment {
+  readonly replicas?: number;
+  readonly clusterIP?: string;
+  readonly progressDeadlineSeconds: number;
+  readonly strategy: { readonly rollingUpdate: Readonly<Record<string, number>> };
+  readonly ports: readonly Readonly<Record<string, string | number>>[];
+  readonly template: { readonly spec: Pod };
+}
+
+interface Pod {
+  readonly schedulerName?: string;
+  readonly priorityClassName: string;
+  readonly terminationGracePeriodSeconds: number;
+  readonly tolerations: readonly Readonly<Record<string, string>>[];
+  readonly affinity: unknown;
+  readonly containers: readonly Container[];
+  readonly volumes: readonly Readonly<Record<string, unknown>>[];
+}
+
+interface Container {
+  readonly image: string;
+  readonly args: readonly string[];
+  readonly lifecycle: { readonly preStop: { readonly sleep: { readonly seconds: number } } };
+  readonly resources: { readonly limits: Readonly<Record<string, string | number>> };
+  readonly startupProbe: Probe;
+  readonly readinessProbe: Probe;
+  readonly securityContext: unknown;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+}
+
+interface Probe {
+  readonly exec: { readonly command: readonly string[] };
+  readonly periodSeconds: number;
+  readonly failureThreshold: number;
+}
+
+const hasHelm = findHelm() !== undefined;
+if (!hasHelm) {
+  process.stdout.write(`skipped: vllm.test.ts. ${helmMissing}\n`);
+}
+const helmTest = test.skipIf(!hasHelm);
+const values = ["-n", "warmpath", "-f", join(chartDir, "values-multi-gpu.yaml")];
+const classNames = ["t4", "l4", "a100-slice", "h100", "h200"];
+
+function render(...args: string[]): readonly Manifest[] {
+  const { stdout, stderr, exitCode } = renderChart([...values, ...args]) ?? {};
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  // Whatever helm printed; the assertions below look at each field that matters.
+  return (Bun.YAML.parse(stdout ?? "") as (Manifest | null)[]).filter((each) => each !== null);
+}
+
+function find(manifests: readonly Manifest[], kind: string, name: string): Manifest {
+  const found = manifests.find((each) => each.kind === kind && each.metadata.name === name);
+  if (found === undefined) {
+    throw new Error(`there is no ${kind} ${name}`);
+  }
+  return found;
+}
+
+function engineOf(manifests: readonly Manifest[], name: string) {
+  const { spec, metadata } = find(manifests, "Deployment", `warmpath-vllm-${name}`);
+  const pod = spec.template.spec;
+  const [container] = pod.containers;
+  if (container === undefined) {
+    throw new Error(`${name} has no container`);
+  }
+  return { spec, pod, container, sizing: metadata.annotations?.["warmpath/sizing"] ?? "" };
+}
+
+/** Value of a flag of vllm serve. */
+function flag({ args }: Container, name: string): string | undefined {
+  return args.find((each) => each.startsWith(`--${name}=`))?.slice(name.length + 3);
+}
+
+helmTest(
+  "each class has a Deployment, a headless Service with its events' ports, and a budget",
+  () => {
+    const manifests = render();
+    for (const name of classNames) {
+      const service = find(manifests, "Service", `warmpath-vllm-${name}`);
+      expect(service.spec.clusterIP).toBe("None");
+      expect(service.spec.ports.map(({ name: port, appProtocol }) => [port, appProtocol])).toEqual([
+        ["http", "http"],
+        ["tcp-kv-events", "tcp"],
+        ["tcp-kv-replay", "tcp"],
+      ]);
+      expect(find(manifests, "PodDisruptionBudget", `warmpath-vllm-${name}`)).toBeDefined();
+      expect(engineOf(manifests, name).spec.replicas).toBeGreaterThan(0);
+    }
+  },
+);
+
+helmTest("the proxy is told to look up the pods of each class", () => {
+  const proxy = find(render(), "Deployment", "warmpath-inference-proxy");
+  const given = proxy.spec.template.spec.containers[0]?.env.find(
+    ({ name }) => name === "WARMPATH_UPSTREAM",
+  );
+  expect(given?.value.split(",")).toEqual(
+    classNames.map((name) => `dns://warmpath-vllm-${name}.warmpath.svc:8000`),
+  );
+});
+
+helmTest(
+  "pods land on their GPUs: taint, product, resource, priority and the packing scheduler",
+  () => {
+    const manifests = render();
+    const { pod, container } = engineOf(manifests, "h100");
+    expect(pod).toMatchObject({
+      schedulerName: "warmpath-packing",
+      priorityClassName: "warmpath-interactive",
+      tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [
+              {
+                matchExpressions: [
+                  {
+                    key: "nvidia.com/gpu.product",
+                    operator: "In",
+                    values: ["NVIDIA-H100-80GB-HBM3", "NVIDIA-H100-PCIe"],
+                  },
+                ],
+              },
+            ],
+          },
+        },
+      },
+    });
+    expect(container.resources.limits["nvidia.com/gpu"]).toBe(2);
+    const slice = engineOf(manifests, "a100-slice").container.resources.limits;
+    expect(slice["nvidia.com/mig-3g.40gb"]).toBe(1);
+    expect(slice["nvidia.com/gpu"]).toBeUndefined();
+  },
+);
+
+helmTest("the packing profile scores full nodes highest, GPUs before all", () => {
+  const map = find(render(), "ConfigMap", "warmpath-scheduler");
+  expect(Bun.YAML.parse(map.data?.["scheduler-config.yaml"] ?? "")).toMatchObject({
+    kind: "KubeSchedulerConfiguration",
+    profiles: [
+      {
+        schedulerName: "warmpath-packing",
+        pluginConfig: [
+          {
+            name: "NodeResourcesFit",
+            args: {
+              scoringStrategy: {
+                type: "MostAllocated",
+                resources: [{ name: "nvidia.com/gpu", weight: 10 }, {}, {}],
+              },
+            },
+          },
+        ],
+      },
+    ],
+  });
+});
+
+helmTest("flags follow from memory, and the arithmetic is said where the pod is looked at", () => {
+  // By hand: 2 x 79.6 x 0.92 - 61 - 2 x 4 = 77.464 GiB; 2 x 64 x 8 x 128 x 2 = 262,144 bytes a token.
+  const { container, sizing } = engineOf(render(), "h100");
+  const tokens = Math.floor((77.464 * 2 ** 30) / 262_144);
+  expect(sizing).toContain(`= ${tokens} tokens`);
+  expect(flag(container, "max-num-seqs")).toBe(String(Math.floor(tokens / 6000)));
+  expect(flag(container, "max-model-len")).toBe("32768");
+  expect(flag(container, "tensor-parallel-size")).toBe("2");
+  expect(flag(container, "gpu-memory-utilization")).toBe("0.920");
+});
+
+helmTest("engines cache prefixes, tell of it, and guess ahead where that is asked for", () => {
+  const manifests = render();
+  const { container } = engineOf(manifests, "t4");
+  expect(container.args).toContain("--enable-prefix-caching");
+  expect(container.args).toContain("--enable-prompt-tokens-details");
+  expect(JSON.parse(flag(container, "kv-events-config") ?? "")).toEqual({
+    enable_kv_cache_events: true,
+    publisher: "zmq",
+    endpoint: "tcp://*:5557",
+    replay_endpoint: "tcp://*:5558",
+    topic: "kv@qwen-7b",
+  });
+  expect(JSON.parse(flag(container, "speculative-config") ?? "")).toEqual({
+    method: "ngram",
+    num_speculative_tokens: 4,
+    prompt_lookup_max: 4,
+  });
+  expect(flag(engineOf(manifests, "l4").container, "speculative-config")).toBeUndefined();
+});
+
+helmTest("a start may take twice as long as reading the weights and compiling take", () => {
+  for (const name of classNames) {
+    const { container, spec, sizing } = engineOf(render(), name);
+    const seconds = Number(/= (\d+) s$/.exec(sizing)?.[1]);
+    const { periodSeconds, failureThreshold } = container.startupProbe;
+    expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(seconds);
+    expect(spec.progressDeadlineSeconds).toBeGreaterThan(periodSeconds * failureThreshold);
+  }
+});
+
+helmTest("an engine is killed only after its streams had their time, whatever its version", () => {
+  const measured = engineOf(render("--set", "drainSeconds=300"), "l4");
+  expect(flag(measured.container, "shutdown-timeout")).toBe("300");
+  expect(measured.container.lifecycle.preStop.sleep.seconds).toBe(15);
+  expect(measured.pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(15 + 300 + 15);
+  // An older one hangs up at the signal: what it has in flight ends before that.
+  const older = engineOf(
+    render("--set", "drainSeconds=300", "--set", "vllm.image.tag=v0.11.2"),
+    "l4",
+  );
+  expect(flag(older.container, "shutdown-timeout")).toBeUndefined();
+  expect(older.container.lifecycle.preStop.sleep.seconds).toBe(315);
+  expect(older.pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(315 + 15);
+});
+
+helmTest("engines run restricted, on a read-only root, with secrets that exist already", () => {
+  const { pod, container } = engineOf(render("--set", "vllm.tokenSecret=hub"), "l4");
+  expect(pod).toMatchObject({
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+  });
+  expect(container.securityContext).toEqual({
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"] },
+  });
+  expect(pod.volumes.find(({ name }) => name === "token")).toMatchObject({
+    secret: { secretName: "hub" },
+  });
+});
+
+helmTest("without an autoscaler the replicas are ours, with one they are its", () => {
+  const scaled = render("--set", "autoscaling.enabled=true,autoscaling.vllm.enabled=true");
+  expect(engineOf(scaled, "l4").spec.replicas).toBeUndefined();
+  expect(engineOf(render(), "l4").spec.replicas).toBe(2);
+});
+
+const python = Bun.which("python3");
+if (python === null) {
+  process.stdout.write("skipped: the probe of vllm.test.ts. There is no python3 on PATH.\n");
+}
+
+test.skipIf(!hasHelm || python === null)(
+  "the probe succeeds when the served model is listed, and says so when it is not",
+  async () => {
+    const { readinessProbe } = engineOf(render(), "l4").container;
+    const [, dashC = "", script = ""] = readinessProbe.exec.command;
+    expect(readinessProbe.exec.command.slice(3)).toEqual(["8000", "qwen-7b"]);
+    await using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) =>
+        url.endsWith("/v1/models")
+          ? Response.json({ data: [{ id: "qwen-7b" }, { id: "an-adapter" }] })
+          : new Response(null, { status: 404 }),
+    });
+    const ask = async (port: number, model: string) => {
+      const probe = Bun.spawn([python ?? "", dashC, script, String(port), model], {
+        stdout: "ignore",
+        stderr: "pipe",
+      });
+      return { said: await new Response(probe.stderr).text(), exitCode: await probe.exited };
+    };
+    const port = server.port ?? 0;
+    expect(await ask(port, "qwen-7b")).toEqual({ said: "", exitCode: 0 });
+    expect(await ask(port, "qwen-72b")).toMatchObject({
+      said: expect.stringContaining("qwen-72b is not among"),
+      exitCode: 1,
+    });
+    // Nobody listens yet: the weights are being loaded.
+    expect((await ask(1, "qwen-7b")).exitCode).not.toBe(0);
+  },
+);
+
+const l4 = "vllm.classes[1]";
+const refused: readonly [why: string, args: readonly string[], sentence: RegExp][] = [
+  ["a model that does not fit", ["--set", `${l4}.model.weightsGiB=40`], /no room for Qwen/],
+  ["a context that does not fit", ["--set", `${l4}.model.layers=128`], /one sequence of 32768/],
+  ["MIG and MPS together", ["--set", `${l4}.mig=3g.40gb,${l4}.mps=2`], /MIG and MPS together/],
+  ["an engine over MIG slices", ["--set", "vllm.classes[2].gpus=2"], /spans 2 MIG slices/],
+  ["an engine over MPS shares", ["--set", "vllm.classes[3].mps=2"], /2 shares of MPS/],
+  ["no class at all", ["--set", "vllm.classes=null"], /at least one class|classes/],
+  ["the tag latest", ["--set", "vllm.image.tag=latest"], /vllm\/image\/tag/],
+  ["a branch for a revision", ["--set", `${l4}.model.revision=main`], /revision/],
+  ["three GPUs", ["--set", `${l4}.gpus=3`], /gpus/],
+  ["an unknown key of a class", ["--set", `${l4}.node=a`], /'node' not allowed/],
+  [
+    "a draft without a model",
+    ["--set", `${l4}.speculative.method=eagle3,${l4}.speculative.tokens=2`],
+    /needs a model/,
+  ],
+  ["the scheduler's own name", ["--set", "scheduler.name=default-scheduler"], /scheduler\/name/],
+];
+
+for (const [why, args, sentence] of refused) {
+  helmTest(`refuses ${why}`, () => {
+    const result = renderChart([...values, ...args]);
+    expect(result?.exitCode).not.toBe(0);
+    expect(result?.stderr).toMatch(sentence);
+  });
+}
