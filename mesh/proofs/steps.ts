@@ -1,5 +1,6 @@
 import { composeStep } from "./compose/step.ts";
+import { renderStep } from "./render/step.ts";
 import type { ProofStep } from "./step.ts";
 
 /** The levels, the quickest first. */
-export const proofSteps: readonly ProofStep[] = [composeStep];
+export const proofSteps: readonly ProofStep[] = [renderStep, composeStep];

@@ -21,6 +21,36 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
+{{/* Number of pods of a service, empty where an autoscaler owns it: context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.replicas" -}}
+{{- if ne (include "warmpath.isAutoscaled" .) "true" -}}
+{{ (index .root.Values.services .name).replicas | default 2 }}
+{{- end -}}
+{{- end }}
+
+{{/* "true" where an autoscaler owns the number of pods: context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.isAutoscaled" -}}
+{{- $autoscaling := .root.Values.autoscaling | default dict -}}
+{{- and (dig "enabled" false $autoscaling) (dig .name "enabled" false $autoscaling) -}}
+{{- end }}
+
+{{/* Name of a PriorityClass, empty where none is used: context is (dict "root" $ "class" interactive|standard|batch). */}}
+{{- define "warmpath.priorityClass" -}}
+{{- if .root.Values.priorityClasses.enabled -}}
+{{ .root.Values.priorityClasses.prefix }}-{{ .class }}
+{{- end -}}
+{{- end }}
+
+{{/* Annotations of a service's pods, as a dict: context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.podAnnotations" -}}
+{{- $annotations := dict -}}
+{{- if and (eq .name "orchestrator") (not .root.Values.workers.safeToEvict) -}}
+{{- $_ := set $annotations "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" -}}
+{{- $_ := set $annotations "karpenter.sh/do-not-disrupt" "true" -}}
+{{- end -}}
+{{ toYaml (merge (deepCopy .root.Values.podAnnotations) $annotations) }}
+{{- end }}
+
 {{- define "warmpath.image" -}}
 {{- $image := .Values.image -}}
 {{- if $image.digest -}}
@@ -78,6 +108,10 @@ is also the name of its key in the Secret.
 {{- if has "WARMPATH_UPSTREAM" .service.settings }}
 - name: WARMPATH_UPSTREAM
   value: {{ include "warmpath.upstreams" $root | quote }}
+{{- end }}
+{{- if hasKey .service.stores "postgres" }}
+- name: WARMPATH_STATE_POOL_SIZE
+  value: {{ $root.Values.pooling.connectionsPerPod | quote }}
 {{- end }}
 - name: WARMPATH_DRAIN_MS
   value: {{ mul $root.Values.drainSeconds 1000 | quote }}

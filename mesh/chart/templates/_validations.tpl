@@ -1,0 +1,91 @@
+{{/*
+What the schema cannot say, because it is about two values at once. Each refusal names both and what to do. Called
+once, by validate.yaml; a folder of templates with rules of its own defines "warmpath.validate.TOPIC" beside them.
+*/}}
+{{- define "warmpath.validate" -}}
+{{- include "warmpath.validate.drain" . -}}
+{{- include "warmpath.validate.replicas" . -}}
+{{- include "warmpath.validate.priorities" . -}}
+{{- include "warmpath.validate.pooling" . -}}
+{{- include "warmpath.validate.environment" . -}}
+{{- include "warmpath.validate.memory" . -}}
+{{- end }}
+
+{{- define "warmpath.validate.drain" -}}
+{{- if le (int .Values.drainSeconds) (int .Values.longestStreamSeconds) -}}
+{{- fail (printf "drainSeconds (%d) must be above longestStreamSeconds (%d), or a stop cuts answers in two" (int .Values.drainSeconds) (int .Values.longestStreamSeconds)) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "warmpath.validate.replicas" -}}
+{{- range $name, $service := .Values.services -}}
+{{- if and $service.replicas (eq (include "warmpath.isAutoscaled" (dict "root" $ "name" $name)) "true") -}}
+{{- fail (printf "services.%s.replicas and autoscaling.%s.enabled are both set: the autoscaler owns the number, so leave replicas out" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "warmpath.validate.priorities" -}}
+{{- $classes := .Values.priorityClasses -}}
+{{- if not (and (gt (int $classes.interactive) (int $classes.standard)) (gt (int $classes.standard) (int $classes.batch))) -}}
+{{- fail "priorityClasses: interactive must be above standard, and standard above batch" -}}
+{{- end -}}
+{{- end }}
+
+{{/* State and orchestrator connect to PostgreSQL; a rollout has one pod of each more than it will keep. */}}
+{{- define "warmpath.validate.pooling" -}}
+{{- $most := int .Values.pooling.connectionsMax -}}
+{{- if gt $most 0 -}}
+{{- $pods := 0 -}}
+{{- range $row := (include "warmpath.table" . | fromYaml).services -}}
+{{- if hasKey $row.stores "postgres" -}}
+{{- $context := dict "root" $ "name" $row.name -}}
+{{- $own := include "warmpath.replicas" $context | default (dig $row.name "maxReplicas" 2 ($.Values.autoscaling | default dict)) -}}
+{{- $pods = add $pods (int $own) 1 -}}
+{{- end -}}
+{{- end -}}
+{{- $wanted := mul $pods (int .Values.pooling.connectionsPerPod) -}}
+{{- if gt (int $wanted) $most -}}
+{{- fail (printf "pooling.connectionsMax is %d, but %d pods of %d connections each (a rollout included) want %d" $most (int $pods) (int .Values.pooling.connectionsPerPod) (int $wanted)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A variable that the chart sets itself would be there twice, and the last one would win unseen. */}}
+{{- define "warmpath.validate.environment" -}}
+{{- range $row := (include "warmpath.table" . | fromYaml).services -}}
+{{- $own := list "WARMPATH_DRAIN_MS" "WARMPATH_LOG_LEVEL" "WARMPATH_OTLP_URL" "WARMPATH_STATE_POOL_SIZE" -}}
+{{- range $variable := concat $own ($row.settings | default list) (values ($row.calls | default dict)) -}}
+{{- if hasKey (index $.Values.services $row.name).env $variable -}}
+{{- fail (printf "services.%s.env.%s: the chart sets this variable from another value" $row.name $variable) -}}
+{{- end -}}
+{{- end -}}
+{{- range $variable := concat (values ($row.stores | default dict)) (values ($row.secrets | default dict)) -}}
+{{- if hasKey (index $.Values.services $row.name).env $variable -}}
+{{- fail (printf "services.%s.env.%s: this is secret, and belongs into the Secret that secret.name names" $row.name $variable) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Kubernetes refuses such a pod, but only when it is made: the release would hang half way. */}}
+{{- define "warmpath.validate.memory" -}}
+{{- range $name, $service := .Values.services -}}
+{{- $request := $service.resources.requests.memory -}}
+{{- $limit := $service.resources.limits.memory -}}
+{{- if gt (int64 (include "warmpath.mebibytes" $request)) (int64 (include "warmpath.mebibytes" $limit)) -}}
+{{- fail (printf "services.%s: requests.memory (%s) is above limits.memory (%s)" $name $request $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* A quantity of memory such as 512Mi or 1Gi, in MiB; what is smaller counts as none. */}}
+{{- define "warmpath.mebibytes" -}}
+{{- if hasSuffix "Gi" . -}}
+{{ mul (trimSuffix "Gi" . | int64) 1024 }}
+{{- else if hasSuffix "Mi" . -}}
+{{ trimSuffix "Mi" . }}
+{{- else -}}
+{{ div (trimSuffix "Ki" . | int64) 1024 }}
+{{- end -}}
+{{- end }}

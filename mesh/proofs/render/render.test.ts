@@ -1,0 +1,108 @@
+// Goal: what an operator may install renders by the rules, and what would fail later is refused now,
+// each for its own reason. Skipped, with the reason printed, where there is no helm.
+
+import { expect, test } from "bun:test";
+import { findHelm, helmMissing } from "../../helm.ts";
+import { type Manifest, manifestFaults } from "./manifest-rules.ts";
+import { installationFaults, invalidCasesMin } from "./step.ts";
+import { installations, invalidCases, refusalFault } from "./value-files.ts";
+
+const hasHelm = findHelm() !== undefined;
+if (!hasHelm) {
+  process.stdout.write(`skipped: render.test.ts. ${helmMissing}\n`);
+}
+const helmTest = test.skipIf(!hasHelm);
+
+for (const installation of installations()) {
+  helmTest(`${installation.name} renders, twice the same, by the rules`, () => {
+    expect(installationFaults(installation)).toEqual([]);
+  });
+}
+
+for (const each of invalidCases()) {
+  helmTest(`refuses ${each.name}`, () => {
+    expect(refusalFault(each)).toBeUndefined();
+  });
+}
+
+test("the corpus of invalid values does not shrink", () => {
+  expect(invalidCases().length).toBeGreaterThanOrEqual(invalidCasesMin);
+});
+
+const account: Manifest = {
+  apiVersion: "v1",
+  kind: "ServiceAccount",
+  metadata: { name: "warmpath-state" },
+};
+
+function deployment(container: object, pod: object = {}, spec: object = {}): Manifest {
+  const good = {
+    name: "state",
+    image: "warmpath:0.1.0",
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { memory: "1Gi" } },
+    startupProbe: {},
+    readinessProbe: {},
+    livenessProbe: {},
+  };
+  const template = {
+    spec: {
+      serviceAccountName: "warmpath-state",
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      containers: [{ ...good, ...container }],
+      ...pod,
+    },
+  };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "warmpath-state" },
+    spec: { template, ...spec },
+  };
+}
+
+test("the rules pass what is right", () => {
+  expect(manifestFaults([account, deployment({})])).toEqual([]);
+});
+
+const scaler: Manifest = {
+  apiVersion: "keda.sh/v1alpha1",
+  kind: "ScaledObject",
+  metadata: { name: "warmpath-state" },
+  spec: { scaleTargetRef: { name: "warmpath-state" } },
+};
+
+const planted: readonly [fault: string, manifests: readonly Manifest[], sentence: RegExp][] = [
+  ["a tag that moves", [account, deployment({ image: "warmpath:latest" })], /latest/],
+  ["an image without a tag", [account, deployment({ image: "a.example:5000/w" })], /image/],
+  ["no memory limit", [account, deployment({ resources: {} })], /no memory limit/],
+  ["no readiness", [account, deployment({ readinessProbe: undefined })], /no readinessProbe/],
+  ["a writable root", [account, deployment({ securityContext: {} })], /root is writable/],
+  ["the node's network", [account, deployment({}, { hostNetwork: true })], /its node/],
+  [
+    "a folder of the node",
+    [account, deployment({}, { volumes: [{ name: "x", hostPath: {} }] })],
+    /hostPath/,
+  ],
+  ["an account that is not there", [deployment({})], /service account/],
+  ["an object twice", [account, account], /rendered twice/],
+  ["a database", [{ ...account, kind: "StatefulSet" }], /operators/],
+  ["a secret", [{ ...account, kind: "Secret" }], /secrets are made/],
+  [
+    "a number beside an autoscaler",
+    [account, scaler, deployment({}, {}, { replicas: 2 })],
+    /autoscaler owns/,
+  ],
+  ["an autoscaler of nothing", [scaler], /is not rendered/],
+];
+
+for (const [fault, manifests, sentence] of planted) {
+  test(`the rules find ${fault}`, () => {
+    expect(manifestFaults(manifests).join("\n")).toMatch(sentence);
+  });
+}

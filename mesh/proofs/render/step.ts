@@ -1,0 +1,64 @@
+import { findHelm, helmMissing } from "../../helm.ts";
+import type { ProofResult, ProofStep } from "../step.ts";
+import { manifestFaults, parseManifests } from "./manifest-rules.ts";
+import {
+  type Installation,
+  installations,
+  invalidCases,
+  lintInstallation,
+  refusalFault,
+  renderInstallation,
+} from "./value-files.ts";
+
+/** Fewest invalid cases: a corpus that shrinks proves less, and nobody would see it. */
+export const invalidCasesMin = 40;
+
+/** The level `render`: needs helm and nothing else. */
+export const renderStep: ProofStep = {
+  name: "render",
+  proves: "every value file renders, twice the same, by the rules; each invalid case is refused",
+  missing: () => (findHelm() === undefined ? helmMissing : undefined),
+  async run(say) {
+    const valid = installations();
+    say(`${valid.length} installations`);
+    const rendered = valid.map(installationFaults);
+    const cases = invalidCases();
+    say(`${cases.length} invalid cases`);
+    const refused = cases.map(refusalFault);
+    return resultOf([
+      ...rendered,
+      ...refused.map((fault) => (fault === undefined ? [] : [fault])),
+      cases.length >= invalidCasesMin
+        ? []
+        : [`only ${cases.length} invalid cases, at least ${invalidCasesMin} are wanted`],
+    ]);
+  },
+};
+
+/** What is wrong with one installation: lint, rendering, repetition, rules. */
+export function installationFaults({ name, files }: Installation): readonly string[] {
+  const [lint, first, second] = [
+    lintInstallation(files),
+    renderInstallation(files),
+    renderInstallation(files),
+  ];
+  if (lint === undefined || first === undefined || second === undefined) {
+    return [`${name}: ${helmMissing}`];
+  }
+  if (lint.exitCode !== 0 || first.exitCode !== 0) {
+    return [`${name}: ${lint.stdout}${lint.stderr}${first.stderr}`.trim()];
+  }
+  return [
+    ...(first.stderr === "" ? [] : [`${name}: helm warned: ${first.stderr.trim()}`]),
+    ...(first.stdout === second.stdout ? [] : [`${name}: two renderings differ`]),
+    ...manifestFaults(parseManifests(first.stdout)).map((fault) => `${name}: ${fault}`),
+  ];
+}
+
+/** One check for each list of faults; an empty list passed. */
+function resultOf(checks: readonly (readonly string[])[]): ProofResult {
+  return {
+    passed: checks.filter((faults) => faults.length === 0).length,
+    failures: checks.flat(),
+  };
+}
