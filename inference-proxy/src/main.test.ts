@@ -37,6 +37,25 @@ describe("startInferenceProxy()", () => {
     await engine.stop();
   });
 
+  test("is ready when a replica has its model loaded, and not while none has", async () => {
+    const models: string[] = [];
+    const engine = startFakeEngine({ models });
+    const proxy = await startTestProxy([engine], { probeIntervalMs: 20 });
+    const early = await fetch(`${proxy.url}/ready`);
+    expect([early.status, await early.text()]).toEqual([
+      503,
+      expect.stringContaining("no upstream has a model loaded"),
+    ]);
+    // It answers nonetheless: nobody restarts it for what another process lacks.
+    expect((await fetch(`${proxy.url}/health`)).status).toBe(200);
+    models.push("tiny");
+    while ((await fetch(`${proxy.url}/ready`)).status !== 200) {
+      await Bun.sleep(20);
+    }
+    await proxy.close();
+    await engine.stop();
+  });
+
   test("continues the caller's trace through each attempt", async () => {
     const engines = [startFakeEngine(), startFakeEngine()];
     // Nobody listens there: what is looked at is what the engines are told.

@@ -234,12 +234,18 @@ function createInferenceRpc(
   });
 }
 
-/** Ready means: at least one replica takes requests. */
+/**
+ * Ready means: at least one replica answers and has a model loaded. A server that is up before its
+ * weights are, or has none at all, lists no model, and no call could be placed there.
+ */
 function createProxyHealth(clock: Clock, pool: Pool): Health {
   const health = createHealth({ clock });
-  health.check("a healthy replica", async () => {
-    if (!pool.endpoints.some(({ healthy }) => healthy)) {
-      throw new WarmpathError("rejected-no-replica", "no upstream is healthy");
+  health.check("a replica with its model loaded", async () => {
+    const answering = pool.endpoints.filter(({ healthy }) => healthy);
+    if (!answering.some(({ models }) => models.size > 0)) {
+      const sentence =
+        answering.length === 0 ? "no upstream is healthy" : "no upstream has a model loaded";
+      throw new WarmpathError("rejected-no-replica", sentence);
     }
   });
   return health;
