@@ -1,0 +1,96 @@
+import {
+  callersOf,
+  type MethodRow,
+  type PathRow,
+  type RpcRow,
+  readMatrix,
+  type ServiceRow,
+} from "../../service-table.ts";
+
+/** One method or path of a service as the Go side reads it: nothing is left to inherit. */
+export interface Cell {
+  readonly server: string;
+  /** What a call asks for; one that ends in * is a prefix. */
+  readonly path: string;
+  /** Served on both ports by POST; otherwise on the http port only. */
+  readonly isRpc: boolean;
+  readonly verbs: readonly string[];
+  readonly isStream: boolean;
+  /** 0 for a stream, which has none. */
+  readonly timeoutSeconds: number;
+  readonly retries: number;
+  readonly callers: readonly string[];
+}
+
+/** matrix.yaml, flattened. */
+export interface FlatMatrix {
+  readonly rows: readonly Row[];
+  readonly cells: readonly Cell[];
+  /** Ports of what the rows call outside the table, by its names. */
+  readonly outside: Readonly<Record<string, readonly number[]>>;
+}
+
+interface Row {
+  readonly name: string;
+  readonly account: string;
+  readonly http: number;
+  readonly grpc: number;
+  readonly calls: readonly string[];
+  readonly stores: readonly string[];
+  readonly egress: readonly string[];
+}
+
+/** Reads mesh/matrix.yaml; every service serves what is listed under "everywhere" too. */
+export function flattenMatrix(): FlatMatrix {
+  const matrix = readMatrix();
+  return {
+    rows: matrix.services.map(rowOf),
+    cells: matrix.services.flatMap((service) => [
+      ...rpcCells(service.name, { ...service.rpcs, ...matrix.everywhere }),
+      ...service.paths.map((row) => ({
+        ...boundsOf(row),
+        server: service.name,
+        path: row.path,
+        isRpc: false,
+        verbs: row.verbs,
+        callers: row.callers,
+      })),
+    ]),
+    outside: Object.fromEntries(
+      Object.entries(matrix.outside).map(([name, { ports }]) => [name, Object.values(ports ?? {})]),
+    ),
+  };
+}
+
+function rowOf({ name, account, http, grpc, calls, stores, egress }: ServiceRow): Row {
+  return {
+    name,
+    account,
+    http,
+    grpc,
+    calls: Object.keys(calls),
+    stores: Object.keys(stores),
+    egress,
+  };
+}
+
+function rpcCells(server: string, rpcs: Readonly<Record<string, RpcRow>>): Cell[] {
+  return Object.entries(rpcs).flatMap(([service, rpc]) =>
+    Object.entries(rpc.methods).map(([name, method]) => ({
+      ...boundsOf(method),
+      server,
+      path: `/${service}/${name}`,
+      isRpc: true,
+      verbs: ["POST"],
+      callers: callersOf(rpc, name),
+    })),
+  );
+}
+
+function boundsOf(row: MethodRow | PathRow) {
+  return {
+    isStream: row.stream !== undefined && row.stream !== false,
+    timeoutSeconds: row.timeoutSeconds ?? 0,
+    retries: "retries" in row ? (row.retries ?? 0) : 0,
+  };
+}

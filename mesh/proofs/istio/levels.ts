@@ -1,0 +1,38 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findHelm, helmMissing } from "../../helm.ts";
+import type { ProofResult, ProofStep } from "../step.ts";
+import { goMissing, runGoTests } from "./go-tests.ts";
+import { renderForGo } from "./render.ts";
+
+/** Every analyzer of Istio over the rendered chart, and over faults planted in it. */
+export const analyzersStep: ProofStep = {
+  name: "analyzers",
+  proves: "all of Istio's analyzers find nothing, and find a planted fault of each kind",
+  missing,
+  run: async (say) => prove("^(TestAnalyzers|TestPlantedFaults)$", say),
+};
+
+/** istiod's own generator over the rendered chart, held against the matrix. */
+export const simulationStep: ProofStep = {
+  name: "simulation",
+  proves: "what istiod makes of the chart is the matrix, and no policy can go or widen unseen",
+  missing,
+  run: async (say) => prove("^(TestSimulation|TestMutations|TestEnvoyAccepts)$", say),
+};
+
+function missing(): string | undefined {
+  return goMissing() ?? (findHelm() === undefined ? helmMissing : undefined);
+}
+
+async function prove(pattern: string, say: (line: string) => void): Promise<ProofResult> {
+  const folder = mkdtempSync(join(tmpdir(), "warmpath-istio-"));
+  try {
+    const dropped = renderForGo(folder);
+    say(`rendered; of no interest to istiod: ${dropped.join(", ") || "nothing"}`);
+    return await runGoTests(pattern, { RENDERED: folder }, say);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
