@@ -1,6 +1,12 @@
 import { composeStep } from "./compose/step.ts";
+import { analyzersStep, simulationStep } from "./istio/levels.ts";
 import { renderStep } from "./render/step.ts";
 import type { ProofStep } from "./step.ts";
 
 /** The levels, the quickest first. */
-export const proofSteps: readonly ProofStep[] = [renderStep, composeStep];
+export const proofSteps: readonly ProofStep[] = [
+  renderStep,
+  composeStep,
+  analyzersStep,
+  simulationStep,
+];

@@ -12,7 +12,7 @@ export function goMissing(): string | undefined {
     : "there is no go on PATH; Go 1.26 or later from https://go.dev/dl (its first build here takes about ten minutes)";
 }
 
-/** Builds the tests of this folder unless what was built is newer than all of its sources. */
+/** Builds the tests of this folder, unless what was built is newer than its sources. */
 export async function buildGoTests(say: (line: string) => void): Promise<string> {
   const sources = readdirSync(import.meta.dir).filter((name) =>
     /\.go$|^go\.(mod|sum)$/u.test(name),
@@ -32,7 +32,7 @@ export async function buildGoTests(say: (line: string) => void): Promise<string>
 }
 
 /**
- * Runs the tests whose names match `pattern`, and counts those that have none below them. The output
+/** Builds the tests of this folder, unless the binary is newer than its sources. */
  * is kept out of sight but for what tests say of their failures.
  */
 export async function runGoTests(
@@ -52,7 +52,7 @@ export async function runGoTests(
   return result;
 }
 
-/** Reads `go test -v`: tests that passed and have no subtests, and of those that failed what they said. */
+/** Reads `go test -v`: tests with none below them that passed, and what failed ones said. */
 export function readGoOutput(output: string): ProofResult {
   const said = new Map<string, string[]>();
   const ended: { name: string; verdict: string }[] = [];

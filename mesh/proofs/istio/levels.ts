@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
 import { goMissing, runGoTests } from "./go-tests.ts";
-import { renderForGo } from "./render.ts";
+import { canRender, renderForGo } from "./render.ts";
 
 /** Every analyzer of Istio over the rendered chart, and over faults planted in it. */
 export const analyzersStep: ProofStep = {
@@ -23,6 +23,9 @@ export const simulationStep: ProofStep = {
 };
 
 function missing(): string | undefined {
+  if (!canRender()) {
+    return "the chart has no policy yet";
+  }
   return goMissing() ?? (findHelm() === undefined ? helmMissing : undefined);
 }
 

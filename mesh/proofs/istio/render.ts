@@ -17,8 +17,8 @@ const variants: readonly Variant[] = [{ name: "production", args: production }];
 const meshConfigPath = join(import.meta.dir, "../../istio/mesh-config.yaml");
 
 /**
- * Renders the chart into `folder` for the Go side: matrix.json, mesh.yaml, and of each variant k8s.yaml,
- * istio.yaml and gateway.yaml. Gives the kinds that istiod does not read, which are left out.
+ * Renders the chart into `folder` for the Go side: matrix.json, mesh.yaml, and of each variant
+ * k8s.yaml, istio.yaml and gateway.yaml. Gives the kinds that istiod does not read: left out.
  */
 export function renderForGo(folder: string): readonly string[] {
   mkdirSync(folder, { recursive: true });
@@ -40,7 +40,7 @@ export function renderForGo(folder: string): readonly string[] {
 
 const files = ["k8s.yaml", "istio.yaml", "gateway.yaml"] as const;
 
-/** Whether a document is Kubernetes' own, Istio's or Gateway API's; others go into `dropped` by kind. */
+/** Documents by who reads them; kinds that istiod does not read go into `dropped`. */
 function splitByReader(text: string, dropped: Set<string>): Map<string, string[]> {
   const split = new Map<string, string[]>(files.map((file) => [file, []]));
   for (const part of text.split(/^---$/mu)) {
