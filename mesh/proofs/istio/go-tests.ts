@@ -32,8 +32,8 @@ export async function buildGoTests(say: (line: string) => void): Promise<string>
 }
 
 /**
-/** Builds the tests of this folder, unless the binary is newer than its sources. */
- * is kept out of sight but for what tests say of their failures.
+ * Runs the tests whose names match `pattern`, and counts those with none below them. The output is
+ * kept out of sight but for what tests say of their failures.
  */
 export async function runGoTests(
   pattern: string,
