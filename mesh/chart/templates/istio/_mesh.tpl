@@ -1,0 +1,124 @@
+{{/* "true" where a mesh of the given mode is rendered: context is (dict "root" $ "mode" "sidecar"|"ambient"). */}}
+{{- define "warmpath.mesh.is" -}}
+{{- if and .root.Values.mesh.enabled (eq .root.Values.mesh.mode .mode) -}}true{{- end -}}
+{{- end }}
+
+{{/* Fully qualified name of a service of this release: context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.mesh.host" -}}
+{{ include "warmpath.name" . }}.{{ .root.Release.Namespace }}.svc.{{ .root.Values.mesh.clusterDomain }}
+{{- end }}
+
+{{/*
+Identity of a caller of the matrix, exact and with its trust domain; empty where clients have no way in. Context is
+(dict "root" $ "caller" NAME).
+*/}}
+{{- define "warmpath.mesh.principal" -}}
+{{- $values := .root.Values -}}
+{{- $namespace := .root.Release.Namespace -}}
+{{- $account := include "warmpath.name" (dict "root" .root "name" .caller) -}}
+{{- if eq .caller "ingress" -}}
+{{- $account = "" -}}
+{{- if $values.ingress.account.name -}}
+{{- $namespace = $values.ingress.account.namespace -}}
+{{- $account = $values.ingress.account.name -}}
+{{- else if $values.ingress.enabled -}}
+{{- /* Istio names the account of a gateway that it deploys after the Gateway and its class. */ -}}
+{{- $account = printf "%s-%s" (include "warmpath.name" .) $values.ingress.className -}}
+{{- end -}}
+{{- end -}}
+{{- if $account -}}
+{{ $values.mesh.trustDomain }}/ns/{{ $namespace }}/sa/{{ $account }}
+{{- end -}}
+{{- end }}
+
+{{/* The names under which a service runs: its own, and its canary's where it has one. Context as above, as a JSON list. */}}
+{{- define "warmpath.mesh.tracks" -}}
+{{- $canary := index .root.Values.canary .name -}}
+{{- $names := list .name -}}
+{{- if $canary.enabled }}{{ $names = append $names (printf "%s-canary" .name) }}{{ end -}}
+{{ toJson $names }}
+{{- end }}
+
+{{/*
+Where calls of this release go that stay in no service of its own, as a JSON list of
+{ host, port, protocol, namespace, users }: namespace is that of a Kubernetes Service and empty for a host outside the
+cluster; users are the rows that may call it, and "vllm" the engines.
+*/}}
+{{- define "warmpath.mesh.destinations" -}}
+{{- $root := . -}}
+{{- $values := .Values -}}
+{{- $wanted := list -}}
+{{- range $service := (include "warmpath.table" . | fromYaml).services -}}
+{{- range $store, $_ := $service.stores -}}
+{{- $at := index $values.egress.stores $store -}}
+{{- if not $at.host }}{{ fail (printf "egress.stores.%s.host is empty: mesh and network policies must know where the store is, since the Secret is not read here" $store) }}{{ end -}}
+{{- $wanted = append $wanted (dict "host" $at.host "port" $at.port "protocol" "TCP" "user" $service.name) -}}
+{{- end -}}
+{{- if and (has "otlp" $service.egress) $values.otlpUrl -}}
+{{- $wanted = append $wanted (dict "url" $values.otlpUrl "protocol" "GRPC" "user" $service.name) -}}
+{{- end -}}
+{{- if has "providers" $service.egress -}}
+{{- range $values.egress.providers }}{{ $wanted = append $wanted (dict "host" .host "port" .port "protocol" "TLS" "user" $service.name) }}{{ end -}}
+{{- end -}}
+{{- if has "tools" $service.egress -}}
+{{- range $values.egress.tools }}{{ $wanted = append $wanted (dict "host" .host "port" .port "protocol" .protocol "user" $service.name) }}{{ end -}}
+{{- end -}}
+{{- if has "engines" $service.egress -}}
+{{- range (splitList "," (include "warmpath.upstreams" $root)) }}{{ $wanted = append $wanted (dict "url" . "protocol" "HTTP" "user" $service.name) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range $values.egress.modelHub }}{{ $wanted = append $wanted (dict "host" . "port" 443 "protocol" "TLS" "user" "vllm") }}{{ end -}}
+{{- $found := dict -}}
+{{- range $one := $wanted -}}
+{{- $host := $one.host -}}
+{{- $port := $one.port -}}
+{{- $protocol := $one.protocol -}}
+{{- if $one.url -}}
+{{- $url := urlParse $one.url -}}
+{{- $host = $url.hostname -}}
+{{- $isTls := eq $url.scheme "https" -}}
+{{- $port = regexFind "[0-9]+$" (trimPrefix $url.hostname $url.host) | default (ternary "443" "80" $isTls) -}}
+{{- if $isTls }}{{ $protocol = "TLS" }}{{ end -}}
+{{- end -}}
+{{- $namespace := "" -}}
+{{- $inside := regexFind "^[^:/]+[.]svc([.]|$)" $host -}}
+{{- if $inside -}}
+{{- /* The last two names before "svc" are the Service and its namespace; what leads them is one of its pods. */ -}}
+{{- $names := splitList "." (regexReplaceAll "[.]svc[.]?$" $inside "") -}}
+{{- $namespace = last $names -}}
+{{- $host = printf "%s.%s.svc.%s" (index $names (sub (len $names) 2 | int)) $namespace $values.mesh.clusterDomain -}}
+{{- end -}}
+{{- $key := printf "%s:%d" $host (int $port) -}}
+{{- $users := list -}}
+{{- if hasKey $found $key }}{{ $users = (index $found $key).users }}{{ end -}}
+{{- $users = append $users $one.user | uniq -}}
+{{- $_ := set $found $key (dict "host" $host "port" (int $port) "protocol" $protocol "namespace" $namespace "users" $users) -}}
+{{- end -}}
+{{- $list := list -}}
+{{- range $key := keys $found | sortAlpha }}{{ $list = append $list (index $found $key) }}{{ end -}}
+{{ toJson $list }}
+{{- end }}
+
+{{/* Labels of a mesh's objects that belong to no one service. */}}
+{{- define "warmpath.mesh.labels" -}}
+{{ include "warmpath.labels" (dict "root" . "name" "mesh") }}
+{{- end }}
+
+{{/*
+Destinations of a service's routes, its canary's share among them, as a YAML list: context is
+(dict "root" $ "name" NAME "port" PORT).
+*/}}
+{{- define "warmpath.mesh.weighted" -}}
+{{- $root := .root -}}
+{{- $port := int .port -}}
+{{- $canary := index .root.Values.canary .name -}}
+{{- $weight := ternary (int $canary.weight) 0 $canary.enabled -}}
+{{- range $name := include "warmpath.mesh.tracks" . | fromJsonArray }}
+- destination:
+    host: {{ include "warmpath.mesh.host" (dict "root" $root "name" $name) }}
+    port: { number: {{ $port }} }
+  {{- if $canary.enabled }}
+  weight: {{ ternary $weight (sub 100 $weight) (hasSuffix "-canary" $name) }}
+  {{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,43 @@
+{{/* Ports between pods of this release: context is (dict "root" $ "ports" LIST). */}}
+{{- define "warmpath.policy.ports" -}}
+{{- range $port := .ports }}
+- { port: {{ int $port }}, protocol: TCP }
+{{- end }}
+{{- if include "warmpath.mesh.is" (dict "root" .root "mode" "ambient") }}
+# HBONE: what the mesh carries the others in.
+- { port: 15008, protocol: TCP }
+{{- end }}
+{{- end }}
+
+{{/* The pods of the gateway that clients come through; empty where there is none. */}}
+{{- define "warmpath.policy.ingressPeer" -}}
+{{- $account := .Values.ingress.account -}}
+{{- if $account.name -}}
+- namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ $account.namespace }} } }
+{{- else if .Values.ingress.enabled -}}
+- podSelector: { matchLabels: { gateway.networking.k8s.io/gateway-name: {{ include "warmpath.name" (dict "root" . "name" "ingress") }} } }
+{{- end -}}
+{{- end }}
+
+{{/*
+Egress rules to what is outside this release: context is (dict "root" $ "user" ROW "outside" DESTINATIONS). A policy
+knows addresses and no names: a host outside the cluster may be any address but those that belong to the cluster or the
+cloud's machine (metadata service), on its port alone; which host it is, the mesh's ServiceEntry says.
+*/}}
+{{- define "warmpath.policy.outside" -}}
+{{- $root := .root -}}
+{{- $user := .user -}}
+{{- range $one := .outside }}
+{{- if and (has $user $one.users) (ne $one.namespace $root.Release.Namespace) }}
+- to:
+    {{- if $one.namespace }}
+    - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ $one.namespace }} } }
+    {{- else }}
+    - ipBlock: { cidr: 0.0.0.0/0, except: {{ $root.Values.networkPolicy.notOutside | toJson }} }
+    {{- end }}
+  # {{ $one.host }}
+  ports:
+    - { port: {{ int $one.port }}, protocol: TCP }
+{{- end }}
+{{- end }}
+{{- end }}
