@@ -48,7 +48,22 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $_ := set $annotations "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" -}}
 {{- $_ := set $annotations "karpenter.sh/do-not-disrupt" "true" -}}
 {{- end -}}
+{{- $port := 0 -}}
+{{- range $row := (include "warmpath.table" .root | fromYaml).services }}{{ if eq $row.name $.name }}{{ $port = $row.http }}{{ end }}{{ end -}}
+{{- $annotations = merge $annotations (include "warmpath.mesh.podAnnotations" (dict "root" .root "port" $port) | fromYaml) -}}
 {{ toYaml (merge (deepCopy .root.Values.podAnnotations) $annotations) }}
+{{- end }}
+
+{{/* The names under which a service runs, its canary's last, as a JSON list: context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.tracks" -}}
+{{- $canary := index .root.Values.canary .name -}}
+{{- ternary (list .name (printf "%s-canary" .name)) (list .name) $canary.enabled | toJson -}}
+{{- end }}
+
+{{/* Image of a service's canary: of the release's repository. Context is (dict "root" $ "name" NAME). */}}
+{{- define "warmpath.canaryImage" -}}
+{{- $canary := index .root.Values.canary .name -}}
+{{ .root.Values.image.repository }}{{ if $canary.digest }}@{{ $canary.digest }}{{ else }}:{{ $canary.tag }}{{ end }}
 {{- end }}
 
 {{- define "warmpath.image" -}}

@@ -23,7 +23,7 @@ Identity of a caller of the matrix, exact and with its trust domain; empty where
 {{- $account = $values.ingress.account.name -}}
 {{- else if $values.ingress.enabled -}}
 {{- /* Istio names the account of a gateway that it deploys after the Gateway and its class. */ -}}
-{{- $account = printf "%s-%s" (include "warmpath.name" .) $values.ingress.className -}}
+{{- $account = printf "%s-%s" (include "warmpath.name" (dict "root" .root "name" "ingress")) $values.ingress.className -}}
 {{- end -}}
 {{- end -}}
 {{- if $account -}}
@@ -31,12 +31,40 @@ Identity of a caller of the matrix, exact and with its trust domain; empty where
 {{- end -}}
 {{- end }}
 
-{{/* The names under which a service runs: its own, and its canary's where it has one. Context as above, as a JSON list. */}}
-{{- define "warmpath.mesh.tracks" -}}
-{{- $canary := index .root.Values.canary .name -}}
-{{- $names := list .name -}}
-{{- if $canary.enabled }}{{ $names = append $names (printf "%s-canary" .name) }}{{ end -}}
-{{ toJson $names }}
+{{/* Labels of every pod that make it part of the mesh. */}}
+{{- define "warmpath.mesh.podLabels" -}}
+{{- if include "warmpath.mesh.is" (dict "root" . "mode" "sidecar") -}}
+sidecar.istio.io/inject: "true"
+{{- else if include "warmpath.mesh.is" (dict "root" . "mode" "ambient") -}}
+istio.io/dataplane-mode: ambient
+{{- end -}}
+{{- end }}
+
+{{/*
+Annotations of every pod in a mesh, as a dict: context is (dict "root" $ "port" PORT), the port of its metrics.
+*/}}
+{{- define "warmpath.mesh.podAnnotations" -}}
+{{- if include "warmpath.mesh.is" (dict "root" .root "mode" "sidecar") -}}
+# The agent fetches the pod's own metrics and hands them out with the proxy's, on 15020.
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .port | quote }}
+prometheus.io/path: /metrics
+# The proxy starts before the service, and stops once nobody holds a connection: a stream that is drained is not cut
+# by its proxy. terminationDrainDuration is the bound where Istio does not know the setting after it.
+proxy.istio.io/config: |
+  holdApplicationUntilProxyStarts: true
+  terminationDrainDuration: {{ add .root.Values.drainSeconds 5 }}s
+  proxyMetadata:
+    EXIT_ON_ZERO_ACTIVE_CONNECTIONS: "true"
+{{- end -}}
+{{- end }}
+
+{{/* Labels of every Service: in ambient mode calls, and those of the ingress gateway, go through the waypoint. */}}
+{{- define "warmpath.mesh.serviceLabels" -}}
+{{- if include "warmpath.mesh.is" (dict "root" . "mode" "ambient") -}}
+istio.io/use-waypoint: {{ include "warmpath.name" (dict "root" . "name" "waypoint") }}
+istio.io/ingress-use-waypoint: "true"
+{{- end -}}
 {{- end }}
 
 {{/*
@@ -113,7 +141,7 @@ Destinations of a service's routes, its canary's share among them, as a YAML lis
 {{- $port := int .port -}}
 {{- $canary := index .root.Values.canary .name -}}
 {{- $weight := ternary (int $canary.weight) 0 $canary.enabled -}}
-{{- range $name := include "warmpath.mesh.tracks" . | fromJsonArray }}
+{{- range $name := include "warmpath.tracks" . | fromJsonArray }}
 - destination:
     host: {{ include "warmpath.mesh.host" (dict "root" $root "name" $name) }}
     port: { number: {{ $port }} }
