@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { WarmpathError } from "@warmpath/runtime/base";
+import { consoleFolder, consoleScript } from "./console-script.ts";
 
 /**
  * Serves the console: one page, one script, one style sheet, all from memory and from this origin.
@@ -14,8 +14,6 @@ interface Asset {
   readonly bytes: Uint8Array;
   readonly etag: string;
 }
-
-const folder = new URL("../console/", import.meta.url).pathname;
 
 /**
  * Only this origin's script, style and calls; no inline code, no frames, no forms elsewhere. The
@@ -44,7 +42,7 @@ const pageHeaders = {
 /** One sheet to the browser, in this order; later ones override earlier ones. */
 const styleSheets = ["base.css", "layout.css", "run.css", "narrow.css"];
 
-/** Bundles on the first request, or earlier by `warm`, and keeps the result. */
+/** Reads and bundles on the first request, or earlier by `warm`, and keeps the result. */
 export function createConsolePage(): ConsolePage & { warm(): Promise<void> } {
   let assets: Promise<ReadonlyMap<string, Asset>> | undefined;
   const load = () => {
@@ -78,29 +76,12 @@ export function createConsolePage(): ConsolePage & { warm(): Promise<void> } {
 }
 
 async function buildAssets(): Promise<ReadonlyMap<string, Asset>> {
-  const built = await Bun.build({
-    entrypoints: [`${folder}main.tsx`],
-    target: "browser",
-    minify: true,
-    jsx: { runtime: "automatic", importSource: "preact", development: false },
-    define: { "process.env.NODE_ENV": '"production"' },
-  });
-  const [script] = built.outputs;
-  if (!built.success || script === undefined) {
-    throw new WarmpathError(
-      "failed-internal",
-      `the console does not build: ${built.logs.join("; ")}`,
-    );
-  }
-  const read = async (name: string) => Bun.file(folder + name).bytes();
+  const read = async (name: string) => Bun.file(consoleFolder + name).bytes();
   const styles = await Promise.all(styleSheets.map((name) => read(`styles/${name}`)));
   return new Map([
     ["/", assetOf("text/html; charset=utf-8", await read("index.html"))],
     ["/console/style.css", assetOf("text/css; charset=utf-8", Buffer.concat(styles))],
-    [
-      "/console/main.js",
-      assetOf("text/javascript; charset=utf-8", new TextEncoder().encode(await script.text())),
-    ],
+    ["/console/main.js", assetOf("text/javascript; charset=utf-8", await consoleScript())],
     ["/console/icon.svg", assetOf("image/svg+xml", await read("icon.svg"))],
   ]);
 }
