@@ -9,6 +9,9 @@ import { readServiceTable, variablesOf } from "./service-table.ts";
 
 interface Container {
   readonly image: string;
+  readonly profiles?: readonly string[];
+  readonly entrypoint?: readonly string[];
+  readonly build?: { readonly target?: string };
   readonly command?: readonly string[] | string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly read_only?: boolean;
@@ -37,6 +40,16 @@ const compose = Bun.YAML.parse(text) as ComposeFile;
 const rows = readServiceTable();
 const containers = Object.entries(compose.services);
 
+/** Pages of the profile observability. */
+const pages: Readonly<Record<string, number>> = { prometheus: 9090, grafana: 3000 };
+
+/** Their images hold nothing but shell tools to ask with; Prometheus watches both instead. */
+const unprobed = ["grafana", "tempo"];
+
+function secondsOf(duration: string | undefined): number {
+  return Number(/^(\d+)s$/.exec(duration ?? "")?.[1]);
+}
+
 test("each service of the table is there, with its arguments, variables and probe", () => {
   for (const row of rows) {
     const container = compose.services[row.name];
@@ -45,7 +58,7 @@ test("each service of the table is there, with its arguments, variables and prob
       name.replace(/_FILE$/, ""),
     );
     expect(variablesOf(row).filter((name) => !given.includes(name))).toEqual([]);
-    const probe = ["CMD", "bun", "mesh/images/probe.ts", `http://127.0.0.1:${row.http}/ready`];
+    const probe = ["CMD", "bun", "mesh/images/probe.js", `http://127.0.0.1:${row.http}/ready`];
     expect(container?.healthcheck?.test).toEqual(probe);
   }
 });
@@ -77,13 +90,12 @@ test("addresses between services carry the ports of the table", () => {
   }
 });
 
-test("only the public services publish ports, and only on the host's loopback", () => {
+test("only public services and the profiles' pages publish ports, and only on the host's loopback", () => {
   for (const [name, { ports = [] }] of containers) {
     const row = rows.find((each) => each.name === name);
-    const wanted = row?.public
-      ? [row.http, row.grpc].map((port) => `127.0.0.1:${port}:${port}`)
-      : [];
-    expect([...ports]).toEqual(wanted);
+    const page = pages[name];
+    const open = row?.public ? [row.http, row.grpc] : page === undefined ? [] : [page];
+    expect([...ports]).toEqual(open.map((port) => `127.0.0.1:${port}:${port}`));
   }
 });
 
@@ -93,13 +105,35 @@ test("every container drops all capabilities, gains none, and writes only where 
     expect([name, container.cap_drop]).toEqual([name, ["ALL"]]);
     expect([name, container.security_opt]).toEqual([name, ["no-new-privileges:true"]]);
     expect(container.tmpfs ?? container.volumes).toBeDefined();
-    expect(container.healthcheck?.test[0]).toBe("CMD");
+  }
+});
+
+test("health checks call one program of the image itself, never a shell or its tools", () => {
+  const shellTools = ["sh", "bash", "wget", "curl", "nc", "busybox", "true"];
+  for (const [name, { healthcheck }] of containers) {
+    if (unprobed.includes(name)) {
+      expect([name, healthcheck]).toEqual([name, undefined]);
+      continue;
+    }
+    const [form, program = ""] = healthcheck?.test ?? [];
+    expect([name, form]).toEqual([name, "CMD"]);
+    expect([name, shellTools.includes(program)]).toEqual([name, false]);
+  }
+  const watched = targets("observability");
+  expect(unprobed.filter((name) => !watched.some((each) => each.startsWith(name)))).toEqual([]);
+});
+
+test("a container of ours is killed only after its drain is over", () => {
+  const drainMs = Number(/WARMPATH_DRAIN_MS:-(\d+)/.exec(text)?.[1]);
+  for (const row of rows) {
+    const grace = secondsOf(compose.services[row.name]?.stop_grace_period);
+    expect(grace).toBeGreaterThanOrEqual(drainMs / 1000 + 15);
   }
 });
 
 test("images are pinned, and none is the latest", () => {
   for (const [, { image }] of containers) {
-    expect(image).toMatch(/^[a-z/]+:(\d+\.\d+\.\d+|\$\{WARMPATH_VERSION:-\d+\.\d+\.\d+\})/);
+    expect(image).toMatch(/^[a-z/-]+:v?(\d+\.\d+\.\d+|\$\{WARMPATH_VERSION:-\d+\.\d+\.\d+\})/);
   }
 });
 
@@ -123,6 +157,44 @@ test("the stores are out of reach from outside, and the record is on a named vol
   expect(Object.keys(compose.volumes)).toContain("postgres-data");
 });
 
+test("what is optional stands behind a profile, and nothing else does", () => {
+  const optional = Object.fromEntries(
+    containers.flatMap(([name, { profiles }]) =>
+      profiles === undefined ? [] : [[name, profiles]],
+    ),
+  );
+  expect(optional).toEqual({
+    replica: ["simulated"],
+    vllm: ["gpu"],
+    prometheus: ["observability"],
+    grafana: ["observability"],
+    tempo: ["observability"],
+  });
+});
+
+test("vLLM is the chart's: its image, its port, and no flag that the chart does not give", () => {
+  const { vllm } = Bun.YAML.parse(readChart("values.yaml")) as {
+    vllm: { image: { repository: string; tag: string }; port: number };
+  };
+  const container = compose.services["vllm"];
+  expect(container?.image).toBe(`${vllm.image.repository}:${vllm.image.tag}`);
+  const given = container?.command;
+  const flags = Array.isArray(given) ? given.flatMap((each) => /^--[\w-]+/.exec(each) ?? []) : [];
+  const charts = readChart("templates/vllm/_helpers.tpl");
+  expect(flags.length).toBeGreaterThan(10);
+  expect(flags.filter((flag) => !charts.includes(`- ${flag}`))).toEqual([]);
+  expect(given).toContain(`--port=${vllm.port}`);
+  expect(targets("engines")).toContain(`vllm:${vllm.port}`);
+});
+
+test("Prometheus asks every service of the matrix, and applies the chart's rules", () => {
+  expect(targets("warmpath").sort()).toEqual(
+    rows.map(({ name, http }) => `${name}:${http}`).sort(),
+  );
+  const mounts = compose.services["prometheus"]?.volumes ?? [];
+  expect(mounts).toContain("../chart/files/rules:/etc/prometheus/rules:ro");
+});
+
 test("make-secrets writes every secret of the file once, and keeps it", () => {
   const folder = join(mkdtempSync(join(tmpdir(), "warmpath-secrets-")), "secrets");
   try {
@@ -141,6 +213,21 @@ test("make-secrets writes every secret of the file once, and keeps it", () => {
     rmSync(join(folder, ".."), { recursive: true });
   }
 });
+
+/** What Prometheus asks under a job. */
+function targets(job: string): string[] {
+  const file = join(import.meta.dir, "compose/observability/prometheus.yaml");
+  // The file is ours.
+  const { scrape_configs } = Bun.YAML.parse(readFileSync(file, "utf8")) as {
+    scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+  };
+  const found = scrape_configs.find(({ job_name }) => job_name === job);
+  return found?.static_configs.flatMap((each) => each.targets) ?? [];
+}
+
+function readChart(file: string): string {
+  return readFileSync(join(import.meta.dir, "chart", file), "utf8");
+}
 
 test("the example environment sets exactly the variables that the file reads", () => {
   const example = readFileSync(join(import.meta.dir, "compose/.env.example"), "utf8");

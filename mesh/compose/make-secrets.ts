@@ -24,6 +24,10 @@ export function makeSecrets(folder: string): readonly string[] {
     "dev-key": `wp_${newSecret()}`,
     // Engines of one's own mostly want no key; put a provider's here.
     "upstream-api-key": "",
+    // For models that are not public; only the profile gpu reads it.
+    "huggingface-token": "",
+    // Of the user admin; only the profile observability reads it.
+    "grafana-password": newSecret(),
     "postgres-password": password,
     "postgres-url": `postgres://warmpath:${password}@postgres:5432/warmpath`,
   };
