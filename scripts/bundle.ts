@@ -1,5 +1,5 @@
-// bun scripts/bundle.ts FOLDER: what an image holds of us. Each entry becomes one file that needs no
-// package, beside the files that it reads while it runs; all lie where they lie in the checkout.
+// bun scripts/bundle.ts FOLDER: what an image holds of us. Each entry becomes one file that needs
+// no package, beside the files that it reads while it runs; all lie where they lie in the checkout.
 
 import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
