@@ -41,7 +41,8 @@ import { probeUpstream, type SecretSource } from "./providers/index.ts";
 import { type Authenticator, createAuthenticator } from "./relay/authenticate.ts";
 import { createFlusher } from "./relay/flusher.ts";
 import { createHandler, isApiPath } from "./relay/handle.ts";
-import { startMonitor } from "./upstream/monitor.ts";
+import { type LookUp, startPodFollower } from "./upstream/follow-pods.ts";
+import { type Monitor, startMonitor } from "./upstream/monitor.ts";
 import type { Pool } from "./upstream/pool.ts";
 
 /** Where to listen; port 0 takes a free one. */
@@ -73,6 +74,8 @@ export interface InferenceProxyDeps {
   readonly secrets: SecretSource;
   /** Breaks ties of placement. Default: the system's. */
   readonly random?: Random;
+  /** How names of upstreams are looked up. Default: by the system. */
+  readonly lookUp?: LookUp | undefined;
   /** Value of BUN_CONFIG_MAX_HTTP_REQUESTS that this process was started with. */
   readonly fetchLimit?: string | undefined;
 }
@@ -133,18 +136,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
     flusher: createFlusher({ clock, coalesceMs: config.coalesceMs }),
   });
   const answerOps = opsRoutes({ health, metrics });
-  const monitor = startMonitor({
-    pool: call.pool,
-    probe: probeUpstream,
-    log,
-    clock,
-    limits: {
-      intervalMs: config.probeIntervalMs,
-      timeoutMs: config.probeTimeoutMs,
-      failuresMax: config.probeFailuresMax,
-      modelsMax: config.modelsMax,
-    },
-  });
+  const watch = await watchUpstreams(deps, means);
   const answerOther = async (request: HttpRequest): Promise<HttpAnswer | Response> => {
     means.reportLoad();
     const asked = request.toFetch();
@@ -155,7 +147,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
   const bodies = createBodyBudget(config.receivedBytesMax);
   const http = listenHttp1({ ...deps.http, log, clock, handle, bodies });
   const grpc = await listenGrpc({ ...deps.grpc, servers: rpc, log });
-  await monitor.firstRound;
+  await watch.firstRound;
   // Last: from here on the kernel sends us a share of what others could answer too.
   const shared = listenShared(deps, handle, bodies);
   return {
@@ -166,9 +158,45 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       health.setDraining();
       means.refuseNew();
       await Promise.all([shared?.close(graceMs), http.close(graceMs), grpc.close(graceMs)]);
-      monitor.close();
+      watch.close();
       authenticator.close();
       await means.close();
+    },
+  };
+}
+
+/** Finds the pods of upstreams, and then probes them all, until it is closed. */
+async function watchUpstreams(deps: InferenceProxyDeps, means: Means): Promise<Monitor> {
+  const { config, log, clock, lookUp } = deps;
+  const { pool } = means.call;
+  const { probeTimeoutMs: timeoutMs } = config;
+  const follower = startPodFollower({
+    pool,
+    limits: { intervalMs: config.upstreamLookUpMs, timeoutMs },
+    clock,
+    log,
+    onMove: () => means.moved(),
+    lookUp,
+  });
+  // The first look at the upstreams finds their pods in place.
+  await follower.firstRound;
+  const monitor = startMonitor({
+    pool,
+    probe: probeUpstream,
+    log,
+    clock,
+    limits: {
+      intervalMs: config.probeIntervalMs,
+      timeoutMs,
+      failuresMax: config.probeFailuresMax,
+      modelsMax: config.modelsMax,
+    },
+  });
+  return {
+    firstRound: monitor.firstRound,
+    close: () => {
+      monitor.close();
+      follower.close();
     },
   };
 }

@@ -44,9 +44,10 @@ import {
 } from "./providers/route/index.ts";
 import { openReceipts } from "./receipts/index.ts";
 import { createResilience } from "./resilience.ts";
+import { parseUpstreams, sharedNameOf } from "./upstream/pod-places.ts";
 import { createPool, type Pool } from "./upstream/pool.ts";
 import { splitRanks } from "./upstream/ranks.ts";
-import { parseReplicaAddresses, uniquelyNamed } from "./upstream/replica.ts";
+import { uniquelyNamed } from "./upstream/replica.ts";
 import { createWatchdog } from "./upstream/watchdog.ts";
 
 /** Everything between the edges and the upstreams, joined by configuration. */
@@ -57,6 +58,8 @@ export interface Means {
   readonly proxyMetrics: InferenceProxyMetrics;
   /** Sets the gauges that are only worth computing when somebody reads them. */
   reportLoad(): void;
+  /** Pods have moved among the places of their upstreams. */
+  moved(): void;
   /** Refuses those who wait for a place and those who still come; the process is going away. */
   refuseNew(): void;
   close(): Promise<void>;
@@ -159,10 +162,8 @@ export function createMeans(options: MeansOptions): Means {
       reuse: reuseOf(options, answers, models, proxyMetrics),
     },
     reportLoad: createLoadReport(proxyMetrics, { pool, placement, placer, paces, models }),
-    refuseNew: () =>
-      placement.close(
-        new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs }),
-      ),
+    moved: () => peers?.rename(pool.replicas.map(({ address }) => sharedNameOf(address))),
+    refuseNew: () => placement.close(shuttingDown()),
     close: async () => {
       resilience.close();
       watchdog.close();
@@ -174,6 +175,10 @@ export function createMeans(options: MeansOptions): Means {
       await receipts.close();
     },
   };
+}
+
+function shuttingDown(): WarmpathError {
+  return new WarmpathError("rejected-draining", "The proxy is shutting down.", { retryAfterMs });
 }
 
 /** Stored answers, of this process and of all, and calls that several share. */
@@ -260,7 +265,7 @@ function createUpstreams({ config, secrets }: MeansOptions): Pool {
   return createPool({
     addresses: uniquelyNamed([
       ...splitRanks(
-        parseReplicaAddresses(config.upstreams, config.upstreamApiKey),
+        parseUpstreams(config.upstreams, config.upstreamApiKey, config.upstreamPodsMax),
         config.dataParallelRanks,
       ),
       ...parseProviders(config.providers, secrets),

@@ -1,7 +1,8 @@
 import type { ReplicaPaces } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { Placer } from "../pick/index.ts";
-import type { Pool } from "../upstream/pool.ts";
+import type { Pool, Replica } from "../upstream/pool.ts";
+import { isVacant } from "../upstream/replica.ts";
 import type { Models } from "./models.ts";
 import type { Placement } from "./placement.ts";
 
@@ -39,7 +40,12 @@ function reportReplicas(
   reportQueue(metrics, placement);
   const { gate } = placer;
   metrics.sessions.remembered.set(gate.size);
-  for (const [index, { name: replica }] of pool.endpoints.entries()) {
+  for (const [index, { address }] of pool.replicas.entries()) {
+    const replica = address.name;
+    if (isVacant(address)) {
+      forgetReplica(metrics, replica);
+      continue;
+    }
     metrics.sessions.neededTokens.set({ replica }, gate.usedTokens(index));
     metrics.sessions.share.set({ replica }, gate.shareOf(index));
     metrics.inFlight.set({ replica }, placer.inFlight(replica));
@@ -47,6 +53,14 @@ function reportReplicas(
     if (firstEventMs !== undefined) {
       metrics.learnedFirstEventSeconds.set({ replica }, firstEventMs / 1000);
     }
+  }
+}
+
+/** A place that no pod has shows nothing: a 0 would look like a replica that is out. */
+function forgetReplica(metrics: InferenceProxyMetrics, replica: string): void {
+  const { sessions, inFlight, learnedFirstEventSeconds } = metrics;
+  for (const gauge of [sessions.neededTokens, sessions.share, inFlight, learnedFirstEventSeconds]) {
+    gauge.remove({ replica });
   }
 }
 
@@ -73,17 +87,30 @@ export function createModelReport(
 
 /** Keeps the gauge of health true; only what has changed: every probe of every replica is news. */
 export function reportHealth(metrics: InferenceProxyMetrics, pool: Pool): void {
-  let before: Pool["endpoints"] = [];
+  let before: Pool["replicas"] = [];
   const report = () => {
-    const { endpoints } = pool;
-    for (let replica = 0; replica < endpoints.length; replica += 1) {
-      const { name, healthy } = endpoints[replica]!;
-      if (healthy !== before[replica]?.healthy) {
-        metrics.healthy.set({ replica: name }, healthy ? 1 : 0);
+    const { replicas } = pool;
+    for (let index = 0; index < replicas.length; index += 1) {
+      const { name: replica } = replicas[index]!.address;
+      const shown = shownHealth(replicas[index]);
+      if (shown !== shownHealth(before[index])) {
+        if (shown === undefined) {
+          metrics.healthy.remove({ replica });
+        } else {
+          metrics.healthy.set({ replica }, shown);
+        }
       }
     }
-    before = endpoints;
+    before = replicas;
   };
   report();
   pool.onChange(report);
+}
+
+/** Undefined where there is nothing to be healthy. */
+function shownHealth(replica: Replica | undefined): 0 | 1 | undefined {
+  if (replica === undefined || isVacant(replica.address)) {
+    return undefined;
+  }
+  return replica.facts.healthy ? 1 : 0;
 }

@@ -16,6 +16,7 @@ import type { CostTerms, NoEndpoint, Placer } from "../pick/index.ts";
 import type { ReadPrompt } from "../prompt/index.ts";
 import { lastText } from "../providers/route/index.ts";
 import type { Replica } from "../upstream/pool.ts";
+import { isVacant } from "../upstream/replica.ts";
 import { messagesBody, readMessages } from "./build-request.ts";
 
 /** What the descriptions read. */
@@ -30,7 +31,9 @@ export function listReplicas(
   means: DescribeMeans,
 ): MessageInitShape<typeof ListReplicasResponseSchema> {
   return {
-    replicas: means.call.pool.replicas.map((replica) => describeReplica(means, replica)),
+    replicas: means.call.pool.replicas
+      .filter(({ address }) => !isVacant(address))
+      .map((replica) => describeReplica(means, replica)),
     lines: means.call.placement.lines().map(({ lane, estimateMs, ...line }) => ({
       ...line,
       lane: wireLanes[lane],
@@ -61,7 +64,7 @@ export function describeReplica(
     inFlight: placer.inFlight(address.name),
     simulated: facts.isSimulated,
     engine: facts.engine,
-    draining: hold.isDraining,
+    draining: hold.isDraining || hold.isLeaving,
     ...describeCache(call.kvKnowledge.describe(address.name)),
     breakers: call.breakers.troubled
       .filter(({ replica }) => replica === address.name)

@@ -1,6 +1,6 @@
 import { type Clock, timeoutSignal } from "@warmpath/runtime/base";
 import { readWhole } from "../upstream/read-whole.ts";
-import type { ReplicaAddress } from "../upstream/replica.ts";
+import { headersFor, type ReplicaAddress } from "../upstream/replica.ts";
 import { hostOf, type KvSource, parseListedSources } from "./sources.ts";
 
 /** A rank is about 250 bytes. */
@@ -18,14 +18,16 @@ export async function discoverSources(
   const timeout = timeoutSignal(clock, timeoutMs);
   try {
     const response = await fetch(`${address.baseUrl}/kv_event_sources`, {
-      headers: address.authorization === undefined ? {} : { authorization: address.authorization },
+      headers: headersFor(address),
       redirect: "manual",
       signal: timeout.signal,
     });
     const bytes = await readWhole(response, answerBytesMax);
     if (response.status >= 500)
       throw new Error(`GET /kv_event_sources answered ${response.status}`);
-    const listed = response.ok ? parseListedSources(parse(bytes), hostOf(address.name)) : [];
+    const listed = response.ok
+      ? parseListedSources(parse(bytes), hostOf(address.origin?.host ?? address.name))
+      : [];
     return address.rank === undefined ? listed : listed.filter(({ rank }) => rank === address.rank);
   } finally {
     timeout.cancel();

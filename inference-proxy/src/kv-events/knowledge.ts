@@ -1,5 +1,6 @@
 import { after, type Clock, type Logger, messageOf, type Random } from "@warmpath/runtime/base";
 import type { Pool, Replica } from "../upstream/pool.ts";
+import type { ReplicaAddress } from "../upstream/replica.ts";
 import type { FinishedPrompt } from "./audit.ts";
 import { discoverSources } from "./discover.ts";
 import { type Foresight, foresee, type SentPrompt } from "./foresight.ts";
@@ -76,6 +77,8 @@ export function startKvKnowledge(options: KvKnowledgeOptions): KvKnowledge {
 
 /** One replica, whether it has events or not. */
 interface Followed {
+  /** Whose events these are: a pod's, where pods come and go. */
+  address: ReplicaAddress;
   events: ReplicaEvents | undefined;
   isHealthy: boolean;
   isAsking: boolean;
@@ -92,7 +95,7 @@ class FollowedPool implements KvKnowledge {
     this.#options = options;
     for (const { address } of options.pool.replicas) {
       const askAtMs = Number.NEGATIVE_INFINITY;
-      const followed = { events: undefined, isHealthy: false, isAsking: false, askAtMs };
+      const followed = { address, events: undefined, isHealthy: false, isAsking: false, askAtMs };
       this.#followed.set(address.name, followed);
     }
   }
@@ -160,6 +163,7 @@ class FollowedPool implements KvKnowledge {
       const followed = this.#followed.get(replica.address.name);
       if (followed === undefined) continue;
       const { healthy, metrics } = replica.facts;
+      if (followed.address !== replica.address) this.#moved(followed, replica.address);
       followed.events?.hint(metrics?.blockTokens);
       if (healthy !== followed.isHealthy) {
         followed.isHealthy = healthy;
@@ -170,6 +174,13 @@ class FollowedPool implements KvKnowledge {
       }
       if (healthy && this.#isAskingDue(followed)) void this.#find(replica, followed);
     }
+  }
+
+  /** Another engine is in its place: what the one before had is gone with it. */
+  #moved(followed: Followed, address: ReplicaAddress): void {
+    followed.address = address;
+    followed.isHealthy = false;
+    followed.events?.down();
   }
 
   #isAskingDue({ isAsking, askAtMs }: Followed): boolean {
@@ -188,9 +199,12 @@ class FollowedPool implements KvKnowledge {
       const sources =
         configured.get(address.name) ??
         (isAsked ? await discoverSources(address, limits.timeoutMs, clock) : []);
+      // What moved meanwhile is asked anew where it is now.
+      if (followed.address !== address) return;
       await this.#follow(address.name, followed, sources);
       if (sources.length === 0) followed.askAtMs = clock.monotonicMs() + askAgainMs;
     } catch (error) {
+      if (followed.address !== address) return;
       log.debug("kv events cannot be followed", {
         replica: address.name,
         detail: messageOf(error),

@@ -17,14 +17,13 @@ export function createListener(options: {
   readonly clock: Clock;
   readonly metrics: PeerMetrics;
 }): (payload: Uint8Array) => void {
-  const { table, placing, prompts, keysOf, clock, metrics } = options;
-  const replicas = new Map(options.outbox.names.map((name, replica) => [name, replica]));
+  const { table, placing, prompts, outbox, keysOf, clock, metrics } = options;
 
   const takeHomes = (beat: Beat, nowMs: number): number => {
     const areKeysOurs = keysOf !== "" && beat.keysOf === keysOf;
     let count = 0;
     for (const home of beat.homes) {
-      const replica = replicas.get(home.replica);
+      const replica = outbox.find(home.replica);
       if (replica !== undefined) {
         placing.hear(replica, turnOf(home, areKeysOurs), nowMs - home.agoMs);
         if (areKeysOurs && home.endMark > 0) {

@@ -36,20 +36,46 @@ const homeBytes = 96;
 /** A character of a session's name as JSON may be an escape. */
 const charBytesMax = 6;
 
+function indexOf(names: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(names.map((name, replica) => [name, replica]));
+}
+
 /**
  * What the next beat tells of sessions: for each its last turn, however many it had. Costs a map
  * entry at the begin and at the end of a turn. Pure: times are handed in.
  */
 export class Outbox {
-  /** Of the replicas, which are the same for all proxies. */
-  readonly names: readonly string[];
+  #names: readonly string[];
+  #replicas: ReadonlyMap<string, number>;
   /** In the order of their last turns. */
   readonly #notes = new Map<string, Note>();
   readonly #turns = new Map<string, Turns>();
   #dropped = 0;
 
   constructor(names: readonly string[]) {
-    this.names = names;
+    this.#names = names;
+    this.#replicas = indexOf(names);
+  }
+
+  /** Of the replicas, as all proxies call them. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** Which of them has that name; undefined for one that this proxy does not know. */
+  find(name: string): number | undefined {
+    return this.#replicas.get(name);
+  }
+
+  /** Other engines are in the replicas' places: what was noted of those before is not theirs. */
+  rename(names: readonly string[]): void {
+    for (const [session, { replica }] of this.#notes) {
+      if (names[replica] !== this.#names[replica]) {
+        this.#notes.delete(session);
+      }
+    }
+    this.#names = names;
+    this.#replicas = indexOf(names);
   }
 
   /** A turn goes to the replica. */
@@ -85,7 +111,7 @@ export class Outbox {
     let bytes = 0;
     for (const [session, { prompt, replica, atMs, hasKeys }] of this.#notes) {
       const count = hasKeys ? Math.min(prompt.chunks, keysMax) : 0;
-      const nameChars = session.length + this.names[replica]!.length;
+      const nameChars = session.length + this.#names[replica]!.length;
       bytes += homeBytes + nameChars * charBytesMax + count * keyBytes;
       if (bytes > bytesMax && homes.length > 0) {
         break;
@@ -97,7 +123,7 @@ export class Outbox {
       }
       homes.push({
         session,
-        replica: this.names[replica]!,
+        replica: this.#names[replica]!,
         agoMs: Math.max(0, Math.round(nowMs - atMs)),
         chunkTokens: prompt.chunkTokens,
         endMark: prompt.endMark ?? 0,

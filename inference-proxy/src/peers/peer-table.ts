@@ -18,7 +18,7 @@ export type OnForeign = (replica: number, load: Omit<PeerLoad, "replica">) => vo
  */
 export class PeerTable {
   readonly #self: string;
-  readonly #replicas: ReadonlyMap<string, number>;
+  #replicas: ReadonlyMap<string, number>;
   readonly #limits: Pick<PeerLimits, "peerSilentMs" | "peersMax">;
   readonly #onForeign: OnForeign;
   readonly #peers = new Map<string, Peer>();
@@ -79,6 +79,20 @@ export class PeerTable {
     return forgotten;
   }
 
+  /** Other engines are in the replicas' places: what peers have is counted anew. */
+  rename(names: readonly string[]): void {
+    this.#replicas = new Map(names.map((name, replica) => [name, replica]));
+    for (const sums of [this.#requests, this.#aheadMs, this.#sessionTokens]) {
+      sums.fill(0);
+    }
+    for (const { loads } of this.#peers.values()) {
+      this.#count(loads, 1);
+    }
+    for (const replica of names.keys()) {
+      this.#tellOf(replica);
+    }
+  }
+
   /** Peers that are heard now. */
   get size(): number {
     return this.#peers.size;
@@ -107,12 +121,16 @@ export class PeerTable {
     for (const { replica: name } of loads) {
       const replica = this.#replicas.get(name);
       if (replica !== undefined) {
-        this.#onForeign(replica, {
-          requests: this.#requests[replica]!,
-          aheadMs: this.#aheadMs[replica]!,
-          sessionTokens: this.#sessionTokens[replica]!,
-        });
+        this.#tellOf(replica);
       }
     }
+  }
+
+  #tellOf(replica: number): void {
+    this.#onForeign(replica, {
+      requests: this.#requests[replica]!,
+      aheadMs: this.#aheadMs[replica]!,
+      sessionTokens: this.#sessionTokens[replica]!,
+    });
   }
 }

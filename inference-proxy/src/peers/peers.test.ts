@@ -102,6 +102,16 @@ describe("PeerTable", () => {
     expect(loads.get(0)).toEqual({ requests: 3, aheadMs: 250, sessionTokens: 9000 });
   });
 
+  test("counts anew when engines change places, and takes away later what it had added", () => {
+    const { table, loads } = tableOf();
+    table.take(beat(), 0);
+    table.rename([names[1] ?? "", names[0] ?? ""]);
+    expect(loads.get(0)).toEqual(none);
+    expect(loads.get(1)).toEqual({ requests: 3, aheadMs: 250, sessionTokens: 9000 });
+    table.take(beat({ number: 2, loads: [] }), 1);
+    expect(loads.get(1)).toEqual(none);
+  });
+
   test("passes over its own beats, late and repeated ones, and replicas it does not know", () => {
     const { table, loads } = tableOf();
     expect(table.take(beat({ from: "me" }), 0)).toBe("own");
@@ -176,6 +186,15 @@ describe("Outbox", () => {
       { session: "s", replica: "b:1", agoMs: 5, chunkTokens: 256, endMark: 7, keys: [1, 2, 3] },
     ]);
     expect(outbox.take(bytesMax, 25)).toEqual([]);
+  });
+
+  test("says nothing of a session whose engine has left its place", () => {
+    const outbox = new Outbox(names);
+    outbox.began(promptOf("s"), 0, 0);
+    outbox.began(promptOf("t"), 1, 0);
+    outbox.rename(["c:1", ...names.slice(1)]);
+    expect(outbox.take(bytesMax, 0)).toMatchObject([{ session: "t", replica: "b:1" }]);
+    expect([outbox.find("c:1"), outbox.find("a:1")]).toEqual([0, undefined]);
   });
 
   test("tells the end of a turn without its keys, and not over the next turn's begin", () => {

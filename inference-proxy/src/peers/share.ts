@@ -9,6 +9,8 @@ import type { PeerLimits, SharedPlacing, SharedPrompts } from "./types.ts";
 
 /** The other proxies, listened to until closed. */
 export interface Peers {
+  /** Other engines are in the replicas' places; the names are in their order. */
+  rename(names: readonly string[]): void;
   /** Says goodbye, so that nobody counts on what was booked here. */
   close(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export interface PeersOptions {
  */
 export function startPeers(options: PeersOptions): Peers {
   const { bus, placing, outbox, clock, log, metrics, limits } = options;
+  // Metrics keep the names of places, whoever is in them.
   const { names } = outbox;
   const self = crypto.randomUUID();
   const onForeign: OnForeign = (replica, { requests, aheadMs, sessionTokens }) => {
@@ -63,6 +66,10 @@ export function startPeers(options: PeersOptions): Peers {
   run().catch(() => undefined);
 
   return {
+    rename: (renamed) => {
+      outbox.rename(renamed);
+      table.rename(renamed);
+    },
     close: async () => {
       closed.abort();
       speaker.goodbye();

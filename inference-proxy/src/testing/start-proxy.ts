@@ -25,6 +25,7 @@ import type { AnswerVault } from "../answer-cache/index.ts";
 import { type InferenceProxyConfig, inferenceProxyOptions } from "../config.ts";
 import { type InferenceProxy, startInferenceProxy } from "../main.ts";
 import type { LimitStore } from "../pace/index.ts";
+import type { LookUp } from "../upstream/follow-pods.ts";
 
 /** A whole proxy over sockets, in front of engines that the test owns. */
 export interface TestProxy {
@@ -65,6 +66,8 @@ export async function startTestProxy(
     readonly answerVault?: AnswerVault;
     /** Where it tells others what it has booked. */
     readonly peerBus?: Bus;
+    /** How names of upstreams are looked up. */
+    readonly lookUp?: LookUp;
   } = {},
 ): Promise<TestProxy> {
   const { log = silentLogger, clock = systemClock, tracing = tracingOff } = options;
@@ -104,6 +107,7 @@ export async function startTestProxy(
     limitStore: options.limitStore,
     answerVault: options.answerVault,
     peerBus: options.peerBus,
+    lookUp: options.lookUp,
   });
   const url = `http://127.0.0.1:${proxy.httpPort}`;
   return {

@@ -2,6 +2,7 @@ import { type Clock, timeoutSignal } from "@warmpath/runtime/base";
 import { failureOfThrown } from "./failure.ts";
 import type { Replica } from "./pool.ts";
 import { rankHeader } from "./ranks.ts";
+import { headersFor, isVacant } from "./replica.ts";
 
 /** What a canary may cost. */
 export interface CanaryLimits {
@@ -19,14 +20,17 @@ export async function sendCanary(
   limits: CanaryLimits,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<boolean> {
+  if (isVacant(address)) {
+    return false;
+  }
   const timeout = timeoutSignal(clock, limits.canaryTimeoutMs);
-  const { authorization, rank } = address;
+  const { rank } = address;
   try {
     const response = await fetch(`${address.baseUrl}/v1/completions`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
-        ...(authorization === undefined ? {} : { authorization }),
+        ...headersFor(address),
         // Else a rank that is well would answer for one that is not.
         ...(rank === undefined ? {} : { [rankHeader]: String(rank) }),
       },
@@ -50,9 +54,13 @@ const healthTimeoutMs = 500;
 
 /** True when nobody answers for the replica any more, or its health page says that it is dead. */
 export async function looksDead({ address }: Replica, clock: Clock): Promise<boolean> {
+  if (isVacant(address)) {
+    return true;
+  }
   const timeout = timeoutSignal(clock, healthTimeoutMs);
   try {
     const response = await fetch(`${address.baseUrl}/health`, {
+      headers: headersFor(address),
       redirect: "manual",
       keepalive: false,
       signal: timeout.signal,

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "@warmpath/runtime/base";
 import type { Pool } from "./pool.ts";
 import { type ProbeLimits, unreachableReason } from "./probe.ts";
-import type { ReplicaAddress, ReplicaFacts } from "./replica.ts";
+import { isVacant, type ReplicaAddress, type ReplicaFacts } from "./replica.ts";
 
 /** How often to look, and when to give up on a replica. */
 export interface MonitorLimits extends ProbeLimits {
@@ -93,13 +93,19 @@ function createProbe(
   let failures = 0;
   return async () => {
     const before = pool.find(name);
-    if (before === undefined) {
+    if (before === undefined || isVacant(before.address)) {
+      failures = 0;
       return;
     }
+    /** What was asked says nothing of another pod that has the place since. */
+    const isAnother = () => pool.find(name)?.address !== before.address;
     let facts: ReplicaFacts;
     try {
       facts = await probe(before.address, limits, clock);
     } catch (error) {
+      if (isAnother()) {
+        return;
+      }
       failures += 1;
       const isOut = failures >= limits.failuresMax || !before.facts.healthy;
       if (isOut) {
@@ -112,6 +118,9 @@ function createProbe(
       return;
     }
     failures = 0;
+    if (isAnother()) {
+      return;
+    }
     if (!before.facts.healthy) {
       log.info("upstream is healthy", { replica: name, engine: facts.engine });
     }

@@ -12,11 +12,13 @@ export interface Replica {
 export interface Hold {
   /** True while an operator wants it empty. */
   readonly isDraining: boolean;
+  /** True while the name that led to it does not: what it has goes on, nothing new goes there. */
+  readonly isLeaving: boolean;
   /** Models that a breaker holds back there now, or all of them. */
   readonly heldBack: ReadonlySet<string> | "all";
 }
 
-const notHeld: Hold = { isDraining: false, heldBack: new Set() };
+const notHeld: Hold = { isDraining: false, isLeaving: false, heldBack: new Set() };
 
 /**
  * All upstreams. Facts are replaced whole, so whoever holds a replica or a snapshot sees no half
@@ -31,6 +33,11 @@ export interface Pool {
   update(name: string, facts: Partial<ReplicaFacts>): void;
   /** Holds requests back from a replica, or lets them come again; tells the listeners if asked. */
   hold(name: string, hold: Partial<Hold>, options?: { readonly isQuiet: boolean }): void;
+  /**
+   * Another pod, or nobody, has the place of that name now: nothing that was known of it holds, but
+   * for the models, whose callers are told that no replica is there.
+   */
+  move(name: string, address: ReplicaAddress): void;
   /** Called after each change: a waiting request may now have a place. */
   onChange(listener: () => void): void;
 }
@@ -48,7 +55,7 @@ export function createPool(options: {
   }));
   let endpoints = replicas.map((replica) => endpointOf(replica, options.inFlightMax));
 
-  // Looked up with every request; replicas neither come nor go.
+  // Looked up with every request; names neither come nor go, though pods may move among places.
   const places = new Map(replicas.map(({ address }, at) => [address.name, at]));
   const find = (name: string): Replica | undefined => replicas[places.get(name) ?? -1];
 
@@ -85,6 +92,14 @@ export function createPool(options: {
         tell();
       }
     },
+    move: (name, address) => {
+      replace(name, ({ facts, hold }) => ({
+        address,
+        facts: { ...unprobed, models: facts.models },
+        hold: { ...notHeld, heldBack: hold.heldBack },
+      }));
+      tell();
+    },
     onChange: (listener) => {
       listeners.push(listener);
     },
@@ -110,7 +125,7 @@ function endpointOf({ address, facts, hold }: Replica, inFlightMax: number): End
     contextTokens: contextsOf(facts),
     adapters: adaptersOf(facts),
     adaptersInUse: facts.metrics?.adapters,
-    isDraining: hold.isDraining,
+    isDraining: hold.isDraining || hold.isLeaving,
     heldBack: hold.heldBack,
     inFlightMax: address.provider?.inFlightMax ?? inFlightMax,
     engineRunning: facts.metrics?.running,

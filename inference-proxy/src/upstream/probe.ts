@@ -1,7 +1,13 @@
 import { type Clock, messageOf, timeoutSignal } from "@warmpath/runtime/base";
 import { parseEngineMetrics } from "./prometheus.ts";
 import { readJson, readText } from "./read-whole.ts";
-import type { ReplicaAddress, ReplicaFacts, ServedModel, UpstreamKind } from "./replica.ts";
+import {
+  headersFor,
+  type ReplicaAddress,
+  type ReplicaFacts,
+  type ServedModel,
+  type UpstreamKind,
+} from "./replica.ts";
 
 /** What one probe may cost. */
 export interface ProbeLimits {
@@ -28,7 +34,7 @@ export async function probeReplica(
   const timeout = timeoutSignal(clock, limits.timeoutMs);
   const get = (path: string) =>
     fetch(`${address.baseUrl}${path}`, {
-      headers: address.authorization === undefined ? {} : { authorization: address.authorization },
+      headers: headersFor(address),
       redirect: "manual",
       signal: timeout.signal,
     });

@@ -2,7 +2,7 @@ import { WarmpathError } from "@warmpath/runtime/base";
 import type { Origin } from "@warmpath/runtime/http1";
 import type { EngineMetrics } from "./prometheus.ts";
 
-/** How an upstream is reached; fixed for the life of the process. */
+/** How an upstream is reached; fixed for the life of the process but for {@link PodPlace}. */
 export interface ReplicaAddress {
   /** Host and port (and path, if any): what logs, metrics and headers call it. */
   readonly name: string;
@@ -18,6 +18,19 @@ export interface ReplicaAddress {
   readonly rank?: number | undefined;
   /** Set for a hosted provider, which is paid by the token. */
   readonly provider?: HostedProvider | undefined;
+  /** Set where pods behind a DNS name come and go. */
+  readonly pod?: PodPlace | undefined;
+}
+
+/**
+ * A place for one of the pods that a DNS name leads to. Places have names of their own, so that
+ * metrics do not grow with every pod that ever was, and placement counts by places as ever.
+ */
+export interface PodPlace {
+  /** The name that is looked up, with its port; also what the host header says. */
+  readonly host: string;
+  /** Address of the pod that has the place; undefined while nobody has it. */
+  readonly ip: string | undefined;
 }
 
 /** A provider whose API is reached with a key of ours. */
@@ -78,12 +91,26 @@ export const unprobed: ReplicaFacts = {
   metricsAtMs: 0,
 };
 
-/** Reads the configured addresses; credentials in a URL become a header and leave the text. */
+/** Reads addresses; credentials in a URL become a header and leave the text. */
 export function parseReplicaAddresses(
   urls: readonly string[],
   apiKey: string | undefined,
 ): readonly ReplicaAddress[] {
   return uniquelyNamed(urls.map((url) => parseReplicaAddress(url, apiKey)));
+}
+
+/** True for a place that no pod has: there is nothing to ask, and nothing to show. */
+export function isVacant({ pod }: ReplicaAddress): boolean {
+  return pod !== undefined && pod.ip === undefined;
+}
+
+/** The headers that go with whatever is asked of an upstream. */
+export function headersFor({ authorization, pod }: ReplicaAddress): Record<string, string> {
+  return {
+    ...(authorization === undefined ? {} : { authorization }),
+    // A mesh tells by the name where the request may go; an address alone is nobody's to it.
+    ...(pod === undefined ? {} : { host: pod.host }),
+  };
 }
 
 /** The same addresses; throws `rejected-config` when two have one name. */
@@ -95,7 +122,8 @@ export function uniquelyNamed(addresses: readonly ReplicaAddress[]): readonly Re
   return addresses;
 }
 
-function parseReplicaAddress(text: string, apiKey: string | undefined): ReplicaAddress {
+/** One of them. */
+export function parseReplicaAddress(text: string, apiKey: string | undefined): ReplicaAddress {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     // The text may hold a password: it is not repeated.

@@ -101,8 +101,8 @@ export function createHttp1Client(limits: Http1Limits, clock: Clock): Http1Clien
   };
 }
 
-function keyOf({ host, port }: Origin): string {
-  return `${host}:${port}`;
+function keyOf({ host, port, authority = "" }: Origin): string {
+  return `${host}:${port} ${authority}`;
 }
 
 const pathForm = /^[!-~]+$/;

@@ -81,8 +81,8 @@ export class ClientConnection implements ResponseParts {
   /** When the last answer ended, or when it opened. */
   idleSinceMs: number;
 
-  constructor({ host, port }: Origin, events: ConnectionEvents, nowMs: () => number) {
-    this.#authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+  constructor({ host, port, authority }: Origin, events: ConnectionEvents, nowMs: () => number) {
+    this.#authority = authority ?? `${host.includes(":") ? `[${host}]` : host}:${port}`;
     this.#events = events;
     this.#nowMs = nowMs;
     this.idleSinceMs = nowMs();

@@ -24,6 +24,8 @@ export class Http1Error extends Error {
 export interface Origin {
   readonly host: string;
   readonly port: number;
+  /** What the host field says where that is not the host and port themselves. */
+  readonly authority?: string;
 }
 
 /** A request to send. `host` and `content-length` are the client's to write. */

@@ -1,0 +1,237 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { silentLogger } from "@warmpath/runtime/base";
+import { createManualClock } from "@warmpath/runtime/testing";
+import { helloStream, startTestProxy, streamOf, type TestProxy } from "../testing/index.ts";
+import { type LookUp, startPodFollower, systemLookUp } from "./follow-pods.ts";
+import { parseUpstreams, sharedNameOf } from "./pod-places.ts";
+import { createPool, type Pool } from "./pool.ts";
+
+/*
+ * Goal: the pods behind a name are replicas each by itself, however they come and go, and whatever the
+ * name server says or does not say.
+ */
+
+const limits = { intervalMs: 100, timeoutMs: 1000 };
+const caller = { principal: { tenant: "acme", user: "alice", keyId: "key", agentChain: [] } };
+
+/** Two upstreams: a name with three places, and an engine at an address of its own. */
+function start(answer: { ips: readonly string[] | Error }) {
+  const clock = createManualClock();
+  const addresses = parseUpstreams(["dns://vllm.svc:8000", "http://solid:1"], undefined, 3);
+  const pool = createPool({ addresses, inFlightMax: 1 });
+  const said: string[] = [];
+  let moves = 0;
+  const asked: string[] = [];
+  const lookUp: LookUp = async (host) => {
+    asked.push(host);
+    if (answer.ips instanceof Error) {
+      throw answer.ips;
+    }
+    return answer.ips;
+  };
+  const follower = startPodFollower({
+    pool,
+    limits,
+    clock,
+    lookUp,
+    log: { ...silentLogger, warn: (sentence) => said.push(sentence) },
+    onMove: () => {
+      moves += 1;
+    },
+  });
+  return {
+    pool,
+    clock,
+    said,
+    asked,
+    follower,
+    get moves() {
+      return moves;
+    },
+  };
+}
+
+function placesOf(pool: Pool): readonly string[] {
+  return pool.replicas.map(
+    ({ address: { name, pod }, hold: { isLeaving } }) =>
+      `${name} ${pod?.ip ?? "-"}${isLeaving ? " leaving" : ""}`,
+  );
+}
+
+describe("pods behind a name", () => {
+  test("each that is there has a place, with an address of its own and the name in its host field", async () => {
+    const { pool, follower, asked } = start({ ips: ["10.0.0.9", "10.0.0.2"] });
+    await follower.firstRound;
+    expect(asked).toEqual(["vllm.svc"]);
+    expect(placesOf(pool)).toEqual([
+      "vllm.svc:8000~0 10.0.0.2",
+      "vllm.svc:8000~1 10.0.0.9",
+      "vllm.svc:8000~2 -",
+      "solid:1 -",
+    ]);
+    expect(pool.find("vllm.svc:8000~0")?.address).toMatchObject({
+      baseUrl: "http://10.0.0.2:8000",
+      origin: { host: "10.0.0.2", port: 8000, authority: "vllm.svc:8000" },
+    });
+    expect(pool.endpoints.map(({ healthy }) => healthy)).toEqual([false, false, false, false]);
+    follower.close();
+  });
+
+  test("one that is not named any more gets nothing new, and leaves when its probes fail", async () => {
+    const answer = { ips: ["10.0.0.1", "10.0.0.2"] };
+    const { pool, clock, follower } = start(answer);
+    await follower.firstRound;
+    pool.update("vllm.svc:8000~0", { healthy: true });
+    pool.update("vllm.svc:8000~1", { healthy: true });
+    answer.ips = ["10.0.0.2"];
+    await clock.advance(100);
+    expect(placesOf(pool)[0]).toBe("vllm.svc:8000~0 10.0.0.1 leaving");
+    expect(pool.endpoints[0]).toMatchObject({ healthy: true, isDraining: true });
+    // It was only slow to say that it is ready: nothing that was known of it is lost.
+    answer.ips = ["10.0.0.1", "10.0.0.2"];
+    await clock.advance(100);
+    expect(pool.endpoints[0]).toMatchObject({ healthy: true, isDraining: false });
+    answer.ips = ["10.0.0.2"];
+    await clock.advance(100);
+    pool.update("vllm.svc:8000~0", { healthy: false });
+    await clock.advance(100);
+    expect(placesOf(pool)[0]).toBe("vllm.svc:8000~0 -");
+    follower.close();
+  });
+
+  test("a new one takes the place that was free for longest, and begins as nobody's heir", async () => {
+    const answer = { ips: ["10.0.0.1"] };
+    const started = start(answer);
+    const { pool, clock, follower } = started;
+    await follower.firstRound;
+    pool.update("vllm.svc:8000~0", {
+      healthy: true,
+      kind: "vllm",
+      models: [{ id: "tiny", contextTokens: 0 }],
+    });
+    pool.hold("vllm.svc:8000~0", { isDraining: true });
+    pool.update("vllm.svc:8000~0", { healthy: false });
+    answer.ips = ["10.0.0.7"];
+    await clock.advance(100);
+    expect(placesOf(pool).slice(0, 3)).toEqual([
+      "vllm.svc:8000~0 -",
+      "vllm.svc:8000~1 10.0.0.7",
+      "vllm.svc:8000~2 -",
+    ]);
+    // Its callers are told that no replica is there, not that the model does not exist.
+    expect(pool.endpoints[0]).toMatchObject({ models: new Set(["tiny"]), isDraining: false });
+    expect(pool.endpoints[1]).toMatchObject({ models: new Set(), isDraining: false });
+    expect(pool.replicas.map(({ address }) => sharedNameOf(address))).toEqual([
+      "vllm.svc:8000~0",
+      "10.0.0.7:8000",
+      "vllm.svc:8000~2",
+      "solid:1",
+    ]);
+    expect(started.moves).toBe(2);
+    follower.close();
+  });
+
+  test("a name server that fails, is late, or forgets for a moment takes nobody away", async () => {
+    const answer: { ips: readonly string[] | Error } = { ips: ["10.0.0.1"] };
+    const { pool, clock, follower, said } = start(answer);
+    await follower.firstRound;
+    answer.ips = new Error("SERVFAIL");
+    await clock.advance(100);
+    await clock.advance(100);
+    expect(said).toEqual(["the pods of an upstream cannot be looked up: SERVFAIL"]);
+    answer.ips = [];
+    for (let round = 0; round < 4; round += 1) {
+      await clock.advance(100);
+    }
+    expect(placesOf(pool)[0]).toBe("vllm.svc:8000~0 10.0.0.1");
+    // Said often enough it is true: all of them were scaled away.
+    await clock.advance(100);
+    expect(placesOf(pool)[0]).toBe("vllm.svc:8000~0 -");
+    follower.close();
+  });
+
+  test("more pods than places are said once, and wait", async () => {
+    const answer = { ips: ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"] };
+    const { pool, clock, follower, said } = start(answer);
+    await follower.firstRound;
+    await clock.advance(100);
+    expect(placesOf(pool)[2]).toBe("vllm.svc:8000~2 10.0.0.3");
+    expect(said).toHaveLength(1);
+    expect(said[0]).toContain("WARMPATH_UPSTREAM_PODS_MAX");
+    follower.close();
+  });
+
+  test("what is no name is refused", () => {
+    for (const url of ["dns://10.0.0.1:8000", "dns://", "dns://[::1]:8000"]) {
+      expect(() => parseUpstreams([url], undefined, 2)).toThrow(/upstream/);
+    }
+  });
+});
+
+test("the system's resolver finds this machine by its name, once", async () => {
+  expect(await systemLookUp("localhost")).toEqual(["127.0.0.1"]);
+});
+
+describe("a proxy before pods that come and go", () => {
+  const opened: (TestProxy | Bun.Server<unknown>)[] = [];
+  afterEach(async () => {
+    for (const each of opened.splice(0).reverse()) {
+      await ("stop" in each ? each.stop(true) : each.close());
+    }
+  });
+
+  test("asks each at its own address by the upstream's name, and finds the next one by itself", async () => {
+    const hosts: string[] = [];
+    const pod = (hostname: string, port: number) => {
+      const server = Bun.serve({
+        hostname,
+        port,
+        fetch: ({ url, method, headers }) => {
+          if (method === "GET") {
+            return url.endsWith("/v1/models")
+              ? Response.json({ data: [{ id: "tiny", owned_by: "library" }] })
+              : new Response(null, { status: 404 });
+          }
+          hosts.push(`${hostname} as ${headers.get("host")}`);
+          return streamOf(helloStream);
+        },
+      });
+      opened.push(server);
+      return server;
+    };
+    const first = pod("127.0.0.1", 0);
+    const port = first.port ?? 0;
+    const answer = { ips: ["127.0.0.1"] };
+    const proxy = await startTestProxy(
+      [{ url: `dns://engines.test:${port}` }],
+      { upstreamPodsMax: 2, upstreamLookUpMs: 20 },
+      { lookUp: async () => answer.ips },
+    );
+    opened.push(proxy);
+    const ask = async () => {
+      const body = { model: "tiny", stream: true, messages: [{ role: "user", content: "hi" }] };
+      const response = await proxy.post("/v1/chat/completions", body);
+      await response.text();
+      return response.status;
+    };
+    expect(await ask()).toBe(200);
+    expect(hosts).toEqual([`127.0.0.1 as engines.test:${port}`]);
+    const listed = async () =>
+      (await proxy.inference.listReplicas({}, caller)).replicas.map(({ name, url }) => [name, url]);
+    expect(await listed()).toEqual([[`engines.test:${port}~0`, `http://127.0.0.1:${port}`]]);
+
+    pod("127.0.0.2", port);
+    answer.ips = ["127.0.0.2"];
+    await first.stop(true);
+    let status = await ask();
+    for (let tries = 0; tries < 200 && status !== 200; tries += 1) {
+      await Bun.sleep(10);
+      status = await ask();
+    }
+    expect(status).toBe(200);
+    expect(hosts.at(-1)).toBe(`127.0.0.2 as engines.test:${port}`);
+    expect(await listed()).toEqual([[`engines.test:${port}~1`, `http://127.0.0.2:${port}`]]);
+    const page = await proxy.metrics.text();
+    expect(page).not.toContain(`replica_healthy{replica="engines.test:${port}~0"`);
+  });
+});

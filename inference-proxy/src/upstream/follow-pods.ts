@@ -1,0 +1,190 @@
+import { lookup } from "node:dns/promises";
+import { type Clock, type Logger, messageOf } from "@warmpath/runtime/base";
+import { placeOfPod } from "./pod-places.ts";
+import type { Pool, Replica } from "./pool.ts";
+import type { PodPlace } from "./replica.ts";
+
+/** The addresses that a name leads to now; empty where it leads nowhere. Rejects without an answer. */
+export type LookUp = (host: string) => Promise<readonly string[]>;
+
+/** Keeps the places of names filled with the pods that are there. */
+export interface PodFollower {
+  /** Resolves when each name has been looked up once, or did not answer in time. */
+  readonly firstRound: Promise<void>;
+  close(): void;
+}
+
+/** How often to look, and how long for. */
+export interface FollowLimits {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * Empty answers in a row after which a name's pods are gone: a name server that was restarted
+ * answers so for a moment, and then the same pods are back.
+ */
+const emptyMax = 5;
+
+const noPlace = "an upstream has more pods than places: WARMPATH_UPSTREAM_PODS_MAX";
+
+/**
+ * Looks up every name of the pool for ever. A pod that appears takes the place that has been free
+ * for longest. One that disappears gets nothing new, and leaves its place when its probes fail too:
+ * it may only have been slow to say that it is ready, and then all that is known of it still holds.
+ * A name server that does not answer changes nothing.
+ */
+export function startPodFollower(options: {
+  readonly pool: Pool;
+  readonly limits: FollowLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** After pods have moved among the places. */
+  readonly onMove: () => void;
+  /** Default: the system's resolver. */
+  readonly lookUp?: LookUp | undefined;
+}): PodFollower {
+  const { clock, limits } = options;
+  const closed = new AbortController();
+  const hosts = new Set(options.pool.replicas.flatMap(({ address: { pod } }) => pod?.host ?? []));
+  const firsts = [...hosts].map((host) => {
+    const name = new FollowedName(host, options, closed.signal);
+    const first = name.look();
+    const run = async (): Promise<void> => {
+      await first;
+      for (;;) {
+        await clock.sleep(limits.intervalMs, closed.signal);
+        await name.look();
+      }
+    };
+    // Only the sleep rejects, and only when it is closed.
+    run().catch(() => undefined);
+    return first;
+  });
+  return {
+    firstRound: Promise.all(firsts).then(() => undefined),
+    close: () => closed.abort(),
+  };
+}
+
+/** Asks the system, which knows the search domains and the hosts file. */
+export const systemLookUp: LookUp = async (host) => {
+  try {
+    const found = await lookup(host, { all: true });
+    const first = found.filter(({ family }) => family === 4);
+    // A pod with two addresses is one pod.
+    return (first.length > 0 ? first : found).map(({ address }) => address);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOTFOUND" || code === "ENODATA") {
+      return [];
+    }
+    throw error;
+  }
+};
+
+class FollowedName {
+  readonly #host: string;
+  readonly #options: Parameters<typeof startPodFollower>[0];
+  readonly #signal: AbortSignal;
+  /** Names of places, the one that has been free for longest first. */
+  readonly #free: string[];
+  #empty = 0;
+  /** What was last complained about; empty: nothing. */
+  #complaint = "";
+
+  constructor(host: string, options: Parameters<typeof startPodFollower>[0], signal: AbortSignal) {
+    this.#host = host;
+    this.#options = options;
+    this.#signal = signal;
+    this.#free = this.#places().map(({ address }) => address.name);
+  }
+
+  /** Never rejects. */
+  async look(): Promise<void> {
+    try {
+      const ips = await this.#ask();
+      this.#empty = ips.length === 0 ? this.#empty + 1 : 0;
+      if (!this.#signal.aborted && (ips.length > 0 || this.#empty >= emptyMax)) {
+        const isRoom = this.#take(new Set(ips));
+        this.#complain(isRoom ? "" : noPlace);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) {
+        this.#complain(`the pods of an upstream cannot be looked up: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  async #ask(): Promise<readonly string[]> {
+    const { clock, limits, lookUp = systemLookUp } = this.#options;
+    const late = new AbortController();
+    const name = this.#host.slice(0, this.#host.lastIndexOf(":"));
+    const tooLate = async (): Promise<never> => {
+      await clock.sleep(limits.timeoutMs, late.signal);
+      throw new Error(`no answer within ${limits.timeoutMs} ms`);
+    };
+    try {
+      return await Promise.race([lookUp(name), tooLate()]);
+    } finally {
+      late.abort();
+    }
+  }
+
+  /** False where there are more pods than places. */
+  #take(ips: ReadonlySet<string>): boolean {
+    const { pool, log, onMove } = this.#options;
+    let isMoved = false;
+    let isRoom = true;
+    for (const { address, facts, hold } of this.#places()) {
+      const { ip } = address.pod;
+      if (ip === undefined) {
+        continue;
+      }
+      const isLeaving = !ips.has(ip);
+      if (isLeaving && !facts.healthy) {
+        log.info("a pod has gone", { replica: address.name, ip });
+        this.#free.push(address.name);
+        pool.move(address.name, placeOfPod(address, address.pod, undefined));
+        isMoved = true;
+      } else if (hold.isLeaving !== isLeaving) {
+        pool.hold(address.name, { isLeaving });
+      }
+    }
+    const placed = new Set(this.#places().map(({ address }) => address.pod.ip));
+    // In one order, so that proxies which start together mostly agree about the places.
+    for (const ip of [...ips].filter((each) => !placed.has(each)).sort()) {
+      const name = this.#free.shift();
+      const place = this.#places().find(({ address }) => address.name === name);
+      if (place === undefined) {
+        isRoom = false;
+        break;
+      }
+      log.info("a pod has come", { replica: place.address.name, ip });
+      pool.move(place.address.name, placeOfPod(place.address, place.address.pod, ip));
+      isMoved = true;
+    }
+    if (isMoved) {
+      onMove();
+    }
+    return isRoom;
+  }
+
+  #places(): readonly PlacedReplica[] {
+    return this.#options.pool.replicas.filter((replica): replica is PlacedReplica => {
+      return replica.address.pod?.host === this.#host;
+    });
+  }
+
+  /** Once for each complaint, however often there is reason for it. */
+  #complain(sentence: string): void {
+    if (sentence !== this.#complaint) {
+      this.#complaint = sentence;
+      if (sentence !== "") {
+        this.#options.log.warn(sentence, { upstream: this.#host });
+      }
+    }
+  }
+}
+
+type PlacedReplica = Replica & { readonly address: { readonly pod: PodPlace } };
