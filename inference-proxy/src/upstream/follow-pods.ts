@@ -4,7 +4,7 @@ import { placeOfPod } from "./pod-places.ts";
 import type { Pool, Replica } from "./pool.ts";
 import type { PodPlace } from "./replica.ts";
 
-/** The addresses that a name leads to now; empty where it leads nowhere. Rejects without an answer. */
+/** Addresses that a name leads to now; none where it leads nowhere. Rejects without an answer. */
 export type LookUp = (host: string) => Promise<readonly string[]>;
 
 /** Keeps the places of names filled with the pods that are there. */
