@@ -1,5 +1,5 @@
 import { composeStep } from "./compose/step.ts";
-import { analyzersStep, simulationStep } from "./istio/levels.ts";
+import { apiServerStep } from "./control-plane/api-server-step.ts";
 import { renderStep } from "./render/step.ts";
 import type { ProofStep } from "./step.ts";
 
@@ -9,4 +9,5 @@ export const proofSteps: readonly ProofStep[] = [
   composeStep,
   analyzersStep,
   simulationStep,
+  apiServerStep,
 ];

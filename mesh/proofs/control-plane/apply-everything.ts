@@ -1,0 +1,53 @@
+// Every value file, applied for real with the definitions of every project that it names.
+
+import { toYaml } from "./kubectl.ts";
+import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
+import { until } from "./processes.ts";
+import { namespacesOf, renderObjects, valueFiles } from "./rendered.ts";
+
+/** One check a value file, and one for the chart's defaults. */
+export function applyChecks(): readonly Check[] {
+  return [undefined, ...valueFiles()].map((file) => ({
+    name: `${file === undefined ? "the defaults" : `values-${file}.yaml`}: everything is taken, again changes nothing, and every pod meets the restricted standard`,
+    run: (lab) => applyAll(lab, file),
+  }));
+}
+
+async function applyAll({ kubectl }: Lab, file: string | undefined): Promise<void> {
+  const namespace = `apply-${file ?? "defaults"}`;
+  const objects = renderObjects(file, namespace);
+  await makeNamespace(kubectl, namespace);
+  for (const other of namespacesOf(objects)) {
+    if (other !== namespace) {
+      await kubectl.must(["create", "namespace", other]).catch(ignoreExisting);
+    }
+  }
+  const yaml = toYaml(objects);
+  await kubectl.mustApply(yaml, "--namespace", namespace);
+  const diff = ["diff", "--server-side", "--namespace", namespace, "-f", "-"];
+  const again = await kubectl.run(diff, yaml);
+  assert(again.exitCode === 0, `applied again it changes: ${again.stdout}${again.stderr}`);
+  const workloads = objects.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
+  const wanted = workloads.reduce(
+    (sum, each) => sum + Number(at(each, "spec", "replicas") ?? 1),
+    0,
+  );
+  let made = 0;
+  await until(
+    () => `${wanted} pods are made in ${namespace}, ${made} were`,
+    30_000,
+    async () => {
+      made = (await kubectl.list("pods", "-n", namespace)).length;
+      return made >= wanted;
+    },
+  );
+  // The next value file may give a class another value, and that cannot be changed.
+  await kubectl.must(["delete", "priorityclass", "-l", "app.kubernetes.io/part-of=warmpath"]);
+  await kubectl.must(["delete", "namespace", namespace, "--wait=false"]);
+}
+
+function ignoreExisting(error: unknown): void {
+  if (!String(error).includes("AlreadyExists")) {
+    throw error;
+  }
+}
