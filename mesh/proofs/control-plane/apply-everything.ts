@@ -3,19 +3,22 @@
 import { toYaml } from "./kubectl.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
 import { until } from "./processes.ts";
-import { namespacesOf, renderObjects, valueFiles } from "./rendered.ts";
+import { installationNames, namespacesOf, renderObjects } from "./rendered.ts";
 
-/** One check a value file, and one for the chart's defaults. */
+/** One check for each installation of the chart. */
 export function applyChecks(): readonly Check[] {
-  return [undefined, ...valueFiles()].map((file) => ({
-    name: `${file === undefined ? "the defaults" : `values-${file}.yaml`}: everything is taken, again changes nothing, and every pod meets the restricted standard`,
-    run: (lab) => applyAll(lab, file),
+  return installationNames().map((name) => ({
+    name: `${name}: everything is taken, again changes nothing, and every pod meets the restricted standard`,
+    run: (lab) => applyAll(lab, name),
   }));
 }
 
-async function applyAll({ kubectl }: Lab, file: string | undefined): Promise<void> {
-  const namespace = `apply-${file ?? "defaults"}`;
-  const objects = renderObjects(file, namespace);
+async function applyAll({ kubectl }: Lab, name: string): Promise<void> {
+  // values-a.yaml + values-b.yaml is installed in apply-a-b.
+  const namespace = ["apply", ...name.matchAll(/values-([a-z-]+)\.yaml/g)]
+    .map((part) => (typeof part === "string" ? part : part[1]))
+    .join("-");
+  const objects = renderObjects(name, namespace);
   await makeNamespace(kubectl, namespace);
   for (const other of namespacesOf(objects)) {
     if (other !== namespace) {

@@ -146,8 +146,6 @@ async function startControllers(
     "--leader-elect=false",
     `--service-account-private-key-file=${join(dir, "service-accounts.key")}`,
     `--root-ca-file=${join(dir, "certs/apiserver.crt")}`,
-    // kwok answers for the nodes: nobody takes them for lost, and nobody gives them addresses.
-    "--controllers=*,-node-lifecycle-controller,-node-ipam-controller",
   ]);
   await startSchedulerWith(dir, "default-scheduler", {}, start);
   const stagesFile = join(dir, "stages.yaml");
@@ -156,6 +154,8 @@ async function startControllers(
     `--kubeconfig=${kubectl.kubeconfig}`,
     "--manage-all-nodes",
     `--node-ip=${host}`,
+    // As a kubelet renews its lease; without one the controllers take the node for lost.
+    "--node-lease-duration-seconds=40",
     `--server-address=${host}:${kwok}`,
     `--config=${stagesFile}`,
   ]);

@@ -4,7 +4,7 @@ import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, nodeOf } from "./lab.ts";
 import type { NodeShape } from "./nodes.ts";
 import { until } from "./processes.ts";
-import { renderObjects } from "./rendered.ts";
+import { fleet, renderObjects } from "./rendered.ts";
 
 /** A class of values-multi-gpu.yaml and a node that has what it asks for. */
 export interface GpuClass {
@@ -39,7 +39,7 @@ export function gpuNode(name: string, gpu: GpuClass): NodeShape {
 
 /** What values-multi-gpu.yaml renders, with the storage classes that its volumes name. */
 export async function installFleet(kubectl: Kubectl, namespace: string): Promise<void> {
-  const objects = renderObjects("multi-gpu", namespace);
+  const objects = renderObjects(fleet, namespace);
   const classes = new Set(
     objects
       .filter(({ kind }) => kind === "PersistentVolumeClaim")
@@ -52,7 +52,7 @@ export async function installFleet(kubectl: Kubectl, namespace: string): Promise
 /** The engine Deployment of a class, as values-multi-gpu.yaml renders it. */
 export function engineOf(className: string, namespace: string): KubeObject {
   const name = `warmpath-vllm-${className}`;
-  const found = renderObjects("multi-gpu", namespace).find(
+  const found = renderObjects(fleet, namespace).find(
     ({ kind, metadata }) => kind === "Deployment" && metadata.name === name,
   );
   assert(found !== undefined, `values-multi-gpu.yaml renders no Deployment ${name}`);

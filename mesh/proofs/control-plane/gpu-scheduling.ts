@@ -14,7 +14,7 @@ import type { Kubectl } from "./kubectl.ts";
 import { assert, at, type Check, isReady, type Lab, nodeOf } from "./lab.ts";
 import { type NodeShape, onNodes } from "./nodes.ts";
 import { until } from "./processes.ts";
-import { renderObjects } from "./rendered.ts";
+import { fleet, renderObjects } from "./rendered.ts";
 
 const namespace = "gpus";
 const h100 = gpuClasses.find(({ name }) => name === "h100") as GpuClass;
@@ -57,7 +57,7 @@ function wholeFleet(): readonly NodeShape[] {
 }
 
 async function startPackingScheduler({ cluster }: Lab): Promise<void> {
-  const objects = renderObjects("multi-gpu", namespace);
+  const objects = renderObjects(fleet, namespace);
   const config = objects
     .filter(({ kind }) => kind === "ConfigMap")
     .map((each) => at(each, "data", "scheduler-config.yaml"))
@@ -154,9 +154,7 @@ async function preemptBatch(kubectl: Kubectl): Promise<void> {
 
 /** The priority classes alone: pods are made one by one. */
 async function install(kubectl: Kubectl): Promise<void> {
-  const classes = renderObjects("multi-gpu", namespace).filter(
-    ({ kind }) => kind === "PriorityClass",
-  );
+  const classes = renderObjects(fleet, namespace).filter(({ kind }) => kind === "PriorityClass");
   assert(classes.length > 0, "values-multi-gpu.yaml renders no PriorityClass");
   await kubectl.mustApply(classes);
 }

@@ -1,5 +1,5 @@
-import type { Kubectl } from "./kubectl.ts";
-import { isReady, makeNamespace } from "./lab.ts";
+import type { Kubectl, KubeObject } from "./kubectl.ts";
+import { at, isReady, makeNamespace } from "./lab.ts";
 import { until } from "./processes.ts";
 
 /** A node that exists at the API server alone; kwok answers for it and for its pods. */
@@ -30,7 +30,7 @@ async function makeNodes(kubectl: Kubectl, shapes: readonly NodeShape[]): Promis
     async () => {
       const names = shapes.map(({ name }) => name);
       ready = (await kubectl.list("nodes"))
-        .filter((each) => names.includes(each.metadata.name) && isReady(each))
+        .filter((each) => names.includes(each.metadata.name) && isReady(each) && !isNew(each))
         .map(({ metadata }) => metadata.name);
       return ready.length === shapes.length;
     },
@@ -55,6 +55,12 @@ export async function onNodes(
     await kubectl.must(["delete", "namespace", namespace, "--timeout=90s"]);
     await kubectl.must(["delete", "nodes", "--all", "--timeout=60s"]);
   }
+}
+
+/** True until the controllers have taken away the taint that keeps pods off a node not yet ready. */
+function isNew(node: KubeObject): boolean {
+  const taints = (at(node, "spec", "taints") ?? []) as readonly unknown[];
+  return taints.some((each) => at(each, "key") === "node.kubernetes.io/not-ready");
 }
 
 function node({ name, labels = {}, gpus = 0, gpuResource, isTainted }: NodeShape): object {

@@ -2,7 +2,7 @@
 
 import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
-import { renderObjects, valueFiles } from "./rendered.ts";
+import { installationNames, renderObjects } from "./rendered.ts";
 
 const namespace = "refusals";
 
@@ -107,7 +107,7 @@ async function refuseMisspelt(kubectl: Kubectl): Promise<void> {
 
 async function refuseFault(kubectl: Kubectl, fault: Fault): Promise<void> {
   const object = oneOfEachKind().get(fault.kind);
-  assert(object !== undefined, `no value file renders a ${fault.kind}`);
+  assert(object !== undefined, `nothing renders a ${fault.kind}`);
   const sound = await dryRun(kubectl, object);
   assert(sound.exitCode === 0, `without the fault it is refused too: ${sound.stderr.trim()}`);
   const { exitCode, stderr } = await dryRun(kubectl, fault.plant(object));
@@ -136,11 +136,11 @@ function dryRun(kubectl: Kubectl, object: object) {
   return kubectl.apply(toYaml([object]), "--dry-run=server", "--namespace", namespace);
 }
 
-/** The first object of each kind that any value file renders. */
+/** The first object of each kind that any installation renders. */
 function oneOfEachKind(): ReadonlyMap<string, KubeObject> {
   const found = new Map<string, KubeObject>();
-  for (const file of [undefined, ...valueFiles()]) {
-    for (const object of renderObjects(file, namespace)) {
+  for (const name of installationNames()) {
+    for (const object of renderObjects(name, namespace)) {
       if (!found.has(object.kind)) {
         found.set(object.kind, object);
       }

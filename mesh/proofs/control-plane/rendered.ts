@@ -1,29 +1,24 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { chartDir, helmMissing, renderChart } from "../../helm.ts";
+import { helmMissing, renderChart } from "../../helm.ts";
+import { type Installation, installations } from "../render/value-files.ts";
 import type { KubeObject } from "./kubectl.ts";
 
-// Files that name no engine would be refused by the chart before the API server sees them.
-const exampleEngine = "upstreams.urls={http://engine.example:8000}";
+/** The installation whose services the checks of eviction and drain look at. */
+export const production = "values-production.yaml";
+/** The installation with every class of GPU, on top of the former. */
+export const fleet = "values-production.yaml + values-multi-gpu.yaml";
 
-/** The value files of the chart: `values-<name>.yaml` gives `<name>`. */
-export function valueFiles(): readonly string[] {
-  return readdirSync(chartDir)
-    .map((file) => /^values-([a-z-]+)\.yaml$/.exec(file)?.[1])
-    .filter((name) => name !== undefined)
-    .sort();
+/** The names of every installation; see render/value-files.ts. */
+export function installationNames(): readonly string[] {
+  return installations().map(({ name }) => name);
 }
 
 /**
- * What the chart gives Kubernetes for a value file, or for its own defaults when that is undefined,
- * in a namespace. Throws what helm said when it refuses.
+ * What the chart gives Kubernetes for an installation in a namespace. Throws what helm said when it
+ * refuses.
  */
-export function renderObjects(
-  valueFile: string | undefined,
-  namespace: string,
-): readonly KubeObject[] {
-  const key = `${namespace} ${valueFile ?? ""}`;
-  const known = rendered.get(key) ?? render(valueFile, namespace);
+export function renderObjects(name: string, namespace: string): readonly KubeObject[] {
+  const key = `${namespace} ${name}`;
+  const known = rendered.get(key) ?? render(name, namespace);
   rendered.set(key, known);
   return known;
 }
@@ -31,22 +26,25 @@ export function renderObjects(
 // Rendering is a second of work, and gives the same each time.
 const rendered = new Map<string, readonly KubeObject[]>();
 
-function render(valueFile: string | undefined, namespace: string): readonly KubeObject[] {
-  const values =
-    valueFile === undefined
-      ? ["--set", exampleEngine]
-      : ["--values", join(chartDir, `values-${valueFile}.yaml`)];
-  const result = renderChart(["--namespace", namespace, ...values]);
+function render(name: string, namespace: string): readonly KubeObject[] {
+  const found = installations().find((each) => each.name === name);
+  if (found === undefined) {
+    throw new Error(`there is no installation ${name}`);
+  }
+  const result = renderChart(helmArgs(found, namespace));
   if (result === undefined) {
     throw new Error(helmMissing);
   }
   if (result.exitCode !== 0) {
-    throw new Error(`helm template, values ${valueFile ?? "none"}: ${result.stderr.trim()}`);
+    throw new Error(`helm template, ${name}: ${result.stderr.trim()}`);
   }
-  const documents = Bun.YAML.parse(result.stdout);
+  const documents: unknown = Bun.YAML.parse(result.stdout);
   // Objects of the Kubernetes API; the server checks them. An empty template leaves a null.
-  const objects = (Array.isArray(documents) ? documents : [documents]) as (KubeObject | null)[];
-  return objects.filter((each) => each !== null);
+  return (Array.isArray(documents) ? documents : [documents]).filter(Boolean) as KubeObject[];
+}
+
+function helmArgs({ files }: Installation, namespace: string): readonly string[] {
+  return ["--namespace", namespace, ...files.flatMap((file) => ["--values", file])];
 }
 
 /** Namespaces that the objects name themselves, beside the release's. */

@@ -4,7 +4,7 @@ import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, type Check, isReady, nodeOf } from "./lab.ts";
 import { onNodes } from "./nodes.ts";
 import { until } from "./processes.ts";
-import { renderObjects } from "./rendered.ts";
+import { production, renderObjects } from "./rendered.ts";
 
 const namespace = "worker-drain";
 const worker = "app.kubernetes.io/name=orchestrator";
@@ -56,7 +56,7 @@ async function drainNode(kubectl: Kubectl): Promise<void> {
 }
 
 async function install(kubectl: Kubectl): Promise<void> {
-  await kubectl.mustApply(toYaml(renderObjects(undefined, namespace)), "-n", namespace);
+  await kubectl.mustApply(toYaml(renderObjects(production, namespace)), "-n", namespace);
   await allReady(kubectl);
 }
 
