@@ -1,5 +1,6 @@
 import { composeStep } from "./compose/step.ts";
 import { apiServerStep } from "./control-plane/api-server-step.ts";
+import { analyzersStep, simulationStep } from "./istio/levels.ts";
 import { renderStep } from "./render/step.ts";
 import type { ProofStep } from "./step.ts";
 

@@ -11,7 +11,7 @@ export interface FileModule {
   readonly files: readonly string[];
 }
 
-/** The definitions of every resource that is not Kubernetes' own, as their projects publish them. */
+/** The definitions of every kind that is not Kubernetes' own, as their projects publish them. */
 export const definitionModules: readonly FileModule[] = [
   {
     path: "istio.io/api",
