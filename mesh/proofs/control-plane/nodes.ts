@@ -57,7 +57,7 @@ export async function onNodes(
   }
 }
 
-/** True until the controllers have taken away the taint that keeps pods off a node not yet ready. */
+/** True until the controllers take away the taint that keeps pods off a node not yet ready. */
 function isNew(node: KubeObject): boolean {
   const taints = (at(node, "spec", "taints") ?? []) as readonly unknown[];
   return taints.some((each) => at(each, "key") === "node.kubernetes.io/not-ready");
