@@ -9,6 +9,8 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- include "warmpath.validate.pooling" . -}}
 {{- include "warmpath.validate.environment" . -}}
 {{- include "warmpath.validate.memory" . -}}
+{{- include "warmpath.validate.ingress" . -}}
+{{- include "warmpath.validate.canary" . -}}
 {{- end }}
 
 {{- define "warmpath.validate.drain" -}}

@@ -113,6 +113,7 @@ cluster; users are the rows that may call it, and "vllm" the engines.
 {{- if $inside -}}
 {{- /* The last two names before "svc" are the Service and its namespace; what leads them is one of its pods. */ -}}
 {{- $names := splitList "." (regexReplaceAll "[.]svc[.]?$" $inside "") -}}
+{{- if lt (len $names) 2 }}{{ fail (printf "%s: name a Kubernetes Service as NAME.NAMESPACE.svc" $host) }}{{ end -}}
 {{- $namespace = last $names -}}
 {{- $host = printf "%s.%s.svc.%s" (index $names (sub (len $names) 2 | int)) $namespace $values.mesh.clusterDomain -}}
 {{- end -}}
