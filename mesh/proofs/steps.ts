@@ -1,5 +1,6 @@
 import { composeStep } from "./compose/step.ts";
 import { apiServerStep } from "./control-plane/api-server-step.ts";
+import { imagesStep } from "./images/step.ts";
 import { analyzersStep, simulationStep } from "./istio/levels.ts";
 import { renderStep } from "./render/step.ts";
 import type { ProofStep } from "./step.ts";
@@ -11,4 +12,5 @@ export const proofSteps: readonly ProofStep[] = [
   analyzersStep,
   simulationStep,
   apiServerStep,
+  imagesStep,
 ];
