@@ -108,7 +108,10 @@ function callerFaults(matrix: Matrix, code: Readonly<Record<string, CodeFacts>>)
     const serves = code[row.name]?.serves ?? [];
     for (const [service, rpc] of Object.entries(row.rpcs)) {
       if (!serves.includes(service)) faults.push(`${row.name}: its code does not serve ${service}`);
-      for (const method of Object.keys(rpc.methods)) {
+      for (const [method, { retries = 0 }] of Object.entries(rpc.methods)) {
+        if (retries > 0 && !callersOf(rpc, method).some((caller) => names.includes(caller))) {
+          faults.push(`${service}/${method}: retries, and no service calls it`);
+        }
         for (const caller of callersOf(rpc, method)) {
           if (caller === ingressCaller && !row.public) {
             faults.push(`${service}/${method}: ${row.name} is not public, and ingress may call it`);

@@ -135,6 +135,12 @@ const spoilt: readonly [why: string, from: string, to: string, told: RegExp][] =
     "path: /chat, timeoutSeconds: 9,",
     /\/chat/,
   ],
+  [
+    "a retry that clients would have to make",
+    "ListTasks: { idempotent: true, timeoutSeconds: 15, retries: 0",
+    "ListTasks: { idempotent: true, timeoutSeconds: 15, retries: 2",
+    /AgentService.ListTasks: retries, and no service calls it/,
+  ],
   ["a destination that is none", "egress: [engines,", "egress: [motors,", /called motors/],
 ];
 

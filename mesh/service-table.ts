@@ -55,6 +55,8 @@ export interface OutsideRow {
 /** The whole of matrix.yaml. */
 export interface Matrix {
   readonly protocols: Readonly<Record<"http" | "grpc", string>>;
+  /** Envoy's names of the failures that a listed retry is for, separated by commas. */
+  readonly retryOn: string;
   readonly services: readonly ServiceRow[];
   readonly everywhere: Readonly<Record<string, RpcRow>>;
   readonly outside: Readonly<Record<string, OutsideRow>>;

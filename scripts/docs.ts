@@ -1,9 +1,9 @@
-// bun scripts/docs.ts            write docs/CONFIG.md and docs/METRICS.md from the code
-// bun scripts/docs.ts --check    say which of the two is not what the code says
+// bun scripts/docs.ts            write docs/CONFIG.md, docs/METRICS.md and docs/MESH.md
+// bun scripts/docs.ts --check    say which of them is not what the code says
 //
 // Options are the exported tables named `…Options`; metrics are what the exported functions named
 // `create…Metrics(metrics)` define. Both are found by name, so a new service is in the documents as
-// soon as it has one.
+// soon as it has one. The matrix of the mesh is a table of its own.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,6 +33,7 @@ export async function renderDocs(): Promise<ReadonlyMap<string, string>> {
       "docs/METRICS.md",
       await renderMetrics(await exportsMatching(paths.toSorted(), metricsFactory)),
     ],
+    ["docs/MESH.md", await renderMesh()],
   ]);
 }
 
@@ -108,6 +109,14 @@ async function renderMetrics(found: readonly Found[]): Promise<string> {
 Prometheus text at \`/metrics\` of every service; each sample carries the label \`service\`. The
 process's own metrics (memory, event loop) are there too, with the prefix \`warmpath_process_\`.\n`;
   return `${intro}\n${sections.join("\n")}`;
+}
+
+async function renderMesh(): Promise<string> {
+  // Of a package without a door, like the tables above: reached by its path, and so without a type.
+  const module = (await import(join(root, "mesh/matrix-document.ts"))) as {
+    renderMatrixDocument(note: string): string;
+  };
+  return module.renderMatrixDocument(generatedNote.replace("the code", "`mesh/matrix.yaml`"));
 }
 
 function heading(path: string, name: string): string {
