@@ -26,6 +26,8 @@ export interface Cell {
 export interface FlatMatrix {
   readonly rows: readonly Row[];
   readonly cells: readonly Cell[];
+  /** What retries are for, in Envoy's words. */
+  readonly retryOn: string;
   /** Ports of what the rows call outside the table, by its names. */
   readonly outside: Readonly<Record<string, readonly number[]>>;
 }
@@ -44,6 +46,7 @@ interface Row {
 export function flattenMatrix(): FlatMatrix {
   const matrix = readMatrix();
   return {
+    retryOn: matrix.retryOn,
     rows: matrix.services.map(rowOf),
     cells: matrix.services.flatMap((service) => [
       ...rpcCells(service.name, { ...service.rpcs, ...matrix.everywhere }),

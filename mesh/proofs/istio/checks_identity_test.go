@@ -75,24 +75,26 @@ type expectation struct {
 	callers    []string
 }
 
-// expectations of a port: each of its cells by its verbs; every other cell's path, which this port does not serve; and
-// paths that nothing serves.
+// expectations of a port: each cell of the server by its verbs and by one that it does not take, each cell of the others,
+// and paths that nobody may ask for.
 func expectations(m matrix, r row, port int) (out []expectation) {
 	known := map[string]bool{}
 	for _, c := range m.Cells {
-		if c.Server != r.Name || !slices.Contains(c.ports(r), port) {
+		if c.Server != r.Name {
 			continue
 		}
+		known[c.example()] = true
 		for _, verb := range c.Verbs {
-			known[verb+c.example()] = true
-			out = append(out, expectation{c.example(), verb, c.Callers})
+			out = append(out, expectation{c.example(), verb, c.callersOn(r, port)})
 		}
-		if !slices.Contains(c.Verbs, "PUT") {
-			out = append(out, expectation{c.example(), "PUT", nil})
+		if !c.IsRPC {
+			// A path's verbs are exact, but for a browser's question whether it may ask. A method takes only POST by itself.
+			out = append(out, expectation{c.example(), "OPTIONS", c.callersOn(r, port)}, expectation{c.example(), "PATCH", nil})
 		}
 	}
 	for _, c := range m.Cells {
-		if !known["POST"+c.example()] && !known["GET"+c.example()] {
+		if !known[c.example()] {
+			known[c.example()] = true
 			out = append(out, expectation{c.example(), "POST", nil})
 		}
 	}

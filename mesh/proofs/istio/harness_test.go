@@ -41,6 +41,8 @@ type estate struct {
 	pods   []pod
 	matrix matrix
 	mesh   *meshapi.MeshConfig
+	// canary is the share of calls, of 100, that go to a row's canary.
+	canary map[string]int
 }
 
 // readEstate reads $RENDERED/<variant>, which istio.ts fills: k8s.yaml, istio.yaml, gateway.yaml, and beside the variants

@@ -2,6 +2,7 @@ package istioproof
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -10,6 +11,8 @@ import (
 type matrix struct {
 	Rows  []row  `json:"rows"`
 	Cells []cell `json:"cells"`
+	// RetryOn is what the listed retries are for, in Envoy's words.
+	RetryOn string `json:"retryOn"`
 	// What is outside the table and spoken to over TCP, by name, with its ports.
 	Outside map[string][]int `json:"outside"`
 }
@@ -64,11 +67,18 @@ func (c cell) example() string {
 	return c.Path
 }
 
-func (c cell) ports(r row) []int {
-	if c.IsRPC {
-		return []int{r.HTTP, r.GRPC}
+// callersOn are those who may call the cell on a port. Services speak gRPC to each other; clients outside also Connect and
+// gRPC-Web, which the http port answers, as it does plain paths.
+func (c cell) callersOn(r row, port int) []string {
+	switch {
+	case port == r.GRPC && c.IsRPC:
+		return c.Callers
+	case port == r.HTTP && c.IsRPC:
+		return slices.DeleteFunc(slices.Clone(c.Callers), func(name string) bool { return name != "ingress" })
+	case port == r.HTTP:
+		return c.Callers
 	}
-	return []int{r.HTTP}
+	return nil
 }
 
 func (c cell) String() string { return fmt.Sprintf("%s%s", c.Server, c.Path) }

@@ -41,7 +41,7 @@ export function renderForGo(folder: string): readonly string[] {
 const files = ["k8s.yaml", "istio.yaml", "gateway.yaml"] as const;
 
 /** Documents by who reads them; kinds that istiod does not read go into `dropped`. */
-function splitByReader(text: string, dropped: Set<string>): Map<string, string[]> {
+export function splitByReader(text: string, dropped: Set<string>): Map<string, string[]> {
   const split = new Map<string, string[]>(files.map((file) => [file, []]));
   for (const part of text.split(/^---$/mu)) {
     const { apiVersion, kind } = (Bun.YAML.parse(part) ?? {}) as {

@@ -11,6 +11,10 @@ type check struct {
 var checks = []check{
 	{"every cell of caller and method", checkIdentity},
 	{"mutual TLS and nothing else", checkStrict},
+	{"routes, timeouts and retries", checkRoutes},
+	{"no clock at the callee's sidecar", checkInbound},
+	{"clusters", checkClusters},
+	{"scope of the sidecars", checkScope},
 }
 
 // TestSimulation: what istiod generates from the chart is what the matrix says.
