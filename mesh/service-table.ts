@@ -54,6 +54,8 @@ export interface OutsideRow {
 
 /** The whole of matrix.yaml. */
 export interface Matrix {
+  /** What listed retries are for, in Envoy's words. */
+  readonly retryOn: string;
   readonly protocols: Readonly<Record<"http" | "grpc", string>>;
   /** Envoy's names of the failures that a listed retry is for, separated by commas. */
   readonly retryOn: string;

@@ -32,6 +32,38 @@ export interface FlatMatrix {
   readonly outside: Readonly<Record<string, readonly number[]>>;
 }
 
+/** A host outside the table: by what name the rows ask for it, and where the values say it is. */
+export interface Destination {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Egress {
+  readonly stores: Readonly<Record<string, { readonly host: string; readonly port?: number }>>;
+  readonly providers?: readonly { readonly host: string; readonly port: number }[];
+  readonly tools?: readonly { readonly host: string; readonly port: number }[];
+}
+
+/** What a values file says of the hosts outside; `storePorts` stands in where it gives no port. */
+export function destinationsOf(
+  values: { readonly egress: Egress; readonly otlpUrl?: string },
+  storePorts: Readonly<Record<string, readonly number[]>>,
+): readonly Destination[] {
+  const { stores, providers = [], tools = [] } = values.egress;
+  const otlp = values.otlpUrl === undefined ? [] : [new URL(values.otlpUrl)];
+  return [
+    ...Object.entries(stores).map(([name, { host, port }]) => ({
+      name,
+      host,
+      port: port ?? storePorts[name]?.[0] ?? 0,
+    })),
+    ...providers.map(({ host, port }) => ({ name: "providers", host, port })),
+    ...tools.map(({ host, port }) => ({ name: "tools", host, port })),
+    ...otlp.map(({ hostname, port }) => ({ name: "otlp", host: hostname, port: Number(port) })),
+  ];
+}
+
 interface Row {
   readonly name: string;
   readonly account: string;

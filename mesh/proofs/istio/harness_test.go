@@ -58,8 +58,11 @@ func readEstate(t *testing.T, variant string) estate {
 	for _, file := range []string{"k8s.yaml", "istio.yaml", "gateway.yaml"} {
 		docs = append(docs, readDocs(t, filepath.Join(root, variant, file))...)
 	}
-	surroundings := readDocs(t, "testdata/surroundings.yaml")
+	surroundings := append(readDocs(t, "testdata/surroundings.yaml"), surroundingsOf(t, e.matrix, docs)...)
 	e.docs, e.pods = settle(append(surroundings, docs...))
+	if variant == "canary" {
+		e.canary = e.matrix.CanaryShare
+	}
 	return e
 }
 

@@ -13,6 +13,7 @@ import (
 	rbac "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	rbacfilter "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	rbacnetwork "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	matcher "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"istio.io/istio/pilot/pkg/simulation"
 	"istio.io/istio/pilot/test/xdstest"
@@ -121,7 +122,8 @@ type gate struct {
 // gateOf finds the filter chain that a call with mutual TLS to the pod's port takes.
 func (w *world) gateOf(t *testing.T, p pod, port int) (g gate) {
 	sim := w.simulate(t, p)
-	hit := sim.Run(simulation.Call{Address: p.ip, Port: port, Path: "/", Protocol: simulation.HTTP2, TLS: simulation.MTLS, CallMode: simulation.CallModeInbound})
+	call := simulation.Call{Address: p.ip, Port: port, Path: "/", Protocol: simulation.HTTP2, TLS: simulation.MTLS, CallMode: simulation.CallModeInbound}
+	hit := sim.Run(call)
 	if hit.Error != nil {
 		return g
 	}
@@ -134,6 +136,12 @@ func (w *world) gateOf(t *testing.T, p pod, port int) (g gate) {
 				continue
 			}
 			g.isThere = true
+			for _, filter := range chain.GetFilters() {
+				config := &rbacnetwork.RBAC{}
+				if filter.GetTypedConfig().UnmarshalTo(config) == nil && config.Rules != nil {
+					g.filters = append(g.filters, config.Rules)
+				}
+			}
 			for _, filter := range xdstest.ExtractHTTPConnectionManager(t, chain).GetHttpFilters() {
 				config := &rbacfilter.RBAC{}
 				if filter.GetTypedConfig().UnmarshalTo(config) == nil && config.Rules != nil {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartDir, renderChart } from "../../helm.ts";
-import { flattenMatrix } from "./cells.ts";
+import { destinationsOf, flattenMatrix } from "./cells.ts";
 
 /** A way to render the chart, and the folder's name that the Go side finds it by. */
 interface Variant {
@@ -9,11 +9,24 @@ interface Variant {
   readonly args: readonly string[];
 }
 
-const production = ["-n", "warmpath", "-f", join(chartDir, "values-production.yaml")];
+const valuesPath = join(chartDir, "values-production.yaml");
+const production = ["-n", "warmpath", "-f", valuesPath];
 
-const variants: readonly Variant[] = [{ name: "production", args: production }];
+/** What is given to a canary, of 100 calls: of the two that clients see, and of what they stand on. */
+const canaryShare = { gateway: 10, "inference-proxy": 25, state: 5 };
 
-/** What installs Istio for this chart: its mesh-wide settings. */
+const canaries = Object.entries(canaryShare).flatMap(([name, weight]) => [
+  "--set",
+  `canary.${name}.enabled=true,canary.${name}.weight=${weight},canary.${name}.tag=0.2.0`,
+]);
+
+const variants: readonly Variant[] = [
+  { name: "production", args: production },
+  { name: "engines", args: [...production, "-f", join(chartDir, "values-multi-gpu.yaml")] },
+  { name: "canary", args: [...production, ...canaries] },
+];
+
+/** Values of Istio's own chart; of interest here is what it says of the mesh as a whole. */
 const meshConfigPath = join(import.meta.dir, "../../istio/mesh-config.yaml");
 
 /**
@@ -22,8 +35,8 @@ const meshConfigPath = join(import.meta.dir, "../../istio/mesh-config.yaml");
  */
 export function renderForGo(folder: string): readonly string[] {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "matrix.json"), JSON.stringify(flattenMatrix()));
-  writeFileSync(join(folder, "mesh.yaml"), readFileSync(meshConfigPath, "utf8"));
+  writeFileSync(join(folder, "matrix.json"), JSON.stringify(tables()));
+  writeFileSync(join(folder, "mesh.yaml"), meshConfig());
   const dropped = new Set<string>();
   for (const { name, args } of variants) {
     const rendered = renderChart(args);
@@ -38,10 +51,31 @@ export function renderForGo(folder: string): readonly string[] {
   return [...dropped].sort();
 }
 
+/** The matrix, and what the values of production say of hosts outside it. */
+function tables() {
+  const matrix = flattenMatrix();
+  // The schema refuses a values file of another shape.
+  const values = Bun.YAML.parse(readFileSync(valuesPath, "utf8")) as Parameters<
+    typeof destinationsOf
+  >[0];
+  return { ...matrix, destinations: destinationsOf(values, matrix.outside), canaryShare };
+}
+
+/** meshConfig as YAML, of which JSON is a part. */
+function meshConfig(): string {
+  const { meshConfig: config } = Bun.YAML.parse(readFileSync(meshConfigPath, "utf8")) as {
+    meshConfig?: unknown;
+  };
+  if (config === undefined) {
+    throw new Error(`${meshConfigPath} has no meshConfig`);
+  }
+  return JSON.stringify(config);
+}
+
 const files = ["k8s.yaml", "istio.yaml", "gateway.yaml"] as const;
 
 /** Documents by who reads them; kinds that istiod does not read go into `dropped`. */
-export function splitByReader(text: string, dropped: Set<string>): Map<string, string[]> {
+function splitByReader(text: string, dropped: Set<string>): Map<string, string[]> {
   const split = new Map<string, string[]>(files.map((file) => [file, []]));
   for (const part of text.split(/^---$/mu)) {
     const { apiVersion, kind } = (Bun.YAML.parse(part) ?? {}) as {
@@ -75,5 +109,5 @@ function fileFor(apiVersion: string): (typeof files)[number] | undefined {
 
 /** Whether the chart has what these levels render. */
 export function canRender(): boolean {
-  return existsSync(join(chartDir, "values-production.yaml")) && existsSync(meshConfigPath);
+  return existsSync(valuesPath) && existsSync(meshConfigPath);
 }

@@ -1,6 +1,9 @@
 package istioproof
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // check says what of a world is not as the matrix says, and how many things it looked at.
 type check struct {
@@ -15,21 +18,38 @@ var checks = []check{
 	{"no clock at the callee's sidecar", checkInbound},
 	{"clusters", checkClusters},
 	{"scope of the sidecars", checkScope},
+	{"ways out", checkEgress},
+	{"the way in", checkIngress},
+	{"traces and access logs", checkTelemetry},
 }
 
-// TestSimulation: what istiod generates from the chart is what the matrix says.
+// engineCheck is for the renders that bring engines.
+var engineCheck = check{"engines by pod", checkEngines}
+
+// TestSimulation: what istiod generates from the chart is what the matrix says, in every way that it is rendered.
 func TestSimulation(t *testing.T) {
-	w := readEstate(t, "production").start(t, nil)
-	for _, c := range checks {
-		t.Run(c.name, func(t *testing.T) {
-			bad, looked := c.run(t, w)
-			for _, each := range bad {
-				t.Error(each)
-			}
-			t.Logf("%d looked at", looked)
-			if looked == 0 {
-				t.Error("nothing was looked at")
+	for _, variant := range variants(t) {
+		t.Run(variant, func(t *testing.T) {
+			w := readEstate(t, variant).start(t, nil)
+			for _, c := range checksFor(variant) {
+				t.Run(c.name, func(t *testing.T) {
+					bad, looked := c.run(t, w)
+					for _, each := range bad {
+						t.Error(each)
+					}
+					t.Logf("%d looked at", looked)
+					if looked == 0 {
+						t.Error("nothing was looked at")
+					}
+				})
 			}
 		})
 	}
+}
+
+func checksFor(variant string) []check {
+	if variant == "engines" {
+		return append(slices.Clone(checks), engineCheck)
+	}
+	return checks
 }
