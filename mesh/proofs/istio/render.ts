@@ -12,7 +12,7 @@ interface Variant {
 const valuesPath = join(chartDir, "values-production.yaml");
 const production = ["-n", "warmpath", "-f", valuesPath];
 
-/** What is given to a canary, of 100 calls: of the two that clients see, and of what they stand on. */
+/** A canary's share of 100 calls: of what clients see, and of what that stands on. */
 const canaryShare = { gateway: 10, "inference-proxy": 25, state: 5 };
 
 const canaries = Object.entries(canaryShare).flatMap(([name, weight]) => [
