@@ -33,8 +33,18 @@ startupSeconds: {{ $startup }}
 text: {{ printf "%s; / %d bytes a token = %d tokens; / %d a sequence = %d sequences; start within 2 x (%.1f GiB x 1024 / %d MiB/s + %d s) = %d s" $sum $bytes $kvTokens (int64 .typicalTokens) $sequences (float64 $model.weightsGiB) (int64 .readMiBs) (int64 .compileSeconds) $startup | quote }}
 {{- end }}
 
-{{/* What no schema can say about a class, said before anything is installed. Context is a class. */}}
+{{/* What no schema can say about a class, said before anything is installed: context is (dict "root" $ "class" CLASS). */}}
 {{- define "warmpath.vllm.check" -}}
+{{- $scaled := eq (include "warmpath.isAutoscaled" (dict "root" .root "name" "vllm")) "true" -}}
+{{- $most := ternary (dig "maxReplicas" 1 (.class.scale | default dict)) (.class.replicas | default 1) $scaled | int -}}
+{{- $places := dig "inference-proxy" "env" "WARMPATH_UPSTREAM_PODS_MAX" "16" .root.Values.services | int -}}
+{{- if gt (add $most .class.surge) $places -}}
+{{- fail (printf "vllm.classes: %s may have %d pods, and a proxy follows %d: raise WARMPATH_UPSTREAM_PODS_MAX in services.inference-proxy.env" .class.name (int (add $most .class.surge)) $places) -}}
+{{- end -}}
+{{- if and $scaled .class.replicas -}}
+{{- fail (printf "vllm.classes: %s states replicas, and autoscaling.vllm owns the number: leave replicas out" .class.name) -}}
+{{- end -}}
+{{- with .class -}}
 {{- if and .mps .mig -}}
 {{- fail (printf "vllm.classes: %s has MIG and MPS together: the device plugin shares whole GPUs only" .name) -}}
 {{- end -}}
@@ -49,5 +59,6 @@ text: {{ printf "%s; / %d bytes a token = %d tokens; / %d a sequence = %d sequen
 {{- end -}}
 {{- if and .speculative (ne .speculative.method "ngram") (not .speculative.model) -}}
 {{- fail (printf "vllm.classes: %s speculates by %s, which needs a model" .name .speculative.method) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
