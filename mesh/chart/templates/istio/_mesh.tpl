@@ -54,6 +54,9 @@ prometheus.io/path: /metrics
 proxy.istio.io/config: |
   holdApplicationUntilProxyStarts: true
   terminationDrainDuration: {{ add .root.Values.drainSeconds 5 }}s
+  # An engine that begins to stop is no endpoint any more, and the caller's listener for its address goes: what is open
+  # there has this long, and Istio's 45 s would cut the longer streams.
+  drainDuration: {{ add .root.Values.drainSeconds 5 }}s
   proxyMetadata:
     EXIT_ON_ZERO_ACTIVE_CONNECTIONS: "true"
 {{- end -}}
