@@ -57,8 +57,6 @@ export interface Matrix {
   /** What listed retries are for, in Envoy's words. */
   readonly retryOn: string;
   readonly protocols: Readonly<Record<"http" | "grpc", string>>;
-  /** Envoy's names of the failures that a listed retry is for, separated by commas. */
-  readonly retryOn: string;
   readonly services: readonly ServiceRow[];
   readonly everywhere: Readonly<Record<string, RpcRow>>;
   readonly outside: Readonly<Record<string, OutsideRow>>;
