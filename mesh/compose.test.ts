@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSecrets } from "./compose/make-secrets.ts";
-import { readServiceTable, variablesOf } from "./service-table.ts";
+import { readMatrix, readServiceTable, variablesOf } from "./service-table.ts";
 
 interface Container {
   readonly image: string;
@@ -88,6 +88,25 @@ test("addresses between services carry the ports of the table", () => {
       expect(address).toBe(`http://${callee}:${grpc}`);
     }
   }
+});
+
+test("stores, engines and the collector are on the ports of the matrix", () => {
+  const { outside } = readMatrix();
+  const open = (name: string) => Object.values(outside[name]?.ports ?? {});
+  for (const row of rows) {
+    for (const [store, variable] of Object.entries(row.stores)) {
+      const address = compose.services[row.name]?.environment?.[variable];
+      const file = compose.services[row.name]?.environment?.[`${variable}_FILE`];
+      const port = /:(\d+)$/.exec(address ?? "")?.[1];
+      // PostgreSQL's address has a password in it: make-secrets writes it, and its test reads it.
+      expect(open(store)).toContain(port === undefined && file ? 5432 : Number(port));
+    }
+  }
+  const given = compose.services["vllm"]?.command ?? [];
+  const engine = Array.isArray(given) ? given.join(" ") : given;
+  expect(open("engines").filter((port) => !engine.includes(String(port)))).toEqual([]);
+  const tempo = readFileSync(join(import.meta.dir, "compose/observability/tempo.yaml"), "utf8");
+  expect(open("otlp").filter((port) => !tempo.includes(`0.0.0.0:${port}`))).toEqual([]);
 });
 
 test("only public services and the profiles' pages publish ports, and only on the host's loopback", () => {

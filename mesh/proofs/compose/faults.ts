@@ -51,3 +51,51 @@ export const faults: readonly ComposeFault[] = [
     refusal: /stop_grace_period/,
   },
 ];
+
+/** A way to let a container do more, and what the level must say about it. */
+export interface ComposeOpening {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly found: string;
+}
+
+/** What the loader has nothing against, and the level has. */
+export const openings: readonly ComposeOpening[] = [
+  {
+    name: "capabilities kept",
+    from: "cap_drop: [ALL]",
+    to: "cap_drop: [NET_RAW]",
+    found: "keeps capabilities",
+  },
+  {
+    name: "a writable root",
+    from: "read_only: true",
+    to: "read_only: false",
+    found: "has a writable root",
+  },
+  {
+    name: "privileges to gain",
+    from: '["no-new-privileges:true"]',
+    to: '["no-new-privileges:false"]',
+    found: "may gain privileges",
+  },
+  {
+    name: "a port for everybody",
+    from: "127.0.0.1:8700:8700",
+    to: "8700:8700",
+    found: "gateway is published beyond this host",
+  },
+  {
+    name: "an image of any day",
+    from: "redis:7.2.8-alpine",
+    to: "redis:latest",
+    found: "redis has no pinned image",
+  },
+  {
+    name: "a check through a shell",
+    from: '["CMD", "redis-cli", "-e", "ping"]',
+    to: '["CMD-SHELL", "redis-cli -e ping"]',
+    found: "redis is probed through a shell",
+  },
+];

@@ -5,8 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProofStep } from "../step.ts";
-import { faults } from "./faults.ts";
-import { buildLoader, type LoadedContainer, load } from "./load.ts";
+import { faults, openings } from "./faults.ts";
+import { buildLoader, type Loaded, type LoadedContainer, load } from "./load.ts";
 
 const file = join(import.meta.dir, "../../compose/compose.yaml");
 
@@ -26,18 +26,23 @@ export const composeStep: ProofStep = {
     if ("fault" in loaded) {
       return { passed: 0, failures: [`compose.yaml is refused: ${loaded.fault}`] };
     }
-    const containers = Object.entries(loaded.project.services);
-    for (const [name, container] of containers) {
-      failures.push(...openings(container).map((each) => `${name} ${each}`));
-    }
-    const missed = await missedFaults();
-    const passed = 1 + containers.length + faults.length - missed.length;
+    failures.push(...openingsOf(loaded));
+    const missed = [...(await missedFaults()), ...(await missedOpenings())];
+    const containers = Object.keys(loaded.project.services).length;
+    const passed = 1 + containers + faults.length + openings.length - missed.length;
     return { passed, failures: [...failures, ...missed] };
   },
 };
 
-/** What a container may do that it should not, after anchors and merges. */
-function openings(container: LoadedContainer): string[] {
+/** What containers of a file may do that they should not, after anchors and merges. */
+function openingsOf(loaded: Loaded): string[] {
+  const services = "fault" in loaded ? {} : loaded.project.services;
+  return Object.entries(services).flatMap(([name, container]) =>
+    openingsIn(container).map((each) => `${name} ${each}`),
+  );
+}
+
+function openingsIn(container: LoadedContainer): string[] {
   const found: string[] = [];
   if (container.read_only !== true) found.push("has a writable root");
   if (container.cap_drop?.join() !== "ALL") found.push("keeps capabilities");
@@ -53,22 +58,41 @@ function openings(container: LoadedContainer): string[] {
 
 /** Sentences for the planted faults that the loader let pass. */
 async function missedFaults(): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), "warmpath-compose-"));
-  const text = readFileSync(file, "utf8");
   const missed: string[] = [];
-  try {
-    for (const { name, from, to, refusal } of faults) {
-      const path = join(folder, "compose.yaml");
-      const planted = text.replace(from, to);
-      writeFileSync(path, planted);
-      const loaded = await load(path);
-      const said = "fault" in loaded ? loaded.fault : "nothing";
-      if (planted === text || !refusal.test(said)) {
-        missed.push(`planted ${name}: expected a refusal like ${refusal}, got: ${said}`);
-      }
+  for (const { name, from, to, refusal } of faults) {
+    const loaded = await loadPlanted(from, to);
+    const said = "fault" in loaded ? loaded.fault : "nothing";
+    if (!refusal.test(said)) {
+      missed.push(`planted ${name}: expected a refusal like ${refusal}, got: ${said}`);
     }
+  }
+  return missed;
+}
+
+/** Sentences for the planted openings that this level did not see. */
+async function missedOpenings(): Promise<string[]> {
+  const missed: string[] = [];
+  for (const { name, from, to, found } of openings) {
+    const seen = openingsOf(await loadPlanted(from, to)).join("; ") || "nothing";
+    if (!seen.includes(found)) {
+      missed.push(`planted ${name}: expected "${found}", got: ${seen}`);
+    }
+  }
+  return missed;
+}
+
+/** Loads the file with one place changed; one that is not there is a fault of the list. */
+async function loadPlanted(from: string, to: string): Promise<Loaded> {
+  const text = readFileSync(file, "utf8");
+  if (!text.includes(from)) {
+    throw new Error(`compose.yaml has no ${from} to plant a fault in`);
+  }
+  const folder = mkdtempSync(join(tmpdir(), "warmpath-compose-"));
+  try {
+    const path = join(folder, "compose.yaml");
+    writeFileSync(path, text.replace(from, to));
+    return await load(path);
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return missed;
 }
