@@ -1,6 +1,7 @@
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
 import { applyChecks } from "./apply-everything.ts";
+import { autoscaledReplicasCheck } from "./autoscaled-replicas.ts";
 import { areBuilt, buildAll, findGo } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
 import { gpuSchedulingChecks } from "./gpu-scheduling.ts";
@@ -46,6 +47,7 @@ async function proveAtApiServer(say: (line: string) => void): Promise<ProofResul
     const checks = [
       ...applyChecks(),
       ...refusalChecks,
+      autoscaledReplicasCheck,
       ...workerDrainChecks,
       ...gpuSchedulingChecks,
     ];

@@ -1,5 +1,7 @@
 // A worker is evicted by nobody; who must have its node deletes the pod, which hands its runs back.
 
+import { join } from "node:path";
+import { pathOf } from "./binaries.ts";
 import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, type Check, isReady, nodeOf } from "./lab.ts";
 import { onNodes } from "./nodes.ts";
@@ -14,57 +16,81 @@ const nodes = [{ name: "node-a" }, { name: "node-b" }, { name: "node-c" }];
 /** The budget of the workers, and the procedure of the runbook. */
 export const workerDrainChecks: readonly Check[] = [
   {
-    name: "a worker's eviction is refused by its budget, a drain of its node moves everything else, and deleting the worker brings its replacement up on another node",
+    name: "a worker's eviction is refused by its budget, and so a node's drain takes everything but the workers",
+    run: ({ kubectl }) => onNodes(kubectl, namespace, nodes, () => refuseToEvict(kubectl)),
+  },
+  {
+    name: "a worker that is not ready may be evicted",
+    run: ({ kubectl }) => onNodes(kubectl, namespace, nodes, () => evictUnready(kubectl)),
+  },
+  {
+    name: "mesh/drain-node.ts empties a node of workers, whose replacements are ready on another",
     run: ({ kubectl }) => onNodes(kubectl, namespace, nodes, () => drainNode(kubectl)),
   },
 ];
 
-async function drainNode(kubectl: Kubectl): Promise<void> {
-  await install(kubectl);
-  const [pod] = await workers(kubectl);
-  assert(pod !== undefined, "there is no worker");
-  const from = nodeOf(pod);
-  await refuseEviction(kubectl, pod);
-
-  await kubectl.must(["cordon", from]);
-  // The drain as an upgrade of nodes would do it; it gets every pod but the workers.
-  const flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=5s"];
-  const drained = await kubectl.run(["drain", from, ...flags]);
-  assert(drained.exitCode !== 0, "the drain did not wait for the worker");
-  assert(/violate the pod's disruption budget/.test(drained.stderr), drained.stderr);
-  const left = await kubectl.list(
-    "pods",
-    "-n",
-    namespace,
-    "--field-selector",
-    `spec.nodeName=${from}`,
-  );
-  const names = [
-    ...new Set(left.map(({ metadata }) => metadata.labels?.["app.kubernetes.io/name"])),
-  ];
-  assert(names.join() === "orchestrator", `after the drain there are on the node: ${names.join()}`);
-
-  const selector = ["-n", namespace, "-l", worker, "--field-selector", `spec.nodeName=${from}`];
-  await kubectl.must(["delete", "pod", ...selector, "--timeout=60s"]);
-  await allReady(kubectl);
-  const after = await workers(kubectl);
-  assert(
-    after.every((each) => nodeOf(each) !== from),
-    `a worker is on the drained node again: ${after.map(nodeOf).join()}`,
-  );
-  await kubectl.must(["drain", from, ...flags]);
-}
-
-async function install(kubectl: Kubectl): Promise<void> {
-  await kubectl.mustApply(toYaml(renderObjects(production, namespace)), "-n", namespace);
-  await allReady(kubectl);
-}
-
-async function refuseEviction(kubectl: Kubectl, pod: KubeObject): Promise<void> {
+async function refuseToEvict(kubectl: Kubectl): Promise<void> {
+  const pod = await installed(kubectl);
   const { exitCode, stderr } = await kubectl.evict(namespace, pod.metadata.name);
   assert(exitCode !== 0, "the worker was evicted");
   assert(/TooManyRequests/.test(stderr), `refused otherwise than with 429: ${stderr.trim()}`);
   assert(/would violate the pod's disruption budget/.test(stderr), stderr.trim());
+
+  const from = nodeOf(pod);
+  const flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=10s"];
+  const drained = await kubectl.run(["drain", from, ...flags]);
+  assert(drained.exitCode !== 0, "the drain did not wait for the worker");
+  assert(/violate the pod's disruption budget/.test(drained.stderr), drained.stderr);
+  const left = await podsOn(kubectl, from);
+  const names = new Set(left.map(({ metadata }) => metadata.labels?.["app.kubernetes.io/name"]));
+  assert([...names].join() === "orchestrator", `after the drain there are: ${[...names].join()}`);
+}
+
+async function evictUnready(kubectl: Kubectl): Promise<void> {
+  const pod = await installed(kubectl);
+  const { name } = pod.metadata;
+  const conditions = [{ type: "Ready", status: "False", reason: "ProbeFailed" }];
+  const patch = ["--subresource=status", "--patch", JSON.stringify({ status: { conditions } })];
+  await kubectl.must(["patch", "pod", name, "-n", namespace, ...patch]);
+  const { exitCode, stderr } = await kubectl.evict(namespace, name);
+  assert(exitCode === 0, `refused: ${stderr.trim()}`);
+}
+
+async function drainNode(kubectl: Kubectl): Promise<void> {
+  const from = nodeOf(await installed(kubectl));
+  const before = await podsOn(kubectl, from);
+  assert(before.length > 1, `there is little to drain on ${from}`);
+  const command = [process.execPath, join(import.meta.dir, "../../drain-node.ts"), from];
+  const child = Bun.spawn([...command, "--namespace", namespace, "--timeout-s", "60"], {
+    env: { ...process.env, KUBECTL: pathOf("kubectl"), KUBECONFIG: kubectl.kubeconfig },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const said = await new Response(child.stderr).text();
+  assert((await child.exited) === 0, `it failed: ${said.trim()}`);
+  await allReady(kubectl);
+  const left = await podsOn(kubectl, from);
+  assert(
+    left.length === 0,
+    `left on the node: ${left.map(({ metadata }) => metadata.name).join()}`,
+  );
+  const workers = await kubectl.list("pods", "-n", namespace, "-l", worker);
+  const ready = workers.filter(isReady).length;
+  assert(ready > 0 && ready === workers.length, `${ready} of ${workers.length} workers are ready`);
+}
+
+/** Installs production and gives one of its workers, all of it ready. */
+async function installed(kubectl: Kubectl): Promise<KubeObject> {
+  await kubectl.mustApply(toYaml(renderObjects(production, namespace)), "-n", namespace);
+  await allReady(kubectl);
+  const [pod] = await kubectl.list("pods", "-n", namespace, "-l", worker);
+  assert(pod !== undefined && nodeOf(pod) !== "", "there is no worker");
+  return pod;
+}
+
+function podsOn(kubectl: Kubectl, node: string): Promise<readonly KubeObject[]> {
+  return kubectl.list("pods", "-n", namespace, "--field-selector", `spec.nodeName=${node}`);
 }
 
 /** Waits until every Deployment has as many ready pods as it wants, and budgets know of them. */
@@ -86,8 +112,4 @@ async function allReady(kubectl: Kubectl): Promise<void> {
       return deployments.length > 0 && waitsFor === "";
     },
   );
-}
-
-async function workers(kubectl: Kubectl): Promise<readonly KubeObject[]> {
-  return (await kubectl.list("pods", "-n", namespace, "-l", worker)).filter(isReady);
 }
