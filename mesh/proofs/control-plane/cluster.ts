@@ -9,7 +9,10 @@ import { freePorts, type RunningProgram, startProgram, until } from "./processes
 /** A control plane on loopback, without a kubelet: nodes and their pods are kwok's. */
 export interface Cluster {
   readonly kubectl: Kubectl;
-  /** A scheduler beside the default one, with a KubeSchedulerConfiguration of its own. */
+  /**
+   * A scheduler beside the default one, with a KubeSchedulerConfiguration of its own. Throws what it
+   * said when it refuses that.
+   */
   startScheduler(name: string, configuration: object): Promise<void>;
   /** Throws when a program has ended by itself. */
   assertRunning(): void;
@@ -33,8 +36,7 @@ export async function startCluster(stages: string): Promise<Cluster> {
     running.push(program);
     return program;
   };
-  // A signal would end this process without its "exit", at which the programs are ended.
-  const leave = () => process.exit(130);
+  const leave = () => void stop().finally(() => process.exit(130));
   process.once("SIGINT", leave).once("SIGTERM", leave);
   const stop = async () => {
     process.off("SIGINT", leave).off("SIGTERM", leave);
@@ -50,7 +52,13 @@ export async function startCluster(stages: string): Promise<Cluster> {
     return {
       kubectl,
       startScheduler: async (name, configuration) => {
-        await startSchedulerWith(dir, name, configuration, start);
+        try {
+          await startSchedulerWith(dir, name, configuration, start);
+        } catch (error) {
+          // It was the last to start, and the cluster goes on without it.
+          await running.pop()?.kill();
+          throw error;
+        }
       },
       assertRunning: () => {
         for (const program of running) {

@@ -23,7 +23,7 @@ const l4 = gpuClasses.find(({ name }) => name === "l4") as GpuClass;
 /** Placement by class, packing by the chart's scheduler profile, and preemption. */
 export const gpuSchedulingChecks: readonly Check[] = [
   {
-    name: "the chart's scheduler profile is taken by a kube-scheduler",
+    name: "the chart's scheduler profile is taken by a kube-scheduler, and with a misspelt field it is not",
     run: startPackingScheduler,
   },
   {
@@ -63,8 +63,13 @@ async function startPackingScheduler({ cluster }: Lab): Promise<void> {
     .map((each) => at(each, "data", "scheduler-config.yaml"))
     .find((each) => each !== undefined);
   assert(config !== undefined, "values-multi-gpu.yaml renders no scheduler-config.yaml");
-  // The server checks it: a field that it does not know ends it.
-  await cluster.startScheduler("packing", Bun.YAML.parse(String(config)) as object);
+  const sound = Bun.YAML.parse(String(config)) as object;
+  let refusal = "it was taken";
+  await cluster.startScheduler("misspelt", { ...sound, porfiles: [] }).catch((error: unknown) => {
+    refusal = String(error);
+  });
+  assert(/unknown field .*porfiles/.test(refusal), `not refused for "porfiles": ${refusal}`);
+  await cluster.startScheduler("packing", sound);
 }
 
 async function placeEveryClass(kubectl: Kubectl): Promise<void> {

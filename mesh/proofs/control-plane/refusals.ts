@@ -54,6 +54,28 @@ const faults: readonly Fault[] = [
     refusal: /Unsupported value: "ALWAYS"/,
   },
   {
+    name: "Istio: a stream's timeout written as none",
+    kind: "VirtualService",
+    plant: (object) =>
+      withSpec(object, { http: [{ timeout: "0s", directResponse: { status: 200 } }] }),
+    refusal: /must be a valid duration greater than 1ms/,
+  },
+  {
+    name: "Gateway API: two listeners that are one",
+    kind: "Gateway",
+    plant: (object) => {
+      const [listener] = at(object, "spec", "listeners") as readonly object[];
+      return withSpec(object, { listeners: [listener, { ...listener, name: "again" }] });
+    },
+    refusal: /Combination of port, protocol and hostname must be unique/,
+  },
+  {
+    name: "a class above those of the system",
+    kind: "PriorityClass",
+    plant: (object) => ({ ...object, metadata: { name: "above" }, value: 1_500_000_000 }),
+    refusal: /maximum allowed value of a user defined priority/,
+  },
+  {
     name: "a budget with a minimum and a maximum",
     kind: "PodDisruptionBudget",
     plant: (object) => withSpec(object, { minAvailable: 1, maxUnavailable: 1 }),
