@@ -10,8 +10,8 @@ import { freePorts, type RunningProgram, startProgram, until } from "./processes
 export interface Cluster {
   readonly kubectl: Kubectl;
   /**
-   * A scheduler beside the default one, with a KubeSchedulerConfiguration of its own. Throws what it
-   * said when it refuses that.
+   * A scheduler beside the default one, with a KubeSchedulerConfiguration of its own. Throws what
+   * it said when it refuses that.
    */
   startScheduler(name: string, configuration: object): Promise<void>;
   /** Throws when a program has ended by itself. */
