@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { serviceNames } from "../scripts/wiring/ports.ts";
 import { makeSecrets } from "./compose/make-secrets.ts";
 import { readMatrix, readServiceTable, variablesOf } from "./service-table.ts";
 
@@ -23,6 +24,7 @@ interface Container {
   readonly tmpfs?: readonly string[];
   readonly volumes?: readonly string[];
   readonly stop_grace_period?: string;
+  readonly mem_limit?: string;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly healthcheck?: { readonly test: readonly string[] };
 }
@@ -150,6 +152,16 @@ test("a container of ours is killed only after its drain is over", () => {
   }
 });
 
+test("a service may take the memory that the chart gives it", () => {
+  const { services } = Bun.YAML.parse(readChart("values.yaml")) as {
+    services: Record<string, { resources: { limits: { memory: string } } }>;
+  };
+  for (const { name } of rows) {
+    const chart = services[name]?.resources.limits.memory.replace("i", "").toLowerCase();
+    expect([name, compose.services[name]?.mem_limit]).toEqual([name, chart]);
+  }
+});
+
 test("images are pinned, and none is the latest", () => {
   for (const [, { image }] of containers) {
     expect(image).toMatch(/^[a-z/-]+:v?(\d+\.\d+\.\d+|\$\{WARMPATH_VERSION:-\d+\.\d+\.\d+\})/);
@@ -163,6 +175,13 @@ test("a container waits for the health of what it stands on", () => {
     for (const name of needed) {
       expect([name, waits[name]?.condition]).toEqual([name, "service_healthy"]);
     }
+    // The order in which the proof of the images starts them.
+    const earlier = serviceNames.slice(
+      0,
+      serviceNames.findIndex((each) => each === row.name),
+    );
+    const awaited = Object.keys(waits).filter((name) => rows.some((each) => each.name === name));
+    expect(awaited.filter((name) => !earlier.some((each) => each === name))).toEqual([]);
   }
 });
 
