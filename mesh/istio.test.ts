@@ -319,6 +319,18 @@ helmTest(
     expect(portsOf("state", "ingress")).toEqual([15020, 8731, 8731, 8731]);
     expect(portsOf("state", "egress")).toEqual([4222, 4317, 5432, 6379]);
     expect(portsOf("inference-proxy", "egress")).toContain(443);
+    // Istio deploys the gateway's pods; they carry what the policies go by.
+    expect(portsOf("ingress", "ingress")).toEqual([15020, 15021, 443]);
+    expect(portsOf("ingress", "egress")).toEqual([4317, 8700, 8701, 8710, 8711]);
+    expect<object>(specOf(production, "Gateway", "warmpath-ingress")).toMatchObject({
+      infrastructure: {
+        labels: {
+          "app.kubernetes.io/name": "ingress",
+          "app.kubernetes.io/instance": "warmpath",
+          "app.kubernetes.io/part-of": "warmpath",
+        },
+      },
+    });
   },
 );
 

@@ -13,6 +13,12 @@ app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
+{{/* What a pod that others make for this release carries: its selector, and that it is a part. */}}
+{{- define "warmpath.podIdentity" -}}
+{{ include "warmpath.selector" . }}
+app.kubernetes.io/part-of: warmpath
+{{- end }}
+
 {{- define "warmpath.labels" -}}
 {{ include "warmpath.selector" . }}
 app.kubernetes.io/part-of: warmpath

@@ -4,6 +4,9 @@
 {{- if eq $ingress.hostname $ingress.grpcHostname -}}
 {{- fail (printf "ingress.hostname and ingress.grpcHostname are both %s: Connect and native gRPC share their paths, so they need two names" $ingress.hostname) -}}
 {{- end -}}
+{{- if gt (int $ingress.replicas.min) (int $ingress.replicas.max) -}}
+{{- fail (printf "ingress.replicas: min (%d) is above max (%d)" (int $ingress.replicas.min) (int $ingress.replicas.max)) -}}
+{{- end -}}
 {{- if $ingress.account.name -}}
 {{- fail "ingress.enabled and ingress.account.name are both set: either this chart makes the gateway, or somebody else did" -}}
 {{- end -}}

@@ -98,7 +98,12 @@ cluster; users are the rows that may call it, and "vllm" the engines.
 {{- range (splitList "," (include "warmpath.upstreams" $root)) }}{{ $wanted = append $wanted (dict "url" . "protocol" "HTTP" "user" $service.name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- if and $values.otlpUrl $values.ingress.enabled -}}
+{{- $wanted = append $wanted (dict "url" $values.otlpUrl "protocol" "GRPC" "user" "ingress") -}}
+{{- end -}}
+{{- if $values.vllm.enabled -}}
 {{- range $values.egress.modelHub }}{{ $wanted = append $wanted (dict "host" . "port" 443 "protocol" "TLS" "user" "vllm") }}{{ end -}}
+{{- end -}}
 {{- $found := dict -}}
 {{- range $one := $wanted -}}
 {{- $host := $one.host -}}
