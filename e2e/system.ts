@@ -48,6 +48,10 @@ export interface System {
    * gone.
    */
   killWorker(): Promise<void>;
+  /** Ends the process that runs agents as a cluster does, with SIGTERM; its status. */
+  stopWorker(): Promise<number | undefined>;
+  /** On `split`: one more process that runs agents, on ports of its own. */
+  addWorker(): Promise<void>;
   /** Waits until the process that runs agents has ended by itself. */
   workerExited(): Promise<void>;
   /** Starts again what was killed, with other environment variables if given. */
@@ -140,6 +144,24 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     stateGrpcUrl: `http://127.0.0.1:${port + 31}`,
     replicaUrl: (index) => `http://127.0.0.1:${port + 41 + index}`,
     killWorker: async () => worker()?.kill9(),
+    stopWorker: async () => {
+      await worker()?.stop();
+      return worker()?.exitCode();
+    },
+    addWorker: async () => {
+      const own = await nextPortBlock();
+      const env = {
+        WARMPATH_PORT: String(own),
+        WARMPATH_STATE_URL: `http://127.0.0.1:${port + 31}`,
+        WARMPATH_INFERENCE_URL: `http://127.0.0.1:${port + 11}`,
+      };
+      const [part] = parts.filter(({ name }) => name === "orchestrator");
+      if (part === undefined) {
+        throw new Error(`topology ${topology} has no process that only runs agents`);
+      }
+      launchParts([{ ...part, name: "another-orchestrator" }], env);
+      await waitForReady(port, [own + 20], () => [...processes.values()]);
+    },
     workerExited: async () => {
       await worker()?.exited;
     },

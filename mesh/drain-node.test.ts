@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import { drainNode, type Kubectl } from "./drain-node.ts";
+
+const plan = { node: "node-a", namespace: "ns", release: "warmpath", timeoutS: 60 };
+const silent = () => undefined;
+
+function recorder(fails: (command: string) => boolean = () => false): {
+  readonly commands: string[];
+  readonly kubectl: Kubectl;
+} {
+  const commands: string[] = [];
+  return {
+    commands,
+    kubectl: async (args) => {
+      const command = args.join(" ");
+      commands.push(command);
+      if (fails(command)) {
+        throw new Error(`refused: ${command}`);
+      }
+      return command.startsWith("get pods") ? "pod/worker-1\npod/worker-2\n" : "";
+    },
+  };
+}
+
+test("workers leave one by one, each after the one before it was replaced, and evictions come last", async () => {
+  const { commands, kubectl } = recorder();
+  await drainNode(plan, kubectl, silent);
+  expect(commands).toEqual([
+    "cordon node-a",
+    "get pods --namespace ns --selector app.kubernetes.io/name=orchestrator,app.kubernetes.io/instance=warmpath --field-selector spec.nodeName=node-a --output name",
+    "delete pod/worker-1 --namespace ns --wait=false",
+    "rollout status deployment/warmpath-orchestrator --namespace ns --timeout=60s",
+    "wait --for=delete pod/worker-1 --namespace ns --timeout=60s",
+    "delete pod/worker-2 --namespace ns --wait=false",
+    "rollout status deployment/warmpath-orchestrator --namespace ns --timeout=60s",
+    "wait --for=delete pod/worker-2 --namespace ns --timeout=60s",
+    "drain node-a --ignore-daemonsets --delete-emptydir-data --timeout=60s",
+  ]);
+});
+
+test("where a replacement finds no place, no second worker goes", async () => {
+  const { commands, kubectl } = recorder((command) => command.startsWith("rollout"));
+  await expect(drainNode(plan, kubectl, silent)).rejects.toThrow("refused: rollout");
+  expect(commands.filter((command) => /^(delete|drain)/.test(command))).toEqual([
+    "delete pod/worker-1 --namespace ns --wait=false",
+  ]);
+});

@@ -1,0 +1,122 @@
+/**
+ * Empties a node that holds agent workers. Their budget allows no eviction, so that nobody drains
+ * them by accident; here each is deleted on purpose, one after the other: it hands its runs back
+ * within a step, and its replacement is ready elsewhere before the next one goes.
+ *
+ *     bun mesh/drain-node.ts NODE [--namespace warmpath] [--release warmpath] [--timeout-s 900] [--dry-run]
+ *
+ * Needs kubectl (KUBECTL names another) with the right to cordon, delete pods and evict.
+ */
+import { parseArgs } from "node:util";
+
+/** One node to empty, and where the workers are. */
+export interface DrainPlan {
+  readonly node: string;
+  readonly namespace: string;
+  readonly release: string;
+  /** Longest wait for one pod to end and for its replacement, in s: its grace, and a start. */
+  readonly timeoutS: number;
+}
+
+/** Runs kubectl; resolves with what it wrote, and rejects when its status is not 0. */
+export type Kubectl = (args: readonly string[]) => Promise<string>;
+
+/** Default wait: a drain of 300 s, fifteen more, and ten minutes for a node that is yet to come. */
+const defaultTimeoutS = 915;
+
+/**
+ * Cordons, moves the workers, then drains what is left. Rejects where a replacement finds no place;
+ * the node stays cordoned then, and the workers that are left go on.
+ */
+export async function drainNode(
+  plan: DrainPlan,
+  kubectl: Kubectl,
+  say: (line: string) => void,
+): Promise<void> {
+  const { node, namespace, release } = plan;
+  const inNamespace = ["--namespace", namespace];
+  const timeout = `--timeout=${plan.timeoutS}s`;
+  const deployment = `deployment/${release}-orchestrator`;
+  say(`${node}: takes no new pods`);
+  await kubectl(["cordon", node]);
+  const workers = await workersOn(plan, kubectl);
+  for (const [index, pod] of workers.entries()) {
+    say(`${pod}: hands its runs back (${index + 1} of ${workers.length})`);
+    await kubectl(["delete", pod, ...inNamespace, "--wait=false"]);
+    await kubectl(["rollout", "status", deployment, ...inNamespace, timeout]);
+    await kubectl(["wait", "--for=delete", pod, ...inNamespace, timeout]);
+  }
+  say(`${node}: the rest is evicted, each within its budget`);
+  // Their scratch space is a few files in memory; DaemonSets belong to the node.
+  const rest = ["--ignore-daemonsets", "--delete-emptydir-data", timeout];
+  await kubectl(["drain", node, ...rest]);
+  say(`${node}: empty; "kubectl uncordon ${node}" lets it in again`);
+}
+
+async function workersOn(plan: DrainPlan, kubectl: Kubectl): Promise<readonly string[]> {
+  const labels = `app.kubernetes.io/name=orchestrator,app.kubernetes.io/instance=${plan.release}`;
+  const listed = await kubectl([
+    "get",
+    "pods",
+    "--namespace",
+    plan.namespace,
+    "--selector",
+    labels,
+    "--field-selector",
+    `spec.nodeName=${plan.node}`,
+    "--output",
+    "name",
+  ]);
+  return listed.split("\n").filter((line) => line !== "");
+}
+
+async function runKubectl(args: readonly string[]): Promise<string> {
+  const child = Bun.spawn([process.env["KUBECTL"] ?? "kubectl", ...args], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const output = await new Response(child.stdout).text();
+  const status = await child.exited;
+  if (status !== 0) {
+    throw new Error(`kubectl ${args.join(" ")} ended with ${status}`);
+  }
+  return output;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      namespace: { type: "string", default: "warmpath" },
+      release: { type: "string", default: "warmpath" },
+      "timeout-s": { type: "string", default: String(defaultTimeoutS) },
+      "dry-run": { type: "boolean", default: false },
+    },
+  });
+  const [node, ...more] = positionals;
+  const timeoutS = Number(values["timeout-s"]);
+  if (node === undefined || more.length > 0 || !Number.isInteger(timeoutS) || timeoutS < 1) {
+    process.stderr.write("usage: bun mesh/drain-node.ts NODE [--namespace N] [--release R]\n");
+    return 2;
+  }
+  const { namespace, release } = values;
+  const say = (line: string) => void process.stdout.write(`${line}\n`);
+  const isReading = ([verb]: readonly string[]) => verb === "get";
+  const pretend: Kubectl = async (each) => {
+    say(`  kubectl ${each.join(" ")}`);
+    return isReading(each) ? await runKubectl(each) : "";
+  };
+  try {
+    const plan = { node, namespace, release, timeoutS };
+    await drainNode(plan, values["dry-run"] ? pretend : runKubectl, say);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2));
+}
