@@ -231,6 +231,7 @@ async function leave(deps: WorkerDeps, run: Run, error: unknown): Promise<string
 async function release(run: Run): Promise<string> {
   try {
     await run.taskLog.release(run.lease);
+    run.log.info("run handed back");
     return "released";
   } catch (error) {
     run.log.warn("lease could not be released; it will expire", { error: messageOf(error) });
