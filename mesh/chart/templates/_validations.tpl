@@ -11,6 +11,7 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- include "warmpath.validate.memory" . -}}
 {{- include "warmpath.validate.ingress" . -}}
 {{- include "warmpath.validate.canary" . -}}
+{{- include "warmpath.validate.clusters" . -}}
 {{- end }}
 
 {{- define "warmpath.validate.drain" -}}
