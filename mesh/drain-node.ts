@@ -3,7 +3,7 @@
  * them by accident; here each is deleted on purpose, one after the other: it hands its runs back
  * within a step, and its replacement is ready elsewhere before the next one goes.
  *
- *     bun mesh/drain-node.ts NODE [--namespace warmpath] [--release warmpath] [--timeout-s 900] [--dry-run]
+ *     bun mesh/drain-node.ts NODE [--namespace N] [--release R] [--timeout-s S] [--dry-run]
  *
  * Needs kubectl (KUBECTL names another) with the right to cordon, delete pods and evict.
  */

@@ -84,6 +84,7 @@ export async function openStorage(
           url: nats,
           log,
           clock,
+          replicas: settings.state.queueReplicas,
           ...(namespace && { name: `WARMPATH_${namespace}` }),
         });
   defer({ name: "queue", close: () => queue.close() });

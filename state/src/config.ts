@@ -152,6 +152,15 @@ export const stateOptions = {
     doc: "Dispatches kept by the queue; more stay in the database until there is room.",
     why: "about 300 bytes each; the record holds every task anyway",
   }),
+  queueReplicas: option.int({
+    env: "WARMPATH_QUEUE_REPLICAS",
+    default: 1,
+    min: 1,
+    max: 5,
+    unit: "servers",
+    doc: "NATS servers that hold each dispatch; an existing stream is changed at the next start.",
+    why: "a single server takes no more than one; a cluster of three takes 3 and loses one without a pause",
+  }),
 };
 
 /** Values of {@link stateOptions}. */

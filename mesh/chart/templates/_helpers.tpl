@@ -133,6 +133,8 @@ is also the name of its key in the Secret.
 {{- if hasKey .service.stores "postgres" }}
 - name: WARMPATH_STATE_POOL_SIZE
   value: {{ $root.Values.pooling.connectionsPerPod | quote }}
+- name: WARMPATH_QUEUE_REPLICAS
+  value: {{ $root.Values.jetstreamReplicas | quote }}
 {{- end }}
 - name: WARMPATH_DRAIN_MS
   value: {{ mul $root.Values.drainSeconds 1000 | quote }}

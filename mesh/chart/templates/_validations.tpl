@@ -57,7 +57,7 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{/* A variable that the chart sets itself would be there twice, and the last one would win unseen. */}}
 {{- define "warmpath.validate.environment" -}}
 {{- range $row := (include "warmpath.table" . | fromYaml).services -}}
-{{- $own := list "WARMPATH_DRAIN_MS" "WARMPATH_LOG_LEVEL" "WARMPATH_OTLP_URL" "WARMPATH_STATE_POOL_SIZE" -}}
+{{- $own := list "WARMPATH_DRAIN_MS" "WARMPATH_LOG_LEVEL" "WARMPATH_OTLP_URL" "WARMPATH_STATE_POOL_SIZE" "WARMPATH_QUEUE_REPLICAS" -}}
 {{- range $variable := concat $own ($row.settings | default list) (values ($row.calls | default dict)) -}}
 {{- if hasKey (index $.Values.services $row.name).env $variable -}}
 {{- fail (printf "services.%s.env.%s: the chart sets this variable from another value" $row.name $variable) -}}

@@ -27,6 +27,8 @@ export interface NatsQueueOptions {
    * Messages kept by the stream; more are refused, and the outbox keeps them. Default 1,000,000.
    */
   readonly messagesMax?: number;
+  /** Servers that hold each message, as many as the cluster has at most. Default 1. */
+  readonly replicas?: number;
 }
 
 const messagesMaxDefault = 1_000_000;
@@ -70,7 +72,8 @@ export function createNatsQueue(options: NatsQueueOptions): DispatchQueue {
   const link = createNatsLink({
     ...options,
     async setUp(connection) {
-      session = await openSession(connection, name, options.messagesMax ?? messagesMaxDefault);
+      const { messagesMax = messagesMaxDefault, replicas = 1 } = options;
+      session = await openSession(connection, name, { messagesMax, replicas });
     },
     onUp: () => fetchers.forEach((each) => void each.kick()),
     onDown: () => pullers.fail(away()),
@@ -146,7 +149,7 @@ async function asUnavailable<T>(work: Promise<T>): Promise<T> {
 async function openSession(
   connection: NatsConnection,
   name: string,
-  messagesMax: number,
+  { messagesMax, replicas }: { readonly messagesMax: number; readonly replicas: number },
 ): Promise<Session> {
   const manager = await jetstreamManager(connection);
   const stream = {
@@ -155,6 +158,7 @@ async function openSession(
     max_msgs: messagesMax,
     max_age: nanos(messageAgeMsMax),
     duplicate_window: nanos(dedupeMs),
+    num_replicas: replicas,
   };
   try {
     await manager.streams.update(name, stream);
