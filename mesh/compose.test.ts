@@ -176,12 +176,10 @@ test("a container waits for the health of what it stands on", () => {
       expect([name, waits[name]?.condition]).toEqual([name, "service_healthy"]);
     }
     // The order in which the proof of the images starts them.
-    const earlier = serviceNames.slice(
-      0,
-      serviceNames.findIndex((each) => each === row.name),
-    );
+    const startOrder: readonly string[] = serviceNames;
+    const earlier = startOrder.slice(0, startOrder.indexOf(row.name));
     const awaited = Object.keys(waits).filter((name) => rows.some((each) => each.name === name));
-    expect(awaited.filter((name) => !earlier.some((each) => each === name))).toEqual([]);
+    expect(awaited.filter((name) => !earlier.includes(name))).toEqual([]);
   }
 });
 
