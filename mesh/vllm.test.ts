@@ -206,8 +206,9 @@ helmTest("engines cache prefixes, tell of it, and guess ahead where that is aske
 });
 
 helmTest("a start may take twice as long as reading the weights and compiling take", () => {
+  const manifests = render();
   for (const name of classNames) {
-    const { container, spec, sizing } = engineOf(render(), name);
+    const { container, spec, sizing } = engineOf(manifests, name);
     const seconds = Number(/= (\d+) s$/.exec(sizing)?.[1]);
     const { periodSeconds, failureThreshold } = container.startupProbe;
     expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(seconds);
