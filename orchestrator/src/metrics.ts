@@ -5,6 +5,18 @@ export type OrchestratorMetrics = ReturnType<typeof createOrchestratorMetrics>;
 
 /** Defines the orchestrator's metrics. */
 export function createOrchestratorMetrics(metrics: Metrics) {
+  const defined = defineMetrics(metrics);
+  // From the start, so that the first of each is an increase: alerts would not see it otherwise.
+  for (const outcome of ["completed", "failed"]) {
+    defined.runsEnded.inc({ outcome }, 0);
+  }
+  for (const how of ["retried", "reconciled", "unknown"]) {
+    defined.recoveries.inc({ how }, 0);
+  }
+  return defined;
+}
+
+function defineMetrics(metrics: Metrics) {
   return {
     runsActive: metrics.gauge({
       name: "warmpath_orchestrator_runs_active",
