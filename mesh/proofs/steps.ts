@@ -1,3 +1,4 @@
+import { alertsStep } from "./alerts/step.ts";
 import { composeStep } from "./compose/step.ts";
 import { apiServerStep } from "./control-plane/api-server-step.ts";
 import { imagesStep } from "./images/step.ts";
@@ -9,6 +10,7 @@ import type { ProofStep } from "./step.ts";
 export const proofSteps: readonly ProofStep[] = [
   renderStep,
   composeStep,
+  alertsStep,
   analyzersStep,
   simulationStep,
   apiServerStep,
