@@ -35,7 +35,10 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- end -}}
 {{- end }}
 
-{{/* State and orchestrator connect to PostgreSQL; a rollout has one pod of each more than it will keep. */}}
+{{/*
+State and orchestrator connect to PostgreSQL, as many pods as an autoscaler may make, and their canaries; a rollout has one
+pod of each more than it will keep.
+*/}}
 {{- define "warmpath.validate.pooling" -}}
 {{- $most := int .Values.pooling.connectionsMax -}}
 {{- if gt $most 0 -}}
@@ -44,7 +47,8 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- if hasKey $row.stores "postgres" -}}
 {{- $context := dict "root" $ "name" $row.name -}}
 {{- $own := include "warmpath.replicas" $context | default (dig $row.name "maxReplicas" 2 ($.Values.autoscaling | default dict)) -}}
-{{- $pods = add $pods (int $own) 1 -}}
+{{- $canary := index $.Values.canary $row.name -}}
+{{- $pods = add $pods (int $own) (ternary (int $canary.replicas) 0 $canary.enabled) 1 -}}
 {{- end -}}
 {{- end -}}
 {{- $wanted := mul $pods (int .Values.pooling.connectionsPerPod) -}}
