@@ -272,6 +272,16 @@ helmTest("what is scaled states no number of pods, and what is not scaled does",
   expect(scaledOf(render("--set", "autoscaling.enabled=false"))).toEqual([]);
 });
 
+test("every number that scales has its reason above it", () => {
+  const text = readFileSync(join(chartDir, "values.yaml"), "utf8");
+  const block = /\nautoscaling:\n(.*?)\n\n/s.exec(text)?.[1] ?? "";
+  const lines = block.split("\n");
+  const numbered = lines.flatMap((line, at) => (/\d/.test(line.replace(/#.*/, "")) ? at : []));
+  expect(numbered.length).toBeGreaterThan(10);
+  const unexplained = numbered.filter((at) => !/^\s+#/.test(lines[at - 1] ?? ""));
+  expect(unexplained.map((at) => lines[at]?.trim())).toEqual([]);
+});
+
 helmTest("a class is told from one whose name begins with its own", () => {
   const queries = scaledOf(render())
     .filter(({ metadata }) => metadata.name === "warmpath-vllm-a100-slice")

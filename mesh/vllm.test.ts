@@ -231,6 +231,27 @@ helmTest("an engine is killed only after its streams had their time, whatever it
   expect(older.pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(315 + 15);
 });
 
+helmTest(
+  "engines that share a GPU under MPS have a share each of its memory, and find it by its label",
+  () => {
+    const l4 = "vllm.classes[1]";
+    const args = ["--set", `${l4}.mps=2`, "--set-json", `${l4}.model.weightsGiB=5.2`];
+    const { pod, container, sizing } = engineOf(render(...args), "l4");
+    // By hand: 22.5 / 2 x 0.92 - 5.2 - 2 = 3.15 GiB.
+    expect(sizing).toContain(`= ${Math.floor((3.15 * 2 ** 30) / 57_344)} tokens`);
+    expect(flag(container, "gpu-memory-utilization")).toBe("0.460");
+    expect(container.resources.limits["nvidia.com/gpu"]).toBe(1);
+    expect(JSON.stringify(pod.affinity)).toContain('["NVIDIA-L4","NVIDIA-L4-SHARED"]');
+    expect(JSON.stringify(pod.affinity)).toContain("nvidia.com/gpu.sharing-strategy");
+  },
+);
+
+helmTest("engines that tell nothing of their caches open no port for it", () => {
+  const manifests = render("--set", "vllm.kvEvents.enabled=false");
+  expect(flag(engineOf(manifests, "l4").container, "kv-events-config")).toBeUndefined();
+  expect(find(manifests, "Service", "warmpath-vllm-l4").spec.ports).toHaveLength(1);
+});
+
 helmTest("engines run restricted, on a read-only root, with secrets that exist already", () => {
   const { pod, container } = engineOf(render("--set", "vllm.tokenSecret=hub"), "l4");
   expect(pod).toMatchObject({

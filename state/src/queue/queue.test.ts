@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { silentLogger, systemClock, WarmpathError } from "@warmpath/runtime/base";
 import { createMemoryQueue } from "./memory-queue.ts";
 import { createNatsQueue } from "./nats-queue.ts";
@@ -18,6 +20,37 @@ queueContract(
       messagesMax: 1000,
     }),
   url === undefined ? "WARMPATH_TEST_NATS_URL is not set" : undefined,
+);
+
+test.skipIf(url === undefined)(
+  "each lane is a consumer of its name, whose lag is what an autoscaler reads",
+  async () => {
+    const name = `TEST_${crypto.randomUUID().replaceAll("-", "")}`;
+    const queue = createNatsQueue({ url: url ?? "", log: silentLogger, clock: systemClock, name });
+    const connection = await connect({ servers: url ?? "" });
+    try {
+      const message = (taskId: string, lane: "batch" | "interactive") => ({
+        ref: { tenant: "acme", taskId },
+        lane,
+        dedupeId: taskId,
+      });
+      await queue.publish([
+        message("a", "batch"),
+        message("b", "batch"),
+        message("c", "interactive"),
+      ]);
+      const { consumers, streams } = await jetstreamManager(connection);
+      const lags: Record<string, number> = {};
+      for await (const consumer of consumers.list(name)) {
+        lags[consumer.name] = consumer.num_pending + consumer.num_ack_pending;
+      }
+      expect(lags).toEqual({ interactive: 1, standard: 0, batch: 2 });
+      await streams.delete(name);
+    } finally {
+      await queue.close();
+      await connection.close();
+    }
+  },
 );
 
 describe("dispatch queues at their limits", () => {
