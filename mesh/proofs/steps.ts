@@ -3,6 +3,7 @@ import { composeStep } from "./compose/step.ts";
 import { apiServerStep } from "./control-plane/api-server-step.ts";
 import { imagesStep } from "./images/step.ts";
 import { analyzersStep, simulationStep } from "./istio/levels.ts";
+import { packetsStep } from "./istio/packets.ts";
 import { renderStep } from "./render/step.ts";
 import type { ProofStep } from "./step.ts";
 
@@ -13,6 +14,7 @@ export const proofSteps: readonly ProofStep[] = [
   alertsStep,
   analyzersStep,
   simulationStep,
+  packetsStep,
   apiServerStep,
   imagesStep,
 ];

@@ -1,0 +1,139 @@
+/** The level `packets`: real Envoys, real mutual TLS, and our real services behind them. */
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findHelm, helmMissing } from "../../helm.ts";
+import type { ProofResult, ProofStep } from "../step.ts";
+import { buildGoTests, goMissing } from "./go-tests.ts";
+import type { Check, Stage } from "./packets/checks/check.ts";
+import { longStreamChecks, sigtermChecks } from "./packets/checks/streams.ts";
+import { plaintextChecks, taskChecks } from "./packets/checks/tasks.ts";
+import { canFetchEnvoy, envoyMissing, fetchEnvoy, findEnvoy } from "./packets/envoy.ts";
+import { copyChart, renderObjects } from "./packets/rendered.ts";
+import { startCast, startScene } from "./packets/scene.ts";
+
+/** One run at a time: addresses and names of namespaces are fixed. */
+const lockPath = join(tmpdir(), "warmpath-packets.lock");
+/** Longest that one check may take, in ms. */
+const checkMsMax = 90_000;
+const programs = ["ip", "iptables", "setpriv", "sysctl", "bash"];
+
+/** Needs root on Linux, Go, helm, an Envoy, and the tools that make namespaces. */
+export const packetsStep: ProofStep = {
+  name: "packets",
+  proves: "our services do their work behind real Envoys, and nobody else gets in",
+  missing: () =>
+    machineMissing() ?? goMissing() ?? (findHelm() === undefined ? helmMissing : undefined),
+  run: (say) => locked(() => proveOnPackets(say)),
+};
+
+function machineMissing(): string | undefined {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) {
+    return "network namespaces need root on Linux";
+  }
+  const absent = programs.filter((each) => Bun.which(each) === null);
+  if (absent.length > 0) {
+    return `${absent.join(", ")} not on PATH: apt-get install iproute2 iptables util-linux procps`;
+  }
+  return findEnvoy() === undefined && !canFetchEnvoy() ? envoyMissing : undefined;
+}
+
+async function locked<T>(work: () => Promise<T>): Promise<T> {
+  const lock = takeLock();
+  try {
+    return await work();
+  } finally {
+    closeSync(lock);
+    rmSync(lockPath, { force: true });
+  }
+}
+
+function takeLock(): number {
+  try {
+    const lock = openSync(lockPath, "wx");
+    writeSync(lock, String(process.pid));
+    return lock;
+  } catch (error) {
+    const owner = ownerOfLock();
+    if (owner !== undefined) {
+      throw new Error(`process ${owner} is proving packets: one at a time`, { cause: error });
+    }
+    // Whoever took it is gone.
+    rmSync(lockPath, { force: true });
+    return takeLock();
+  }
+}
+
+function ownerOfLock(): number | undefined {
+  try {
+    const pid = Number(readFileSync(lockPath, "utf8"));
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    // No such process, or no such file any more.
+    return undefined;
+  }
+}
+
+async function proveOnPackets(say: (line: string) => void): Promise<ProofResult> {
+  const controlPlane = await buildGoTests(say);
+  const envoy = findEnvoy() ?? fetchEnvoy();
+  const folder = mkdtempSync(join(tmpdir(), "warmpath-packets-chart-"));
+  const objects = renderObjects(copyChart(folder), []);
+  const meshConfig = readMeshConfig();
+  const rig = await startScene({ controlPlane, envoy, objects, meshConfig });
+  const failures: string[] = [];
+  let passed = 0;
+  const prove = async (stage: Stage, check: Check) => {
+    const startedAtMs = performance.now();
+    const faults = await faultsOf(check, stage);
+    passed += faults.length === 0 ? 1 : 0;
+    failures.push(...faults.map((each) => `${check.title}: ${each}`));
+    const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+    say(`${faults.length === 0 ? "ok" : "FAILED"}  ${check.title} (${seconds} s)`);
+  };
+  try {
+    say("the mesh is up");
+    const stage = { rig, cast: await startCast(rig) };
+    say("the services are ready");
+    // The long streams take their time beside the rest.
+    const long = longStreamChecks.map((check) => prove(stage, check));
+    for (const check of [...taskChecks, ...plaintextChecks]) {
+      await prove(stage, check);
+    }
+    await Promise.all(long);
+    for (const check of sigtermChecks) {
+      await prove(stage, check);
+    }
+  } finally {
+    const isRed = failures.length > 0;
+    await rig.close(isRed);
+    rmSync(folder, { recursive: true, force: true });
+    if (isRed) {
+      say(`logs are kept in ${rig.dir}`);
+    }
+  }
+  return { passed, failures };
+}
+
+/** What istiod is installed with for this chart. */
+function readMeshConfig(): Readonly<Record<string, unknown>> {
+  const path = join(import.meta.dir, "../../istio/mesh-config.yaml");
+  // Values of Istio's own chart: what is under meshConfig is istiod's.
+  const values = Bun.YAML.parse(readFileSync(path, "utf8")) as {
+    meshConfig: Record<string, unknown>;
+  };
+  return values.meshConfig;
+}
+
+async function faultsOf(check: Check, stage: Stage): Promise<readonly string[]> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("took too long")), checkMsMax);
+  try {
+    return await Promise.race([check.run(stage), promise]);
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  } finally {
+    clearTimeout(timer);
+  }
+}

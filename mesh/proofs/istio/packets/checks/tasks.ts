@@ -1,0 +1,65 @@
+/** A task from outside to an engine and back: every hop is real and goes through Envoys. */
+import type { HttpAnswer, Order, TaskAnswer } from "../agent-protocol.ts";
+import type { Rig } from "../rig.ts";
+import { devKey, others, outsideUrl, services } from "../scene.ts";
+import { type Check, unless } from "./check.ts";
+
+/** Two tool calls, one after the other, and an answer that holds the first one's result. */
+const text = "What is 12345 * 678? Then look up in the docs how leases are fenced.";
+const product = "8369910";
+
+/** A task from outside. */
+export function taskOrder(rig: Rig): Order {
+  return { op: "task", url: outsideUrl(rig), key: devKey, text, timeoutMs: 30_000 };
+}
+
+/** What is wrong with a task's life. */
+export function taskFaults({ kinds, answer, faults }: TaskAnswer): readonly string[] {
+  return [
+    ...faults,
+    ...unless(kinds.at(-1) === "completed", `the task's events end with ${kinds.at(-1)}`),
+    ...unless(answer.includes(product), `the answer lacks ${product}: ${answer.slice(0, 200)}`),
+  ];
+}
+
+export const taskChecks: readonly Check[] = [
+  {
+    title: "a task from outside runs end to end, through the ingress and sidecars",
+    run: async ({ rig }) => {
+      const task = await rig.ask<TaskAnswer>(others.client, taskOrder(rig));
+      return [...taskFaults(task), ...unless(task.resumed === 0, `broke: ${task.breaks[0]}`)];
+    },
+  },
+  {
+    title: "what it runs over is mutual TLS between exact identities",
+    run: async ({ rig }) => {
+      const faults: string[] = [];
+      for (const server of [services.gateway.pod, services.state.pod, services.proxy.pod]) {
+        const stats = await rig.envoy(server, "/stats?filter=listener.0.0.0.0_15006.ssl.handshake");
+        const handshakes = Number(/handshake: (\d+)/.exec(stats)?.[1] ?? 0);
+        faults.push(...unless(handshakes > 0, `${server} has seen no handshake: ${stats}`));
+      }
+      return faults;
+    },
+  },
+];
+
+/** Where a pod is reached without its Service. */
+export function addressOf(pods: readonly { name: string; ip: string }[], pod: string): string {
+  return pods.find(({ name }) => name === pod)?.ip ?? "";
+}
+
+export const plaintextChecks: readonly Check[] = Object.values(services).map(({ pod, http }) => ({
+  title: `plain text to ${pod} is reset`,
+  run: async ({ rig }) => {
+    const ip = addressOf(rig.options.pods, pod);
+    const faults: string[] = [];
+    for (const port of [http, http + 1]) {
+      const url = `http://${ip}:${port}/health`;
+      const plain = await rig.ask<HttpAnswer>(others.client, { op: "http", url, timeoutMs: 3000 });
+      const isCut = plain.status === 0 && /reset|closed|ECONN/i.test(plain.text);
+      faults.push(...unless(isCut, `port ${port}: ${plain.status} ${plain.text.slice(0, 200)}`));
+    }
+    return faults;
+  },
+}));
