@@ -26,7 +26,7 @@ export async function discoverSources(
     if (response.status >= 500)
       throw new Error(`GET /kv_event_sources answered ${response.status}`);
     const listed = response.ok
-      ? parseListedSources(parse(bytes), hostOf(address.origin?.host ?? address.name))
+      ? parseListedSources(parse(bytes), hostOf(URL.parse(address.baseUrl)?.host ?? address.name))
       : [];
     return address.rank === undefined ? listed : listed.filter(({ rank }) => rank === address.rank);
   } finally {

@@ -150,6 +150,20 @@ describe("pods behind a name", () => {
     follower.close();
   });
 
+  test("where the name leads to nobody, those that answer go on, since there is nobody better", async () => {
+    const answer: { ips: readonly string[] } = { ips: ["10.0.0.1", "10.0.0.2"] };
+    const { pool, clock, follower } = start(answer);
+    await follower.firstRound;
+    pool.update("vllm.svc:8000~0", { healthy: true });
+    answer.ips = [];
+    for (let round = 0; round < 6; round += 1) {
+      await clock.advance(100);
+    }
+    expect(placesOf(pool).slice(0, 2)).toEqual(["vllm.svc:8000~0 10.0.0.1", "vllm.svc:8000~1 -"]);
+    expect(pool.endpoints[0]).toMatchObject({ healthy: true, isDraining: false });
+    follower.close();
+  });
+
   test("more pods than places are said once, and wait", async () => {
     const answer = { ips: ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"] };
     const { pool, clock, follower, said } = start(answer);

@@ -32,7 +32,8 @@ const noPlace = "an upstream has more pods than places: WARMPATH_UPSTREAM_PODS_M
  * Looks up every name of the pool for ever. A pod that appears takes the place that has been free
  * for longest. One that disappears gets nothing new, and leaves its place when its probes fail too:
  * it may only have been slow to say that it is ready, and then all that is known of it still holds.
- * A name server that does not answer changes nothing.
+ * A name server that does not answer changes nothing, and one that knows nobody takes nobody away
+ * who answers.
  */
 export function startPodFollower(options: {
   readonly pool: Pool;
@@ -141,8 +142,10 @@ class FollowedName {
       if (ip === undefined) {
         continue;
       }
-      const isLeaving = !ips.has(ip);
-      if (isLeaving && !facts.healthy) {
+      const isNamed = ips.has(ip);
+      // Where none is named, those that answer are better than nobody: all were slow to be ready.
+      const isLeaving = !isNamed && ips.size > 0;
+      if (!isNamed && !facts.healthy) {
         log.info("a pod has gone", { replica: address.name, ip });
         this.#free.push(address.name);
         pool.move(address.name, placeOfPod(address, address.pod, undefined));

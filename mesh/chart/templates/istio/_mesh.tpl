@@ -50,12 +50,12 @@ prometheus.io/scrape: "true"
 prometheus.io/port: {{ .port | quote }}
 prometheus.io/path: /metrics
 # The proxy starts before the service, and stops once nobody holds a connection: a stream that is drained is not cut
-# by its proxy. terminationDrainDuration is the bound where Istio does not know the setting after it.
+# by its proxy. terminationDrainDuration is the bound where Istio does not know the setting after it. drainDuration: an
+# engine that begins to stop is no endpoint any more, and the caller's listener for its address goes; what is open there
+# has this long, and Istio's 45 s would cut the longer streams.
 proxy.istio.io/config: |
   holdApplicationUntilProxyStarts: true
   terminationDrainDuration: {{ add .root.Values.drainSeconds 5 }}s
-  # An engine that begins to stop is no endpoint any more, and the caller's listener for its address goes: what is open
-  # there has this long, and Istio's 45 s would cut the longer streams.
   drainDuration: {{ add .root.Values.drainSeconds 5 }}s
   proxyMetadata:
     EXIT_ON_ZERO_ACTIVE_CONNECTIONS: "true"
