@@ -43,6 +43,7 @@ interface Egress {
   readonly stores: Readonly<Record<string, { readonly host: string; readonly port?: number }>>;
   readonly providers?: readonly { readonly host: string; readonly port: number }[];
   readonly tools?: readonly { readonly host: string; readonly port: number }[];
+  readonly modelHub?: readonly string[];
 }
 
 /** What a values file says of the hosts outside; `storePorts` stands in where it gives no port. */
@@ -50,7 +51,7 @@ export function destinationsOf(
   values: { readonly egress: Egress; readonly otlpUrl?: string },
   storePorts: Readonly<Record<string, readonly number[]>>,
 ): readonly Destination[] {
-  const { stores, providers = [], tools = [] } = values.egress;
+  const { stores, providers = [], tools = [], modelHub = [] } = values.egress;
   const otlp = values.otlpUrl === undefined ? [] : [new URL(values.otlpUrl)];
   return [
     ...Object.entries(stores).map(([name, { host, port }]) => ({
@@ -60,6 +61,7 @@ export function destinationsOf(
     })),
     ...providers.map(({ host, port }) => ({ name: "providers", host, port })),
     ...tools.map(({ host, port }) => ({ name: "tools", host, port })),
+    ...modelHub.map((host) => ({ name: "modelHub", host, port: 443 })),
     ...otlp.map(({ hostname, port }) => ({ name: "otlp", host: hostname, port: Number(port) })),
   ];
 }

@@ -16,15 +16,17 @@ type caller struct {
 	name, principal string
 }
 
-// callers are every row, the ingress gateway, and five that nobody may be mistaken for.
+// callers are every row, the ingress gateway, all of these with another trust domain,
+// and others that nobody may be mistaken for.
 func (w *world) callers(t *testing.T) (out []caller) {
 	domain := w.trustDomain()
 	for _, r := range w.matrix.Rows {
-		out = append(out, caller{r.Name, w.mustPod(t, workload(r.Name)).principal(domain)})
+		p := w.mustPod(t, workload(r.Name))
+		out = append(out, caller{r.Name, p.principal(domain)}, caller{r.Name + " of another trust domain", p.principal("elsewhere.example")})
 	}
 	for _, p := range w.pods {
 		if p.isGateway {
-			out = append(out, caller{"ingress", p.principal(domain)})
+			out = append(out, caller{"ingress", p.principal(domain)}, caller{"ingress of another trust domain", p.principal("elsewhere.example")})
 		}
 	}
 	first := w.mustPod(t, workload(w.matrix.Rows[0].Name))
@@ -32,7 +34,6 @@ func (w *world) callers(t *testing.T) (out []caller) {
 		caller{"a stranger of this namespace", fmt.Sprintf("spiffe://%s/ns/%s/sa/stranger", domain, namespace)},
 		caller{"the namespace's default account", fmt.Sprintf("spiffe://%s/ns/%s/sa/default", domain, namespace)},
 		caller{"the same account of another namespace", fmt.Sprintf("spiffe://%s/ns/elsewhere/sa/%s", domain, first.account)},
-		caller{"the same account of another trust domain", fmt.Sprintf("spiffe://elsewhere.example/ns/%s/sa/%s", namespace, first.account)},
 		caller{"an account whose name begins the same", fmt.Sprintf("spiffe://%s/ns/%s/sa/%s-2", domain, namespace, first.account)},
 		caller{"nobody", ""})
 }
@@ -56,9 +57,13 @@ func checkIdentity(t *testing.T, w *world) (bad []string, cells int) {
 				gate := w.gateOf(t, p, port)
 				for _, want := range expectations(w.matrix, r, port) {
 					for _, from := range callers {
-						cells++
+						cells += 2
 						isWanted := slices.Contains(want.callers, from.name)
 						got := gate.lets(request{from.principal, want.path, want.verb, "10.77.9.9", uint32(port)})
+						// What is granted is granted for ports: one that is opened tomorrow is open to nobody.
+						if gate.lets(request{from.principal, want.path, want.verb, "10.77.9.9", otherPort}) {
+							bad = append(bad, fmt.Sprintf("%s -> %s on a port that the matrix does not know: %s %s is let through", from.name, p.name, want.verb, want.path))
+						}
 						if got != isWanted {
 							bad = append(bad, fmt.Sprintf("%s -> %s:%d %s %s: got %v, the matrix says %v", from.name, p.name, port, want.verb, want.path, got, isWanted))
 						}
@@ -69,6 +74,9 @@ func checkIdentity(t *testing.T, w *world) (bad []string, cells int) {
 	}
 	return bad, cells
 }
+
+// otherPort is one that nothing of ours listens on.
+const otherPort = 15999
 
 type expectation struct {
 	path, verb string

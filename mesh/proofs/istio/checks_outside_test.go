@@ -31,12 +31,12 @@ func (d destination) cluster() string {
 	return fmt.Sprintf("outbound|%d||%s", d.Port, d.Host)
 }
 
-// users are the rows that may go there.
+// isUsedBy says whether a row may go there.
 func (d destination) isUsedBy(r row) bool {
 	return slices.Contains(r.Egress, d.Name) || slices.Contains(r.Stores, d.Name)
 }
 
-// blackHoles is where Envoy sends what has no way out.
+// reached is the cluster that a call ends up at; none: Envoy has no way out for it.
 func reached(hit simulation.Result) string {
 	if hit.Error != nil || hit.ClusterMatched == "BlackHoleCluster" || hit.VirtualHostMatched == "block_all" {
 		return ""
@@ -59,9 +59,16 @@ func (w *world) callOut(t *testing.T, d destination) simulation.Call {
 // checkEgress: each row reaches what it names and no other, nobody a host that nothing names, and whoever is in no row
 // reaches nothing at all.
 func checkEgress(t *testing.T, w *world) (bad []string, looked int) {
-	for _, r := range append(slices.Clone(w.matrix.Rows), row{Name: strangerName}) {
+	rows := append(slices.Clone(w.matrix.Rows), row{Name: strangerName})
+	for _, engine := range w.engines() {
+		rows = append(rows, row{Name: strings.TrimPrefix(engine.workload, release+"-"), Egress: []string{"modelHub"}})
+	}
+	for _, r := range rows {
 		sim := w.simulate(t, w.mustPod(t, workload(r.Name)))
 		for _, d := range w.matrix.Destinations {
+			if d.Name == "modelHub" && len(w.engines()) == 0 {
+				continue
+			}
 			looked++
 			got, want := reached(sim.Run(w.callOut(t, d))), ""
 			if d.isUsedBy(r) {
@@ -109,7 +116,11 @@ func checkEngines(t *testing.T, w *world) (bad []string, looked int) {
 			for _, from := range w.callers(t) {
 				looked++
 				want := slices.Contains(allowed, from.name)
-				if got := w.gateOf(t, engine, port).lets(request{principal: from.principal, peer: "10.77.9.9", port: uint32(port)}); got != want {
+				gate := w.gateOf(t, engine, port)
+				if gate.lets(request{principal: from.principal, peer: "10.77.9.9", port: otherPort}) {
+					bad = append(bad, fmt.Sprintf("%s -> engine %s: a port that nobody names is open", from.name, engine.name))
+				}
+				if got := gate.lets(request{principal: from.principal, peer: "10.77.9.9", port: uint32(port)}); got != want {
 					bad = append(bad, fmt.Sprintf("%s -> engine %s:%d: got %v, want %v", from.name, engine.name, port, got, want))
 				}
 			}
@@ -138,8 +149,16 @@ func (w *world) engineCallFaults(t *testing.T, r row, engine pod, port int, isAl
 		if c.GetType() != cluster.Cluster_ORIGINAL_DST {
 			say("the mesh chooses the pod: %s is %v", name, c.GetType())
 		}
+		// Istio's own choice looks at the endpoint, which an address that the caller chose has not: that would be plain text.
+		if len(c.GetTransportSocketMatches()) != 0 {
+			say("mutual TLS only for endpoints that Istio knows")
+		}
 		if want := engine.principal(w.trustDomain()); !slices.Equal(peers(t, c), []string{want}) {
 			say("accepts %v as the engine, want %s alone", peers(t, c), want)
+		}
+		// A prompt is read in silence: that the peer is there is asked for by TCP, and one that is not is not waited for.
+		if c.GetUpstreamConnectionOptions().GetTcpKeepalive() == nil || c.GetConnectTimeout().AsDuration().Seconds() > 5 {
+			say("a peer that is gone is waited for")
 		}
 		if o := c.GetOutlierDetection(); o != nil && busyCanEject(o) {
 			say("what it answers can set it aside: %v", o)

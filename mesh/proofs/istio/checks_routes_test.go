@@ -94,6 +94,10 @@ func checkInbound(t *testing.T, w *world) (bad []string, looked int) {
 				bad = append(bad, fmt.Sprintf("%s:%d: %v", p.name, port, got.err))
 				continue
 			}
+			// Or a path in other letters would be another one to the policies, and the same to us.
+			if !got.connection.GetNormalizePath().GetValue() || !got.connection.GetMergeSlashes() {
+				bad = append(bad, fmt.Sprintf("%s:%d: policies see paths as they come", p.name, port))
+			}
 			if got.timeout != 0 {
 				bad = append(bad, fmt.Sprintf("%s:%d: the sidecar ends calls after %v", p.name, port, got.timeout))
 			}

@@ -102,7 +102,9 @@ cluster; users are the rows that may call it, and "vllm" the engines.
 {{- $wanted = append $wanted (dict "url" $values.otlpUrl "protocol" "GRPC" "user" "ingress") -}}
 {{- end -}}
 {{- if $values.vllm.enabled -}}
+{{- if $values.vllm.enabled -}}
 {{- range $values.egress.modelHub }}{{ $wanted = append $wanted (dict "host" . "port" 443 "protocol" "TLS" "user" "vllm") }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- $found := dict -}}
 {{- range $one := $wanted -}}
@@ -158,4 +160,12 @@ Destinations of a service's routes, its canary's share among them, as a YAML lis
   weight: {{ ternary $weight (sub 100 $weight) (hasSuffix "-canary" $name) }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* "true" where anybody may call anything of a service: context is its row. */}}
+{{- define "warmpath.mesh.isCalled" -}}
+{{- $callers := list -}}
+{{- range $rpc := .rpcs }}{{ $callers = concat $callers $rpc.callers }}{{ range $rpc.methods }}{{ $callers = concat $callers (.callers | default list) }}{{ end }}{{ end -}}
+{{- range .paths }}{{ $callers = concat $callers .callers }}{{ end -}}
+{{- if $callers }}true{{ end -}}
 {{- end }}
