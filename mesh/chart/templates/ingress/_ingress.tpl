@@ -8,3 +8,8 @@
 - { name: {{ include "warmpath.name" (dict "root" $root "name" $name) }}, port: {{ $port }}, weight: {{ ternary (ternary $weight (sub 100 $weight) (hasSuffix "-canary" $name)) 1 $canary.enabled }} }
 {{- end }}
 {{- end }}
+
+{{/* What the SDKs of OpenAI and Anthropic send from a page besides: a preflight that misses one fails. */}}
+{{- define "warmpath.ingress.sdkHeaders" -}}
+x-api-key, anthropic-version, anthropic-beta, anthropic-dangerous-direct-browser-access, openai-organization, openai-project, x-stainless-arch, x-stainless-async, x-stainless-helper-method, x-stainless-lang, x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout
+{{- end }}
