@@ -269,6 +269,30 @@ helmTest(
   },
 );
 
+interface Cors {
+  readonly allowOrigins: readonly string[];
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+}
+
+helmTest("pages of listed origins may send and read what Connect and gRPC-Web need", () => {
+  const routes = production.filter(({ kind }) => kind === "HTTPRoute");
+  expect(routes).toHaveLength(2);
+  for (const { spec } of routes) {
+    const { rules } = spec as { rules: { filters: [{ type: string; cors: Cors }] }[] };
+    for (const { filters } of rules) {
+      const [{ type, cors }] = filters;
+      expect([type, cors.allowOrigins]).toEqual(["CORS", ["https://app.example.com"]]);
+      const may = cors.allowHeaders.map((name) => name.toLowerCase());
+      const needs = ["content-type", "connect-protocol-version", "connect-timeout-ms"];
+      const web = ["grpc-timeout", "x-grpc-web", "x-user-agent", "authorization"];
+      expect([...needs, ...web].filter((name) => !may.includes(name))).toEqual([]);
+      const shown = ["Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"];
+      expect(shown.filter((name) => !cors.exposeHeaders.includes(name))).toEqual([]);
+    }
+  }
+});
+
 helmTest(
   "a canary gets its share of calls from services and from clients, and pods of its own",
   () => {
