@@ -25,6 +25,21 @@ export function lintChart(args: readonly string[]): HelmResult | undefined {
   return runHelm(["lint", "--strict", chartDir, ...args]);
 }
 
+/** The same of any command of helm, beside other work; undefined where there is no helm. */
+export async function helmBeside(args: readonly string[]): Promise<HelmResult | undefined> {
+  const helm = findHelm();
+  if (helm === undefined) {
+    return undefined;
+  }
+  const child = Bun.spawn([helm, ...args], { stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { exitCode, stdout, stderr };
+}
+
 /** The helm on PATH, or the one that the checks have built. */
 export function findHelm(): string | undefined {
   const built = join(import.meta.dir, "../.deps/bin/helm");

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chartDir, type HelmResult, lintChart, renderChart } from "../../helm.ts";
+import { chartDir, type HelmResult, helmBeside } from "../../helm.ts";
 
 /** One way of installing the chart: a name for people, and the value files in helm's order. */
 export interface Installation {
@@ -48,21 +48,25 @@ export function invalidCases(): readonly InvalidCase[] {
 }
 
 /** `helm template` as an operator would call it; undefined where there is no helm. */
-export function renderInstallation(files: readonly string[]): HelmResult | undefined {
-  return renderChart(["--namespace", "warmpath", ...files.flatMap((file) => ["-f", file])]);
+export function renderInstallation(files: readonly string[]): Promise<HelmResult | undefined> {
+  return helmBeside(["template", "warmpath", chartDir, "-n", "warmpath", ...flagsOf(files)]);
 }
 
 /** `helm lint --strict` with those value files; undefined where there is no helm. */
-export function lintInstallation(files: readonly string[]): HelmResult | undefined {
-  return lintChart(files.flatMap((file) => ["-f", file]));
+export function lintInstallation(files: readonly string[]): Promise<HelmResult | undefined> {
+  return helmBeside(["lint", "--strict", chartDir, ...flagsOf(files)]);
 }
 
 /**
  * Whether the chart refuses a case for its reason, laid over a value file that is accepted;
  * undefined when it does, else what happened.
  */
-export function refusalFault({ name, path, refusal }: InvalidCase): string | undefined {
-  const result = renderInstallation([join(chartDir, "values-pilot.yaml"), path]);
+export async function refusalFault({
+  name,
+  path,
+  refusal,
+}: InvalidCase): Promise<string | undefined> {
+  const result = await renderInstallation([join(chartDir, "values-pilot.yaml"), path]);
   if (result === undefined) {
     return `${name}: not tried, there is no helm`;
   }
@@ -72,4 +76,8 @@ export function refusalFault({ name, path, refusal }: InvalidCase): string | und
   return refusal.test(result.stderr)
     ? undefined
     : `${name}: expected ${refusal} but got: ${result.stderr.trim().slice(0, 400)}`;
+}
+
+function flagsOf(files: readonly string[]): readonly string[] {
+  return files.flatMap((file) => ["-f", file]);
 }
