@@ -3,6 +3,7 @@
 // there is no helm. No GPU is needed, and none was used.
 
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartDir, findHelm, helmMissing, renderChart } from "./helm.ts";
 
@@ -173,6 +174,26 @@ helmTest("the packing profile scores full nodes highest, GPUs before all", () =>
     ],
   });
 });
+
+helmTest(
+  "the second scheduler of the example runs the chart's profile, under the name that engines use",
+  () => {
+    const text = readFileSync(join(import.meta.dir, "scheduler/second-scheduler.yaml"), "utf8");
+    const objects = Bun.YAML.parse(text) as readonly Manifest[];
+    const { spec } = find(objects, "Deployment", "warmpath-packing");
+    expect(spec.template.spec.volumes).toEqual([
+      { name: "config", configMap: { name: "warmpath-scheduler" } },
+    ]);
+    const manifests = render();
+    const map = find(manifests, "ConfigMap", "warmpath-scheduler");
+    expect(Object.keys(map.data ?? {})).toEqual(["scheduler-config.yaml"]);
+    const profile = Bun.YAML.parse(map.data?.["scheduler-config.yaml"] ?? "");
+    const lease = { resourceNamespace: "warmpath", resourceName: "warmpath-packing" };
+    expect(profile).toMatchObject({ leaderElection: lease });
+    expect(text).toContain(`resourceNames: [${lease.resourceName}]`);
+    expect(engineOf(manifests, "l4").pod.schedulerName).toBe("warmpath-packing");
+  },
+);
 
 helmTest("flags follow from memory, and the arithmetic is said where the pod is looked at", () => {
   // By hand: 2 x 79.6 x 0.92 - 61 - 2 x 4 = 77.464 GiB; 2 x 64 x 8 x 128 x 2 = 262,144 bytes a token.
