@@ -1,6 +1,6 @@
 // An upgrade does not take back what an autoscaler decided: the chart names no number for those.
 
-import { toYaml } from "./kubectl.ts";
+import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
 import { production, renderObjects } from "./rendered.ts";
 
@@ -10,6 +10,19 @@ export const autoscaledReplicasCheck: Check = {
   name: "a number of pods that an autoscaler has set outlives an upgrade with the same values",
   run: keepScaled,
 };
+
+/** KEDA does not run here: what it would hold at least of each of its targets is set by hand. */
+export async function scaleToMinimum(
+  kubectl: Kubectl,
+  objects: readonly KubeObject[],
+  namespace: string,
+): Promise<void> {
+  for (const each of objects.filter(({ kind }) => kind === "ScaledObject")) {
+    const target = String(at(each, "spec", "scaleTargetRef", "name"));
+    const count = String(at(each, "spec", "minReplicaCount") ?? 1);
+    await kubectl.must(["scale", "deployment", target, `--replicas=${count}`, "-n", namespace]);
+  }
+}
 
 async function keepScaled({ kubectl }: Lab): Promise<void> {
   const objects = renderObjects(production, namespace);

@@ -1,5 +1,6 @@
 // Nodes as GPU feature discovery labels them, and the objects of values-multi-gpu.yaml on them.
 
+import { scaleToMinimum } from "./autoscaled-replicas.ts";
 import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, nodeOf } from "./lab.ts";
 import type { NodeShape } from "./nodes.ts";
@@ -47,12 +48,13 @@ export async function installFleet(kubectl: Kubectl, namespace: string): Promise
   );
   await kubectl.mustApply([...classes].map(storageClass));
   await kubectl.mustApply(toYaml(objects), "-n", namespace);
+  await scaleToMinimum(kubectl, objects, namespace);
 }
 
-/** The engine Deployment of a class, as values-multi-gpu.yaml renders it. */
-export function engineOf(className: string, namespace: string): KubeObject {
+/** The engine Deployment of a class, as values-multi-gpu.yaml renders it, changed by `set`. */
+export function engineOf(className: string, namespace: string, set = ""): KubeObject {
   const name = `warmpath-vllm-${className}`;
-  const found = renderObjects(fleet, namespace).find(
+  const found = renderObjects(fleet, namespace, set).find(
     ({ kind, metadata }) => kind === "Deployment" && metadata.name === name,
   );
   assert(found !== undefined, `values-multi-gpu.yaml renders no Deployment ${name}`);

@@ -36,6 +36,10 @@ export const gpuSchedulingChecks: readonly Check[] = [
       onNodes(kubectl, namespace, [gpuNode("only", h100)], () => refusePlace(kubectl)),
   },
   {
+    name: "engines that share a GPU under MPS go to the node that shares it, as many as it says",
+    run: ({ kubectl }) => onNodes(kubectl, namespace, mpsNodes, () => shareGpu(kubectl)),
+  },
+  {
     name: "of two nodes in use the fuller one is taken until it is full; the default scheduler takes the emptier",
     run: ({ kubectl }) =>
       onNodes(kubectl, namespace, [gpuNode("fuller", h100), gpuNode("emptier", h100)], () =>
@@ -50,6 +54,20 @@ export const gpuSchedulingChecks: readonly Check[] = [
       ),
   },
 ];
+
+// A whole GPU, and one that the device plugin hands out as two and labels accordingly.
+const h200 = { name: "h200", product: "NVIDIA-H200", resource: "nvidia.com/gpu", gpus: 2 };
+const shared = gpuNode("shared", { ...h200, product: "NVIDIA-H200-SHARED" });
+const strategy = { "nvidia.com/gpu.sharing-strategy": "mps" };
+const mpsNodes: readonly NodeShape[] = [
+  gpuNode("whole", h200),
+  { ...shared, labels: { ...shared.labels, ...strategy } },
+];
+
+// The second class, which needs one GPU, on half of a larger one.
+const mpsValues = ["mps=2", "memoryGiB=140", "products={NVIDIA-H200}"]
+  .map((each) => `vllm.classes[1].${each}`)
+  .join(",");
 
 function wholeFleet(): readonly NodeShape[] {
   const engines = gpuClasses.map((gpu) => gpuNode(`gpu-${gpu.name}`, gpu));
@@ -114,6 +132,19 @@ async function refusePlace(kubectl: Kubectl): Promise<void> {
   await create(kubectl, enginePod(engineOf("h200", namespace), "elsewhere", {}));
   const affinity = await unplaced(kubectl, namespace, "elsewhere");
   assert(/didn't match Pod's node affinity/.test(affinity), `another reason: ${affinity}`);
+}
+
+async function shareGpu(kubectl: Kubectl): Promise<void> {
+  await install(kubectl);
+  const engine = engineOf("l4", namespace, mpsValues);
+  for (const pod of ["first", "second"]) {
+    await create(kubectl, enginePod(engine, pod, {}));
+    const node = await placed(kubectl, namespace, pod);
+    assert(node === "shared", `the ${pod} engine went to the node ${node}`);
+  }
+  await create(kubectl, enginePod(engine, "third", {}));
+  const why = await unplaced(kubectl, namespace, "third");
+  assert(/Insufficient nvidia.com\/gpu/.test(why), `it has no place for another reason: ${why}`);
 }
 
 async function packTight(kubectl: Kubectl): Promise<void> {

@@ -13,12 +13,12 @@ export function installationNames(): readonly string[] {
 }
 
 /**
- * What the chart gives Kubernetes for an installation in a namespace. Throws what helm said when it
- * refuses.
+ * What the chart gives Kubernetes for an installation in a namespace, with `set` as helm's `--set`
+ * takes it. Throws what helm said when it refuses.
  */
-export function renderObjects(name: string, namespace: string): readonly KubeObject[] {
-  const key = `${namespace} ${name}`;
-  const known = rendered.get(key) ?? render(name, namespace);
+export function renderObjects(name: string, namespace: string, set = ""): readonly KubeObject[] {
+  const key = `${namespace} ${name} ${set}`;
+  const known = rendered.get(key) ?? render(name, namespace, set);
   rendered.set(key, known);
   return known;
 }
@@ -26,12 +26,13 @@ export function renderObjects(name: string, namespace: string): readonly KubeObj
 // Rendering is a second of work, and gives the same each time.
 const rendered = new Map<string, readonly KubeObject[]>();
 
-function render(name: string, namespace: string): readonly KubeObject[] {
+function render(name: string, namespace: string, set: string): readonly KubeObject[] {
   const found = installations().find((each) => each.name === name);
   if (found === undefined) {
     throw new Error(`there is no installation ${name}`);
   }
-  const result = renderChart(helmArgs(found, namespace));
+  const settings = set === "" ? [] : ["--set", set];
+  const result = renderChart([...helmArgs(found, namespace), ...settings]);
   if (result === undefined) {
     throw new Error(helmMissing);
   }

@@ -1,6 +1,7 @@
 // A worker is evicted by nobody; who must have its node deletes the pod, which hands its runs back.
 
 import { join } from "node:path";
+import { scaleToMinimum } from "./autoscaled-replicas.ts";
 import { pathOf } from "./binaries.ts";
 import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
 import { assert, at, type Check, isReady, nodeOf } from "./lab.ts";
@@ -82,7 +83,9 @@ async function drainNode(kubectl: Kubectl): Promise<void> {
 
 /** Installs production and gives one of its workers, all of it ready. */
 async function installed(kubectl: Kubectl): Promise<KubeObject> {
-  await kubectl.mustApply(toYaml(renderObjects(production, namespace)), "-n", namespace);
+  const objects = renderObjects(production, namespace);
+  await kubectl.mustApply(toYaml(objects), "-n", namespace);
+  await scaleToMinimum(kubectl, objects, namespace);
   await allReady(kubectl);
   const [pod] = await kubectl.list("pods", "-n", namespace, "-l", worker);
   assert(pod !== undefined && nodeOf(pod) !== "", "there is no worker");
