@@ -12,7 +12,8 @@ import { production, renderObjects } from "./rendered.ts";
 const namespace = "worker-drain";
 const worker = "app.kubernetes.io/name=orchestrator";
 
-const nodes = [{ name: "node-a" }, { name: "node-b" }, { name: "node-c" }];
+// Two: the services' pods keep apart, so that each node has one of each.
+const nodes = [{ name: "node-a" }, { name: "node-b" }];
 
 /** The budget of the workers, and the procedure of the runbook. */
 export const workerDrainChecks: readonly Check[] = [
@@ -38,7 +39,7 @@ async function refuseToEvict(kubectl: Kubectl): Promise<void> {
   assert(/would violate the pod's disruption budget/.test(stderr), stderr.trim());
 
   const from = nodeOf(pod);
-  const flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=10s"];
+  const flags = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=15s"];
   const drained = await kubectl.run(["drain", from, ...flags]);
   assert(drained.exitCode !== 0, "the drain did not wait for the worker");
   assert(/violate the pod's disruption budget/.test(drained.stderr), drained.stderr);
