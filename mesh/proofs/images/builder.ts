@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root, runCommand } from "../../../scripts/repository.ts";
@@ -29,9 +29,10 @@ export interface Builder {
   commit(tree: string, name: string, env: readonly string[]): Promise<void>;
   /** Builds one stage of the Dockerfile, from local bases only. */
   build(target: string, volumes: readonly string[]): Promise<BuiltImage>;
-  close(): Promise<void>;
+  close(): void;
 }
 
+const signals = ["SIGINT", "SIGTERM"] as const;
 const commandMsMax = 120_000;
 // `npm ci` with an empty cache, on two busy cores.
 const buildMsMax = 400_000;
@@ -48,7 +49,8 @@ export async function openBuilder(): Promise<Builder> {
   if (tried.exitCode !== 0) {
     rmSync(join(folder, "store"), { recursive: true, force: true });
   }
-  const buildah = store(tried.exitCode === 0 ? "overlay" : "vfs");
+  const hasOverlay = tried.exitCode === 0;
+  const buildah = store(hasOverlay ? "overlay" : "vfs");
   // Without a container engine a step runs in a chroot, as this user.
   const env = { BUILDAH_ISOLATION: "chroot" };
   const run = async (args: readonly string[], timeoutMs = commandMsMax): Promise<string> => {
@@ -59,6 +61,16 @@ export async function openBuilder(): Promise<Builder> {
     }
     return result.text.trim();
   };
+  const removeAll = () => {
+    Bun.spawnSync([...buildah, "umount", "--all"], { env: { ...process.env, ...env } });
+    rmSync(folder, { recursive: true, force: true });
+  };
+  // What is mounted would outlive an interrupted proof.
+  const onSignal = () => {
+    removeAll();
+    process.exit(1);
+  };
+  for (const signal of signals) process.once(signal, onSignal);
   const lastLine = (text: string) => text.split("\n").at(-1) ?? "";
   return {
     folder,
@@ -70,20 +82,13 @@ export async function openBuilder(): Promise<Builder> {
     },
     async build(target, volumes) {
       const tag = `localhost/${target}:proof`;
-      // With layers the second image takes the stage that both are made of from the first.
-      const flags = [
-        "--layers",
-        "--pull-never",
-        "--network",
-        "host",
-        "--target",
-        target,
-        "--tag",
-        tag,
-      ];
+      // With layers the second image takes the stage that both are made of from the first; where a
+      // layer is a copy of everything below it, there would be thirty copies.
+      const layers = hasOverlay ? ["--layers"] : [];
+      const flags = [...layers, "--pull-never", "--network", "host", "--target", target];
       const mounts = volumes.flatMap((each) => ["--volume", each]);
       const file = ["--file", join(root, "mesh/images/Dockerfile"), root];
-      await run(["build", "--quiet", ...flags, ...mounts, ...file], buildMsMax);
+      await run(["build", "--quiet", ...flags, "--tag", tag, ...mounts, ...file], buildMsMax);
       const container = lastLine(await run(["from", "--pull-never", tag]));
       const inspected = JSON.parse(await run(["inspect", container])) as {
         OCIv1: { config: ImageConfig };
@@ -91,10 +96,9 @@ export async function openBuilder(): Promise<Builder> {
       const rootDir = lastLine(await run(["mount", container]));
       return { config: inspected.OCIv1.config, rootDir };
     },
-    async close() {
-      await run(["umount", "--all"]).catch(() => undefined);
-      mkdirSync(folder, { recursive: true });
-      rmSync(folder, { recursive: true, force: true });
+    close() {
+      for (const signal of signals) process.off(signal, onSignal);
+      removeAll();
     },
   };
 }

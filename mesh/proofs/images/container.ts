@@ -49,6 +49,11 @@ user=$1 group=$2 folder=$3; shift 3
 exec setpriv --no-new-privs nsenter --root="$root" --wdns="$folder" --setuid "$user" --setgid "$group" -- "$@"
 `;
 
+// $1 is unshare, whose one child is process 1 of the container. Reading to the end of the input is
+// waiting for this process to be gone; the kernel's own way, a signal at the parent's death, is
+// lost when the user changes.
+const watch = 'cat >/dev/null; kill -KILL $(cat "/proc/$1/task/$1/children")';
+
 /** Starts a container; it ends with this process, however that ends. */
 export function start(image: BuiltImage, options: ContainerOptions): Container {
   const { config, rootDir } = image;
@@ -60,11 +65,7 @@ export function start(image: BuiltImage, options: ContainerOptions): Container {
   const mounts = Object.entries(options.mounts ?? {}).flat();
   const inside = [rootDir, ...mounts, "--", user, group, config.WorkingDir ?? "/", ...command];
   const child = Bun.spawn(
-    [
-      ...["setpriv", "--pdeathsig", "KILL"],
-      ...["unshare", "--mount", "--pid", "--fork", "--kill-child"],
-      ...["sh", "-c", prepare, "sh", ...inside],
-    ],
+    [...["unshare", "--mount", "--pid", "--fork"], ...["sh", "-c", prepare, "sh", ...inside]],
     {
       env: { ...Object.fromEntries((config.Env ?? []).map(pair)), ...options.env },
       stdin: "ignore",
@@ -79,8 +80,10 @@ export function start(image: BuiltImage, options: ContainerOptions): Container {
       said += decoder.decode(chunk, { stream: true });
     }
   };
+  const guard = Bun.spawn(["sh", "-c", watch, "sh", String(child.pid)], { stdin: "pipe" });
   const read = Promise.all([keep(child.stdout), keep(child.stderr)]);
   const exited = child.exited.then(async (code) => {
+    guard.kill();
     await read;
     return code;
   });
@@ -101,7 +104,7 @@ export function start(image: BuiltImage, options: ContainerOptions): Container {
       if (child.exitCode === null && child.signalCode === null) {
         process.kill(firstProcess(), "SIGTERM");
       }
-      const killer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      const killer = setTimeout(() => process.kill(firstProcess(), "SIGKILL"), graceMs);
       const exitCode = await exited;
       clearTimeout(killer);
       return { exitCode, ms: Math.round(performance.now() - startedAtMs) };

@@ -53,7 +53,7 @@ export const imagesStep: ProofStep = {
         await runSystem({ nats, warmpath, folder: builder.folder, check, say });
       }
     } finally {
-      await builder.close();
+      builder.close();
     }
     return { passed: passed.length, failures };
   },
