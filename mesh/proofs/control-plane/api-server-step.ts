@@ -1,6 +1,6 @@
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
-import { applyChecks } from "./apply-everything.ts";
+import { applyChecks, postgresCheck } from "./apply-everything.ts";
 import { autoscaledReplicasCheck } from "./autoscaled-replicas.ts";
 import { areBuilt, buildAll, findGo } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
@@ -46,6 +46,7 @@ async function proveAtApiServer(say: (line: string) => void): Promise<ProofResul
     await kubectl.must(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
     const checks = [
       ...applyChecks(),
+      postgresCheck,
       ...refusalChecks,
       autoscaledReplicasCheck,
       ...workerDrainChecks,

@@ -1,5 +1,7 @@
 // Every value file, applied for real with the definitions of every project that it names.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { toYaml } from "./kubectl.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
 import { until } from "./processes.ts";
@@ -11,6 +13,23 @@ export function applyChecks(): readonly Check[] {
     name: `${name}: everything is taken, again changes nothing, and every pod meets the restricted standard`,
     run: (lab) => applyAll(lab, name),
   }));
+}
+
+/** The example of the database, whose operator's definitions are there too. */
+export const postgresCheck: Check = {
+  name: "stores/postgres.yaml is taken, and with a misspelt field it is not",
+  run: applyPostgres,
+};
+
+async function applyPostgres({ kubectl }: Lab): Promise<void> {
+  const namespace = "databases";
+  const yaml = readFileSync(join(import.meta.dir, "../../stores/postgres.yaml"), "utf8");
+  await makeNamespace(kubectl, namespace);
+  await kubectl.mustApply(yaml, "--namespace", namespace);
+  const misspelt = yaml.replace("poolMode:", "poolmode:");
+  assert(misspelt !== yaml, "there is no poolMode to misspell");
+  const { stderr } = await kubectl.apply(misspelt, "--dry-run=server", "--namespace", namespace);
+  assert(/poolmode: field not declared in schema/.test(stderr), `not refused: ${stderr.trim()}`);
 }
 
 async function applyAll({ kubectl }: Lab, name: string): Promise<void> {

@@ -37,6 +37,12 @@ export const definitionModules: readonly FileModule[] = [
     sum: "h1:tAbsod3+9sQsxDeAvLP27dAe9terToht5M+YdDwLGP0=",
     files: ["example/prometheus-operator-crd"],
   },
+  {
+    path: "github.com/cloudnative-pg/cloudnative-pg",
+    version: "v1.30.0",
+    sum: "h1:fnhVq44xXx97MNiuvJsPrX1vSjYbgdyBK5MSGfdHdp0=",
+    files: ["config/crd/bases"],
+  },
 ];
 
 /**
