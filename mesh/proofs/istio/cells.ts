@@ -48,11 +48,19 @@ interface Egress {
 
 /** What a values file says of the hosts outside; `storePorts` stands in where it gives no port. */
 export function destinationsOf(
-  values: { readonly egress: Egress; readonly otlpUrl?: string },
+  values: {
+    readonly egress: Egress;
+    readonly otlpUrl?: string;
+    readonly upstreams?: { readonly urls?: readonly string[] };
+  },
   storePorts: Readonly<Record<string, readonly number[]>>,
 ): readonly Destination[] {
   const { stores, providers = [], tools = [], modelHub = [] } = values.egress;
   const otlp = values.otlpUrl === undefined ? [] : [new URL(values.otlpUrl)];
+  // Far engines, over TLS; those of the cluster are looked at pod by pod.
+  const engines = (values.upstreams?.urls ?? [])
+    .map((url) => new URL(url))
+    .filter(({ protocol }) => protocol === "https:");
   return [
     ...Object.entries(stores).map(([name, { host, port }]) => ({
       name,
@@ -61,6 +69,11 @@ export function destinationsOf(
     })),
     ...providers.map(({ host, port }) => ({ name: "providers", host, port })),
     ...tools.map(({ host, port }) => ({ name: "tools", host, port })),
+    ...engines.map(({ hostname, port }) => ({
+      name: "engines",
+      host: hostname,
+      port: Number(port || 443),
+    })),
     ...modelHub.map((host) => ({ name: "modelHub", host, port: 443 })),
     ...otlp.map(({ hostname, port }) => ({ name: "otlp", host: hostname, port: Number(port) })),
   ];
