@@ -42,7 +42,7 @@ export async function runGoTests(
 ): Promise<ProofResult> {
   const built = await buildGoTests(say);
   const { exitCode, output } = await runToEnd(
-    [built, "-test.v", "-test.run", pattern, "-test.timeout", "9m"],
+    [built, "-test.v", "-test.run", pattern, "-test.timeout", "20m"],
     env,
   );
   const result = readGoOutput(output);

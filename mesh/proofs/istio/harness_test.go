@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	meshapi "istio.io/api/mesh/v1alpha1"
@@ -140,10 +141,10 @@ type world struct {
 
 // plainEnvoy switches off what an Envoy without Istio's own filters cannot load, and the fake's look at the bundle version
 // of its CRDs: they carry none, so GRPCRoute and others would be ignored without a word.
-func plainEnvoy() {
+var plainEnvoy = sync.OnceFunc(func() {
 	features.MetadataExchange, features.ALPNFilter, features.DisableMxALPN = false, false, true
 	clear(gatewayapi.MinimumCRDVersions)
-}
+})
 
 // start makes the world of an estate; listen may be nil, or give a socket that real Envoys reach it by.
 func (e estate) start(t *testing.T, listen func() (net.Listener, error)) *world {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
 import { goMissing, runGoTests } from "./go-tests.ts";
+import { envoyMissing, findEnvoy } from "./packets/envoy.ts";
 import { canRender, renderForGo } from "./render.ts";
 
 /** Every analyzer of Istio over the rendered chart, and over faults planted in it. */
@@ -19,7 +20,15 @@ export const simulationStep: ProofStep = {
   name: "simulation",
   proves: "what istiod makes of the chart is the matrix, and no policy can go or widen unseen",
   missing,
-  run: async (say) => prove("^(TestSimulation|TestMutations|TestEnvoyAccepts)$", say),
+  run: async (say) => {
+    const envoy = findEnvoy();
+    if (envoy === undefined) {
+      say(`what is generated is not shown to an Envoy: ${envoyMissing}`);
+      return prove("^(TestSimulation|TestMutations|TestMeshMutations)$", say);
+    }
+    const tests = "^(TestSimulation|TestMutations|TestMeshMutations|TestEnvoyAccepts)$";
+    return prove(tests, say, { ENVOY: envoy });
+  },
 };
 
 function missing(): string | undefined {
@@ -29,12 +38,16 @@ function missing(): string | undefined {
   return goMissing() ?? (findHelm() === undefined ? helmMissing : undefined);
 }
 
-async function prove(pattern: string, say: (line: string) => void): Promise<ProofResult> {
+async function prove(
+  pattern: string,
+  say: (line: string) => void,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ProofResult> {
   const folder = mkdtempSync(join(tmpdir(), "warmpath-istio-"));
   try {
     const dropped = renderForGo(folder);
     say(`rendered; of no interest to istiod: ${dropped.join(", ") || "nothing"}`);
-    return await runGoTests(pattern, { RENDERED: folder }, say);
+    return await runGoTests(pattern, { ...env, RENDERED: folder }, say);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

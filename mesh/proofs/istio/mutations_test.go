@@ -231,6 +231,7 @@ func TestMutations(t *testing.T) {
 			isSeen[d.String()] = true
 			for _, m := range mutationsOf(d) {
 				t.Run(fmt.Sprintf("%s/%s %s", variant, d, m.name), func(t *testing.T) {
+					t.Parallel()
 					by := reddens(t, e.mutate(at, m.edit), variant)
 					if by == "" {
 						t.Error("nothing notices")
