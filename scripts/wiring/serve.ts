@@ -4,6 +4,7 @@ import type { Settings } from "./load-settings.ts";
 import { portsOf, reachableHost, type ServiceName } from "./ports.ts";
 import type { ProcessContext } from "./run-until-stopped.ts";
 import {
+  createServiceMetrics,
   launchGateway,
   launchInferenceProxy,
   launchOrchestrator,
@@ -27,6 +28,7 @@ export async function serve(
     ...processContext,
     settings,
     clock: systemClock,
+    metricsOf: createServiceMetrics(),
     signer: createPrincipalSigner(system.principalKeys, systemClock),
   };
   const neighbours = connectNeighbours(context);
@@ -44,20 +46,22 @@ const launchers: Readonly<
 > = {
   state: async (context) => {
     const { startWaitMs: waitMs } = context.settings.system;
-    const storage = await openStorage(context.settings, context, { migrate: true, waitMs });
+    const deps = { ...context, metrics: context.metricsOf("state") };
+    const storage = await openStorage(context.settings, deps, { migrate: true, waitMs });
     const { devKey } = context.settings.system;
     return launchState(context, storage, { isAlone: false, devKey });
   },
   "inference-proxy": (context, neighbours) =>
     launchInferenceProxy(context, {
       state: neighbours.state(),
-      bus: deferredBus(context),
+      bus: deferredBus(context, "inference-proxy"),
       upstreams: context.settings.inferenceProxy.upstreams,
       prices: context.settings.inferenceProxy.prices,
     }),
   orchestrator: async (context, neighbours) => {
     const { startWaitMs: waitMs } = context.settings.system;
-    const storage = await openStorage(context.settings, context, { migrate: false, waitMs });
+    const deps = { ...context, metrics: context.metricsOf("orchestrator") };
+    const storage = await openStorage(context.settings, deps, { migrate: false, waitMs });
     return launchOrchestrator(context, {
       state: neighbours.state(),
       inference: neighbours.inference(),
@@ -65,11 +69,11 @@ const launchers: Readonly<
     });
   },
   gateway: (context, neighbours) =>
-    launchGateway(context, { state: neighbours.state(), bus: deferredBus(context) }),
+    launchGateway(context, { state: neighbours.state(), bus: deferredBus(context, "gateway") }),
 };
 
-function deferredBus({ settings, log, defer }: ServiceContext) {
-  const bus = openBus(settings, log);
+function deferredBus({ settings, log, defer, metricsOf }: ServiceContext, name: ServiceName) {
+  const bus = openBus(settings, log, metricsOf(name));
   defer({ name: "bus", close: () => bus.close() });
   return bus;
 }

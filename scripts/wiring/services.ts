@@ -9,6 +9,7 @@ import {
   type Bus,
   createMetrics,
   createServiceClient,
+  type Metrics,
   type PrincipalSigner,
 } from "@warmpath/runtime";
 import { type Clock, systemRandom, WarmpathError } from "@warmpath/runtime/base";
@@ -40,10 +41,23 @@ export interface ServiceContext extends ProcessContext {
   readonly settings: Settings;
   readonly signer: PrincipalSigner;
   readonly clock: Clock;
+  /** The metrics of a service: the same each time it is asked for. */
+  metricsOf(name: ServiceName): Metrics;
+}
+
+/** Makes the metrics of each service when they are first asked for. */
+export function createServiceMetrics(): ServiceContext["metricsOf"] {
+  const made = new Map<ServiceName, Metrics>();
+  return (name) => {
+    const metrics = made.get(name) ?? createMetrics(name, { processMetrics: true });
+    made.set(name, metrics);
+    return metrics;
+  };
 }
 
 /** The parts that every service is given in the same way. */
-function common(name: ServiceName, { settings, signer, clock, log, tracing }: ServiceContext) {
+function common(name: ServiceName, context: ServiceContext) {
+  const { settings, signer, clock, log, tracing } = context;
   const { host, port } = settings.system;
   const ports = portsOf(port).services[name];
   return {
@@ -52,7 +66,7 @@ function common(name: ServiceName, { settings, signer, clock, log, tracing }: Se
     signer,
     clock,
     log: log.child({ service: name }),
-    metrics: createMetrics(name, { processMetrics: true }),
+    metrics: context.metricsOf(name),
     tracing: tracing(name),
   };
 }

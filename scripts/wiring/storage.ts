@@ -4,7 +4,14 @@ import {
   createRedisVault,
   type LimitStore,
 } from "@warmpath/inference-proxy";
-import { type Bus, createMemoryBus, createNatsBus, namespacedBus } from "@warmpath/runtime";
+import {
+  type Bus,
+  createBusMetrics,
+  createMemoryBus,
+  createNatsBus,
+  type Metrics,
+  namespacedBus,
+} from "@warmpath/runtime";
 import { type Clock, type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
 import {
   createMemoryHot,
@@ -36,6 +43,8 @@ export interface Storage {
 interface StorageDeps extends ProcessContext {
   readonly clock: Clock;
   readonly onProgress?: (text: string) => void;
+  /** Of the service that the bus reports to. */
+  readonly metrics: Metrics;
 }
 
 /** Opens the servers that were named, and the embedded stand-in for each that was not. */
@@ -88,16 +97,18 @@ export async function openStorage(
           ...(namespace && { name: `WARMPATH_${namespace}` }),
         });
   defer({ name: "queue", close: () => queue.close() });
-  const bus = openBus(settings, log);
+  const bus = openBus(settings, log, deps.metrics);
   defer({ name: "bus", close: () => bus.close() });
   return { store, hot, queue, bus, embedded };
 }
 
-/** The bus alone, for services that need no storage. */
-export function openBus(settings: Settings, log: Logger): Bus {
+/** The bus alone, for services that need no storage; what it drops is counted in `service`. */
+export function openBus(settings: Settings, log: Logger, service: Metrics): Bus {
   const { nats } = settings.system;
   const namespace = namespaceOf(settings);
-  const bus = nats === undefined ? createMemoryBus({ log }) : createNatsBus({ url: nats, log });
+  const options = { log, metrics: createBusMetrics(service) };
+  const bus =
+    nats === undefined ? createMemoryBus(options) : createNatsBus({ url: nats, ...options });
   return namespace === undefined ? bus : namespacedBus(bus, namespace);
 }
 

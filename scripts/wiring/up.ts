@@ -16,6 +16,7 @@ import { startReplicas } from "./replicas.ts";
 import type { ProcessContext } from "./run-until-stopped.ts";
 import { renderScreen } from "./screen.ts";
 import {
+  createServiceMetrics,
   launchGateway,
   launchInferenceProxy,
   launchOrchestrator,
@@ -54,11 +55,17 @@ export async function up(settings: Settings, processContext: ProcessContext): Pr
     ...processContext,
     settings,
     clock: systemClock,
+    metricsOf: createServiceMetrics(),
     signer: createPrincipalSigner(signingKeys, systemClock),
   };
   const onProgress = (text: string) => void process.stderr.write(`${text}\n`);
   const [storage, upstreams] = await Promise.all([
-    openStorage(settings, { ...context, onProgress }, { migrate: true, waitMs: 0 }),
+    // One bus for all: the gateway's, whose watchers miss what it drops.
+    openStorage(
+      settings,
+      { ...context, onProgress, metrics: context.metricsOf("gateway") },
+      { migrate: true, waitMs: 0 },
+    ),
     isSimulated ? startReplicas(system, context) : givenUpstreams,
   ]);
   const { bus } = storage;

@@ -1,9 +1,17 @@
 // The level `alerts`: the rules are what Prometheus takes, each alert fires and is silent where it
 // should, and each tier reaches its receiver.
 
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProofStep } from "../step.ts";
+import {
+  queriesOfDashboards,
+  queriesOfRules,
+  queriesOfTriggers,
+  readDashboards,
+} from "./asked-queries.ts";
+import { parseExposition } from "./exposition.ts";
 import {
   alertmanagerPath,
   alertsOf,
@@ -12,9 +20,18 @@ import {
   readRuleFiles,
   rulesDir,
 } from "./files.ts";
+import { scrapeLive } from "./live-scrape.ts";
+import {
+  type AskedQuery,
+  contractFaults,
+  existingMetrics,
+  withoutVariables,
+} from "./metric-contract.ts";
 import { missedMutations } from "./mutate.ts";
 import { severities } from "./rule-faults.ts";
 import { missingTools, runTool } from "./tools.ts";
+
+const metricsDocs = join(import.meta.dir, "../../../docs/METRICS.md");
 
 /** Proof of the alerts with Prometheus's own tools. */
 export const alertsStep: ProofStep = {
@@ -42,6 +59,19 @@ export const alertsStep: ProofStep = {
     const { tried, missed } = await missedMutations(files, readCaseFiles());
     failures.push(...missed);
     passed += tried - missed.length;
+    const asked = [...queriesOfDashboards(readDashboards()), ...(queriesOfTriggers() ?? [])];
+    say(`${asked.length} queries of dashboards and triggers`);
+    check("queries of dashboards and triggers", await parseQueries(asked));
+    say("scraping the product");
+    const metrics = existingMetrics(
+      (await scrapeLive()).flatMap(parseExposition),
+      readFileSync(metricsDocs, "utf8"),
+      files,
+    );
+    const everything = [...queriesOfRules(files), ...asked];
+    const dangling = contractFaults(everything, metrics);
+    failures.push(...dangling);
+    passed += Math.max(0, everything.length - dangling.length);
     check(alertmanagerPath, await runTool("amtool", ["check-config", alertmanagerPath]));
     for (const severity of severities) {
       check(`the route of ${severity}`, await routeOf(severity));
@@ -49,6 +79,23 @@ export const alertsStep: ProofStep = {
     return { passed, failures };
   },
 };
+
+/** Whether Prometheus can read queries: each is given to promtool as a rule that records. */
+async function parseQueries(asked: readonly AskedQuery[]) {
+  const folder = mkdtempSync(join(tmpdir(), "warmpath-queries-"));
+  try {
+    const path = join(folder, "queries.yaml");
+    const rules = asked.map(({ query }, at) => ({
+      record: `query:${at}`,
+      expr: withoutVariables(query),
+    }));
+    // JSON is YAML.
+    writeFileSync(path, JSON.stringify({ groups: [{ name: "queries", rules }] }));
+    return await runTool("promtool", ["check", "rules", path]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /** Whether an alert of a severity goes to the receiver of that name, and to no other. */
 async function routeOf(severity: string) {
