@@ -76,10 +76,10 @@ interface ScaledSpec {
 }
 
 /** What the autoscaler's triggers ask, over all value files; undefined where there is no helm. */
-export function queriesOfTriggers(): readonly AskedQuery[] | undefined {
+export async function queriesOfTriggers(): Promise<readonly AskedQuery[] | undefined> {
   const asked: AskedQuery[] = [];
   for (const { name, files } of installations()) {
-    const rendered = renderInstallation(files);
+    const rendered = await renderInstallation(files);
     if (rendered === undefined) return undefined;
     if (rendered.exitCode !== 0) throw new Error(`${name}: ${rendered.stderr}`);
     for (const each of parseManifests(rendered.stdout)) {

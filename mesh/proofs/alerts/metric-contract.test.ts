@@ -43,8 +43,8 @@ test("every name in the dashboards is exposed", () => {
   expect(contractFaults(asked, metrics)).toEqual([]);
 });
 
-test("every name in the autoscaler's triggers is exposed", () => {
-  const asked = queriesOfTriggers();
+test("every name in the autoscaler's triggers is exposed", async () => {
+  const asked = await queriesOfTriggers();
   if (asked === undefined) {
     process.stdout.write(`skipped: the autoscaler's triggers. ${helmMissing}\n`);
     return;

@@ -51,7 +51,7 @@ export function ruleFaults(
   return faults;
 }
 
-/** The anchors that a Markdown file's headings get: lower case, without marks, blanks as hyphens. */
+/** The anchors of a Markdown file's headings: lower case, without marks, blanks as hyphens. */
 function anchorsOf(markdown: string): ReadonlySet<string> {
   const headings = [...markdown.matchAll(/^#{1,6} (.+)$/gm)].map(([, text = ""]) => text);
   return new Set(

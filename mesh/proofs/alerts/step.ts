@@ -59,7 +59,10 @@ export const alertsStep: ProofStep = {
     const { tried, missed } = await missedMutations(files, readCaseFiles());
     failures.push(...missed);
     passed += tried - missed.length;
-    const asked = [...queriesOfDashboards(readDashboards()), ...(queriesOfTriggers() ?? [])];
+    const asked = [
+      ...queriesOfDashboards(readDashboards()),
+      ...((await queriesOfTriggers()) ?? []),
+    ];
     say(`${asked.length} queries of dashboards and triggers`);
     check("queries of dashboards and triggers", await parseQueries(asked));
     say("scraping the product");

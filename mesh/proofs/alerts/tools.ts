@@ -23,7 +23,7 @@ export function missingTools(): string | undefined {
     : `no ${missing.join(" and no ")} on PATH. On Debian: apt-get install --no-install-recommends ${missing.map((tool) => packages[tool]).join(" ")}`;
 }
 
-/** Runs a tool; it has two minutes at most, on a machine that does other things too. Throws where there is none. */
+/** Runs a tool; it has two minutes, on a machine that does other things too. Throws without it. */
 export async function runTool(tool: Tool, args: readonly string[]): Promise<ToolResult> {
   const path = findTool(tool);
   if (path === undefined) {
