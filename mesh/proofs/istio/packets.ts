@@ -5,10 +5,15 @@ import { join } from "node:path";
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
 import { buildGoTests, goMissing } from "./go-tests.ts";
-import type { Check, Stage } from "./packets/checks/check.ts";
+import { canaryChecks } from "./packets/checks/canary.ts";
+import { engineChecks } from "./packets/checks/engines.ts";
+import { stubChecks } from "./packets/checks/failing-calls.ts";
+import { identityChecks } from "./packets/checks/identities.ts";
 import { longStreamChecks, sigtermChecks } from "./packets/checks/streams.ts";
+import { startStubs } from "./packets/checks/stubs.ts";
 import { plaintextChecks, taskChecks } from "./packets/checks/tasks.ts";
 import { canFetchEnvoy, envoyMissing, fetchEnvoy, findEnvoy } from "./packets/envoy.ts";
+import { removeNamespaces } from "./packets/namespaces.ts";
 import { copyChart, renderObjects } from "./packets/rendered.ts";
 import { startCast, startScene } from "./packets/scene.ts";
 
@@ -40,9 +45,19 @@ function machineMissing(): string | undefined {
 
 async function locked<T>(work: () => Promise<T>): Promise<T> {
   const lock = takeLock();
+  // Ctrl-C leaves nothing behind either.
+  const onSignal = () => {
+    removeNamespaces();
+    rmSync(lockPath, { force: true });
+    process.exit(130);
+  };
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
   try {
     return await work();
   } finally {
+    process.removeListener("SIGINT", onSignal);
+    process.removeListener("SIGTERM", onSignal);
     closeSync(lock);
     rmSync(lockPath, { force: true });
   }
@@ -84,29 +99,37 @@ async function proveOnPackets(say: (line: string) => void): Promise<ProofResult>
   const rig = await startScene({ controlPlane, envoy, objects, meshConfig });
   const failures: string[] = [];
   let passed = 0;
-  const prove = async (stage: Stage, check: Check) => {
+  const prove = async (title: string, run: () => Promise<readonly string[]>) => {
     const startedAtMs = performance.now();
-    const faults = await faultsOf(check, stage);
+    const faults = await faultsOf(run);
     passed += faults.length === 0 ? 1 : 0;
-    failures.push(...faults.map((each) => `${check.title}: ${each}`));
+    failures.push(...faults.map((each) => `${title}: ${each}`));
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
-    say(`${faults.length === 0 ? "ok" : "FAILED"}  ${check.title} (${seconds} s)`);
+    say(`${faults.length === 0 ? "ok" : "FAILED"}  ${title} (${seconds} s)`);
   };
+  let isDone = false;
   try {
     say("the mesh is up");
+    const stubs = await startStubs(rig);
+    for (const check of stubChecks) {
+      await prove(check.title, () => check.run(rig, stubs));
+    }
+    await Promise.all(stubs.map((stub) => stub.stop()));
     const stage = { rig, cast: await startCast(rig) };
     say("the services are ready");
     // The long streams take their time beside the rest.
-    const long = longStreamChecks.map((check) => prove(stage, check));
-    for (const check of [...taskChecks, ...plaintextChecks]) {
-      await prove(stage, check);
+    const long = longStreamChecks.map(({ title, run }) => prove(title, () => run(stage)));
+    const meanwhile = [...taskChecks, ...plaintextChecks, ...identityChecks, ...canaryChecks];
+    for (const { title, run } of meanwhile) {
+      await prove(title, () => run(stage));
     }
     await Promise.all(long);
-    for (const check of sigtermChecks) {
-      await prove(stage, check);
+    for (const { title, run } of [...sigtermChecks, ...engineChecks]) {
+      await prove(title, () => run(stage));
     }
+    isDone = true;
   } finally {
-    const isRed = failures.length > 0;
+    const isRed = !isDone || failures.length > 0;
     await rig.close(isRed);
     rmSync(folder, { recursive: true, force: true });
     if (isRed) {
@@ -126,11 +149,11 @@ function readMeshConfig(): Readonly<Record<string, unknown>> {
   return values.meshConfig;
 }
 
-async function faultsOf(check: Check, stage: Stage): Promise<readonly string[]> {
+async function faultsOf(run: () => Promise<readonly string[]>): Promise<readonly string[]> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error("took too long")), checkMsMax);
   try {
-    return await Promise.race([check.run(stage), promise]);
+    return await Promise.race([run(), promise]);
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
   } finally {

@@ -24,6 +24,15 @@ export type Order =
       readonly messagesMax?: number;
     }
   | {
+      /** Calls over one connection of mutual TLS, with somebody's certificate and no sidecar. */
+      readonly op: "knock";
+      /** `https://address:port`. */
+      readonly url: string;
+      readonly certificate: string;
+      readonly key: string;
+      readonly knocks: readonly Knock[];
+    }
+  | {
       readonly op: "tokens";
       readonly url: string;
       readonly headers: Readonly<Record<string, string>>;
@@ -37,6 +46,34 @@ export type Order =
       readonly text: string;
       readonly timeoutMs: number;
     };
+
+/** The header by which a caller asks stub.ts for an answer. */
+export const stubHeader = "x-stub";
+
+/** How stub.ts can answer. "late": after metadata; the other failures are nothing else. */
+export type StubAnswer =
+  | "ok"
+  | "unavailable"
+  | "unavailable-late"
+  | "exhausted"
+  | "http-503"
+  | "http-429";
+
+/** What Envoy says to whom no policy allows. */
+export const denial = "RBAC: access denied";
+
+/** A call of `knock`. */
+export interface Knock {
+  readonly path: string;
+  readonly verb: string;
+  readonly isRpc: boolean;
+}
+
+/** What came of a `Knock`: whether the server's Envoy let it in, and in which words not. */
+export interface Knocked {
+  readonly isDenied: boolean;
+  readonly text: string;
+}
 
 /** The answer to `http`. */
 export interface HttpAnswer {
@@ -52,6 +89,8 @@ export interface GrpcAnswer {
   readonly code: string;
   readonly message: string;
   readonly messages: number;
+  /** The last message, as JSON of the proto message; undefined where none came. */
+  readonly last: unknown;
   readonly ms: number;
 }
 

@@ -11,6 +11,7 @@ import {
   type DescService,
   fromJson,
   type JsonValue,
+  toJson,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import * as gateway from "@warmpath/proto/gateway";
@@ -20,6 +21,7 @@ import { createPrincipalSigner, createServiceTransport, principalHeader } from "
 import { messageOf, systemClock } from "@warmpath/runtime/base";
 import type { GrpcAnswer, HttpAnswer, Order, TokensAnswer } from "./agent-protocol.ts";
 import { followTask } from "./follow-task.ts";
+import { knockAll } from "./knock.ts";
 
 const callMsMax = 10_000;
 
@@ -92,11 +94,13 @@ async function callGrpc(order: Of<"grpc">): Promise<GrpcAnswer> {
   const headers = { [principalHeader]: signedPrincipal(), ...order.headers };
   const abort = new AbortController();
   let messages = 0;
+  let last: unknown;
   let failure: unknown;
   const { timeoutMs = callMsMax, messagesMax = 0 } = order;
   try {
     if (isUnary(method)) {
-      await transport.unary(method, abort.signal, timeoutMs, headers, request);
+      const { message } = await transport.unary(method, abort.signal, timeoutMs, headers, request);
+      last = toJson(method.output, message);
       messages = 1;
     } else if (isServerStream(method)) {
       const input = [request][Symbol.iterator]();
@@ -116,7 +120,7 @@ async function callGrpc(order: Of<"grpc">): Promise<GrpcAnswer> {
   const error = failure === undefined ? undefined : ConnectError.from(failure);
   const code = error === undefined ? "ok" : (Code[error.code] ?? "");
   const ms = Math.round(performance.now() - startedAtMs);
-  return { code, message: error?.rawMessage ?? "", messages, ms };
+  return { code, message: error?.rawMessage ?? "", messages, last, ms };
 }
 
 /** Reads a chat completion as server-sent events; says "first" when its first token came. */
@@ -167,6 +171,8 @@ async function obey(order: Order, say: (event: string) => void): Promise<unknown
       return callHttp(order);
     case "grpc":
       return callGrpc(order);
+    case "knock":
+      return knockAll(order);
     case "tokens":
       return readTokens(order, say);
     case "task":

@@ -8,6 +8,8 @@ import { folderOf, type Rig, until } from "./rig.ts";
 
 const repository = join(import.meta.dir, "../../../..");
 const secretsMount = "/run/secrets";
+/** Five processes compile at once, perhaps on two cores that others use too. */
+const readyMsMax = 150_000;
 
 /** The files that a cluster's Secret would hold. */
 export function writeSecrets(rig: Rig, secrets: Readonly<Record<string, string>>): void {
@@ -66,5 +68,5 @@ export async function untilReady(rig: Rig, pod: string, port: number, path: stri
   const url = `http://127.0.0.1:${port}${path}`;
   const isReady = async () =>
     (await rig.ask<HttpAnswer>(pod, { op: "http", url, timeoutMs: 2000 })).status === 200;
-  await until(isReady, `${pod} at ${path}`);
+  await until(isReady, `${pod} at ${path}`, readyMsMax);
 }

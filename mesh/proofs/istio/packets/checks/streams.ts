@@ -14,14 +14,15 @@ const shortTokens = 400;
 
 const exitMsMax = 20_000;
 
-function completion(rig: Rig, tokens: number): Order {
+/** A model call from outside whose answer streams, of just so many tokens. */
+export function completion(rig: Rig, tokens: number, content = "Tell me a long story."): Order {
   return {
     op: "tokens",
     url: `${outsideUrl(rig)}/v1/chat/completions`,
     headers: { authorization: `Bearer ${devKey}`, "content-type": "application/json" },
     body: JSON.stringify({
       model: "warmpath-sim",
-      messages: [{ role: "user", content: "Tell me a long story." }],
+      messages: [{ role: "user", content }],
       stream: true,
       max_tokens: tokens,
       ignore_eos: true,
@@ -29,7 +30,8 @@ function completion(rig: Rig, tokens: number): Order {
   };
 }
 
-function wholeFaults(answer: TokensAnswer): readonly string[] {
+/** What is wrong with a stream that should have come whole. */
+export function wholeFaults(answer: TokensAnswer): readonly string[] {
   const { status, isDone, error, chunks, ms } = answer;
   return unless(
     status === 200 && isDone && error === "",

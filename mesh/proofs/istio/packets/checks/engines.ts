@@ -1,0 +1,74 @@
+/** Engines that are sick or busy: choosing among them is the proxy's work, not Envoy's. */
+import type { GrpcAnswer, HttpAnswer, TokensAnswer } from "../agent-protocol.ts";
+import { type Rig, until } from "../rig.ts";
+import { others, replicas, services } from "../scene.ts";
+import { type Check, unless } from "./check.ts";
+import { completion, wholeFaults } from "./streams.ts";
+
+/** Enough for each engine to be asked several times. */
+const calls = 24;
+const fewTokens = 8;
+const [, victim] = replicas;
+
+/** Breaks an engine, or mends it; from inside its pod, because nobody else reaches that door. */
+async function setFaults(rig: Rig, faults: unknown): Promise<void> {
+  const url = "http://127.0.0.1:8000/_sim/faults";
+  const headers = { "content-type": "application/json" };
+  await rig.ask<HttpAnswer>(victim, { op: "http", url, method: "DELETE" });
+  if (faults !== undefined) {
+    const body = JSON.stringify(faults);
+    await rig.ask<HttpAnswer>(victim, { op: "http", url, method: "POST", headers, body });
+  }
+}
+
+/** Whether the proxy has set the engine aside; asked from inside its pod, as operators do. */
+async function isEjected(rig: Rig): Promise<boolean> {
+  const { last } = await rig.ask<GrpcAnswer>(services.proxy.pod, {
+    op: "grpc",
+    url: `http://127.0.0.1:${services.proxy.http + 1}`,
+    method: "warmpath.inference.v1.InferenceService/ListReplicas",
+  });
+  // A ListReplicasResponse as JSON.
+  const { replicas: found = [] } = last as { replicas?: { name: string; healthy?: boolean }[] };
+  return found.find(({ name }) => name.startsWith(victim))?.healthy !== true;
+}
+
+/** Calls from outside while an engine is as it is: what is wrong with their answers. */
+async function callMany(rig: Rig, about: string): Promise<readonly string[]> {
+  const faults: string[] = [];
+  for (let call = 0; call < calls; call += 1) {
+    const order = completion(rig, fewTokens, `Question ${call} about ${about}.`);
+    faults.push(...wholeFaults(await rig.ask<TokensAnswer>(others.client, order)));
+  }
+  return faults.slice(0, 1);
+}
+
+/**
+ * An engine without room stays in the proxy's list. Five refusals in a row make it pass the engine
+ * over for moments, which is no ejection: its health is what it was.
+ */
+function busyEngine(status: number): Check {
+  return {
+    title: `a busy engine (${status}) is not ejected, and no client hears of it`,
+    run: async ({ rig }) => {
+      await setFaults(rig, { errors: { [status]: 1 } });
+      const faults = await callMany(rig, `a busy ${status}`);
+      const ejected = await isEjected(rig);
+      await setFaults(rig, undefined);
+      return [...faults, ...unless(!ejected, "it was ejected")];
+    },
+  };
+}
+
+const sickEngine: Check = {
+  title: "a sick engine, which is gone, is ejected, and no client hears of it",
+  run: async ({ rig, cast }) => {
+    const earlier = await isEjected(rig);
+    cast.get(victim)?.signal("SIGKILL");
+    const faults = await callMany(rig, "a sick engine");
+    await until(() => isEjected(rig), "its ejection", 20_000);
+    return [...faults, ...unless(!earlier, "it was ejected before it was sick")];
+  },
+};
+
+export const engineChecks: readonly Check[] = [busyEngine(429), busyEngine(503), sickEngine];
