@@ -93,8 +93,15 @@ async function build(module: ToolModule, go: string, say: (line: string) => void
     ),
     { cwd: join(toolsDir, module.name), stdin: "ignore", stdout: "ignore", stderr: "pipe" },
   );
+  // Who stops this command stops the compiler too.
+  const leave = () => {
+    child.kill();
+    process.exit(130);
+  };
+  process.once("SIGINT", leave).once("SIGTERM", leave);
   const said = await countPackages(child.stderr, say);
   const exitCode = await child.exited;
+  process.off("SIGINT", leave).off("SIGTERM", leave);
   const seconds = Math.round((performance.now() - startedAtMs) / 1000);
   if (exitCode !== 0) {
     throw new Error(`building ${names.join(", ")} failed after ${seconds} s: ${said.trim()}`);
