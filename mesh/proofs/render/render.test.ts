@@ -42,6 +42,15 @@ for (const { name } of invalid) {
   });
 }
 
+test("no value file says a key twice, of which helm would take the last unseen", () => {
+  for (const { name, files } of installations()) {
+    for (const file of files) {
+      const keys = [...readFileSync(file, "utf8").matchAll(/^([\w-]+):/gm)].map(([, key]) => key);
+      expect([name, keys.filter((key, index) => keys.indexOf(key) !== index)]).toEqual([name, []]);
+    }
+  }
+});
+
 test("the corpus of invalid values does not shrink", () => {
   expect(invalidCases().length).toBeGreaterThanOrEqual(invalidCasesMin);
 });
