@@ -2,6 +2,7 @@
 // each for its own reason. Skipped, with the reason printed, where there is no helm.
 
 import { beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { findHelm, helmMissing } from "../../helm.ts";
 import { type Manifest, manifestFaults } from "./manifest-rules.ts";
 import { installationFaults, inTurn, invalidCasesMin } from "./step.ts";
