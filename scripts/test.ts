@@ -17,7 +17,7 @@ const budgets: Readonly<Record<string, number>> = {
   orchestrator: 180,
   gateway: 150,
   benchmarks: 360,
-  mesh: 120,
+  mesh: 240,
 };
 
 const endToEndSeconds = 600;
