@@ -109,7 +109,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       dir,
       options,
       start,
-      // The agent answers an order with that order's result.
+      // The agent answers an order with that order's result, or throws what kept it from one.
       ask: async <T>(pod: string, order: Order, onEvent?: (event: string) => void) =>
         (await (await agentOf(pod)).ask(order, onEvent)) as T,
       killEnvoy: async (pod) => {
@@ -233,13 +233,27 @@ async function startAgent(
   await within(ready.promise, `the agent of ${pod}`);
   return {
     ask: (order, onEvent = () => undefined) =>
-      new Promise((done) => {
+      new Promise((resolve, reject) => {
         const id = nextId;
         nextId += 1;
+        const done = (result: unknown) => {
+          const failure = failureOf(result);
+          if (failure === undefined) {
+            resolve(result);
+          } else {
+            reject(new Error(failure));
+          }
+        };
         waiting.set(id, { done, onEvent });
         child.write(JSON.stringify({ id, order }));
       }),
   };
+}
+
+/** What an agent says when it could not do as it was told. */
+function failureOf(result: unknown): string | undefined {
+  const isFailure = typeof result === "object" && result !== null && "failure" in result;
+  return isFailure ? String(result.failure) : undefined;
 }
 
 /** Asks again and again until the answer is yes; throws, naming what was waited for. */
