@@ -175,6 +175,12 @@ func gatewayRouteMutations(d doc) (out []mutation) {
 		if rule.text("timeouts", "request") != "0s" && d.kind() == "HTTPRoute" {
 			add("without a timeout", func(rule doc) { delete(rule, "timeouts") })
 		}
+		for _, filter := range rule.list("filters") {
+			if filter["cors"] != nil {
+				add("for pages of every origin", func(rule doc) { rule.list("filters")[0].at("cors").(map[string]any)["allowOrigins"] = []any{"*"} })
+				add("for no page", func(rule doc) { delete(rule, "filters") })
+			}
+		}
 		add("to another port", func(rule doc) { rule.list("backendRefs")[0]["port"] = float64(8730) })
 	}
 	return append(out, mutation{"under both names", func(d doc) doc {

@@ -20,6 +20,7 @@ var checks = []check{
 	{"scope of the sidecars", checkScope},
 	{"ways out", checkEgress},
 	{"the way in", checkIngress},
+	{"browsers of other origins", checkCors},
 	{"traces and access logs", checkTelemetry},
 }
 
