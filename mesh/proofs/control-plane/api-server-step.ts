@@ -1,6 +1,6 @@
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
-import { applyChecks, postgresCheck } from "./apply-everything.ts";
+import { applyChecks, postgresCheck, schedulerCheck } from "./apply-everything.ts";
 import { autoscaledReplicasCheck } from "./autoscaled-replicas.ts";
 import { areBuilt, buildAll, findGo } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
@@ -47,6 +47,7 @@ async function proveAtApiServer(say: (line: string) => void): Promise<ProofResul
     const checks = [
       ...applyChecks(),
       postgresCheck,
+      schedulerCheck,
       ...refusalChecks,
       autoscaledReplicasCheck,
       ...workerDrainChecks,

@@ -15,6 +15,29 @@ export function applyChecks(): readonly Check[] {
   }));
 }
 
+/** The example of a second scheduler, which is no part of the chart. */
+export const schedulerCheck: Check = {
+  name: "scheduler/second-scheduler.yaml is taken, and its pods meet the restricted standard",
+  run: applyScheduler,
+};
+
+async function applyScheduler({ kubectl }: Lab): Promise<void> {
+  // The file names its namespace itself.
+  const namespace = "warmpath";
+  await makeNamespace(kubectl, namespace);
+  await kubectl.mustApply(readExample("scheduler/second-scheduler.yaml"));
+  await until(
+    () => "both pods of the scheduler are made",
+    30_000,
+    async () => (await kubectl.list("pods", "-n", namespace)).length === 2,
+  );
+  await kubectl.must(["delete", "namespace", namespace, "--wait=false"]);
+}
+
+function readExample(path: string): string {
+  return readFileSync(join(import.meta.dir, "../..", path), "utf8");
+}
+
 /** The example of the database, whose operator's definitions are there too. */
 export const postgresCheck: Check = {
   name: "stores/postgres.yaml is taken, and with a misspelt field it is not",
@@ -23,7 +46,7 @@ export const postgresCheck: Check = {
 
 async function applyPostgres({ kubectl }: Lab): Promise<void> {
   const namespace = "databases";
-  const yaml = readFileSync(join(import.meta.dir, "../../stores/postgres.yaml"), "utf8");
+  const yaml = readExample("stores/postgres.yaml");
   await makeNamespace(kubectl, namespace);
   await kubectl.mustApply(yaml, "--namespace", namespace);
   const misspelt = yaml.replace("poolMode:", "poolmode:");
