@@ -99,6 +99,21 @@ describe("pods behind a name", () => {
     follower.close();
   });
 
+  test("one that is replaced goes on until the one that is named instead has answered", async () => {
+    const answer = { ips: ["10.0.0.1"] };
+    const { pool, clock, follower } = start(answer);
+    await follower.firstRound;
+    pool.update("vllm.svc:8000~0", { healthy: true });
+    answer.ips = ["10.0.0.2"];
+    await clock.advance(100);
+    expect(placesOf(pool)[1]).toBe("vllm.svc:8000~1 10.0.0.2");
+    expect(pool.endpoints[0]).toMatchObject({ healthy: true, isDraining: false });
+    pool.update("vllm.svc:8000~1", { healthy: true });
+    await clock.advance(100);
+    expect(placesOf(pool)[0]).toBe("vllm.svc:8000~0 10.0.0.1 leaving");
+    follower.close();
+  });
+
   test("a new one takes the place that was free for longest, and begins as nobody's heir", async () => {
     const answer = { ips: ["10.0.0.1"] };
     const started = start(answer);
@@ -244,6 +259,10 @@ describe("a proxy before pods that come and go", () => {
     }
     expect(status).toBe(200);
     expect(hosts.at(-1)).toBe(`127.0.0.2 as engines.test:${port}`);
+    // The one before goes once its probes fail.
+    for (let tries = 0; tries < 500 && (await listed()).length > 1; tries += 1) {
+      await Bun.sleep(10);
+    }
     expect(await listed()).toEqual([[`engines.test:${port}~1`, `http://127.0.0.2:${port}`]]);
     const page = await proxy.metrics.text();
     expect(page).not.toContain(`replica_healthy{replica="engines.test:${port}~0"`);

@@ -30,8 +30,9 @@ const noPlace = "an upstream has more pods than places: WARMPATH_UPSTREAM_PODS_M
 
 /**
  * Looks up every name of the pool for ever. A pod that appears takes the place that has been free
- * for longest. One that disappears gets nothing new, and leaves its place when its probes fail too:
- * it may only have been slow to say that it is ready, and then all that is known of it still holds.
+ * for longest. One that disappears gets nothing new once another answers, and leaves its place when
+ * its probes fail too: it may only have been slow to say that it is ready, and then all that is
+ * known of it still holds.
  * A name server that does not answer changes nothing, and one that knows nobody takes nobody away
  * who answers.
  */
@@ -137,14 +138,18 @@ class FollowedName {
     const { pool, log, onMove } = this.#options;
     let isMoved = false;
     let isRoom = true;
+    const hasHeir = this.#places().some(
+      ({ address, facts }) => facts.healthy && ips.has(address.pod.ip ?? ""),
+    );
     for (const { address, facts, hold } of this.#places()) {
       const { ip } = address.pod;
       if (ip === undefined) {
         continue;
       }
       const isNamed = ips.has(ip);
-      // Where none is named, those that answer are better than nobody: all were slow to be ready.
-      const isLeaving = !isNamed && ips.size > 0;
+      // Until one that is named answers too, those that do are better than nobody: what replaces
+      // them has not been probed yet, or all were slow to be ready.
+      const isLeaving = !isNamed && hasHeir;
       if (!isNamed && !facts.healthy) {
         log.info("a pod has gone", { replica: address.name, ip });
         this.#free.push(address.name);
