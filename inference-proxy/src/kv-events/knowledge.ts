@@ -176,11 +176,26 @@ class FollowedPool implements KvKnowledge {
     }
   }
 
-  /** Another engine is in its place: what the one before had is gone with it. */
+  /**
+   * Another engine, or none, is in its place: what the one before had is gone with it. Nobody goes
+   * on calling where it was, and an empty place has no trust to report.
+   */
   #moved(followed: Followed, address: ReplicaAddress): void {
+    const { events } = followed;
     followed.address = address;
     followed.isHealthy = false;
-    followed.events?.down();
+    if (events === undefined) return;
+    followed.events = undefined;
+    events.down();
+    events.drop();
+    void this.#closeMoved(events, address);
+  }
+
+  async #closeMoved(events: ReplicaEvents, { name: replica }: ReplicaAddress): Promise<void> {
+    const closing = events.close();
+    const { trusted, blocks } = this.#options.metrics;
+    for (const gauge of [trusted, blocks]) gauge.remove({ replica });
+    await closing;
   }
 
   #isAskingDue({ isAsking, askAtMs }: Followed): boolean {
@@ -201,7 +216,7 @@ class FollowedPool implements KvKnowledge {
         (isAsked ? await discoverSources(address, limits.timeoutMs, clock) : []);
       // What moved meanwhile is asked anew where it is now.
       if (followed.address !== address) return;
-      await this.#follow(address.name, followed, sources);
+      await this.#follow(address, followed, sources);
       if (sources.length === 0) followed.askAtMs = clock.monotonicMs() + askAgainMs;
     } catch (error) {
       if (followed.address !== address) return;
@@ -215,7 +230,12 @@ class FollowedPool implements KvKnowledge {
     }
   }
 
-  async #follow(replica: string, followed: Followed, sources: readonly KvSource[]): Promise<void> {
+  async #follow(
+    address: ReplicaAddress,
+    followed: Followed,
+    sources: readonly KvSource[],
+  ): Promise<void> {
+    const { name: replica } = address;
     const { events } = followed;
     if (events !== undefined && Bun.deepEquals(events.sources, sources)) return;
     if (events !== undefined) {
@@ -235,6 +255,7 @@ class FollowedPool implements KvKnowledge {
       messageBytesMax: limits.messageBytesMax,
     });
     // The process may have ended, or the engine gone, while the sockets were opened.
+    if (followed.address !== address) return await this.#closeMoved(opened, address);
     if (this.#closed.signal.aborted) return await opened.close();
     followed.events = opened;
     this.#look();
