@@ -1,6 +1,6 @@
 import { WarmpathError } from "@warmpath/runtime/base";
-import type { Pool } from "../upstream/pool.ts";
-import type { ServedModel } from "../upstream/replica.ts";
+import type { Pool, Replica } from "../upstream/pool.ts";
+import { isVacant, type ServedModel } from "../upstream/replica.ts";
 
 /** A model as callers see it. */
 export interface ListedModel extends ServedModel {
@@ -80,11 +80,21 @@ export function createModels(options: {
   };
 }
 
+/** The first model listed is the default: one that only pods had that are gone is nobody's. */
+function occupiedFirst({ replicas }: Pool): readonly Replica[] {
+  const vacant = replicas.filter(({ address }) => isVacant(address));
+  return vacant.length === 0
+    ? replicas
+    : [...replicas.filter(({ address }) => !isVacant(address)), ...vacant];
+}
+
 function listModels(pool: Pool): readonly ListedModel[] {
   const models = new Map<string, ListedModel>();
-  for (const { facts } of pool.replicas) {
+  for (const { facts, address } of occupiedFirst(pool)) {
     for (const model of facts.models) {
       const known = models.get(model.id);
+      // What a pod served that is gone says nothing more of what is there.
+      if (known !== undefined && isVacant(address)) continue;
       models.set(model.id, {
         id: model.id,
         // The smallest, since a request may land on any of them.
