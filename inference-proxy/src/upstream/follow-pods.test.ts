@@ -190,6 +190,25 @@ describe("pods behind a name", () => {
     follower.close();
   });
 
+  test("two upstreams of one name, with different paths, have each pod in a place of each", async () => {
+    const addresses = parseUpstreams(["dns://p.svc:1/a", "dns://p.svc:1/b"], undefined, 1);
+    const pool = createPool({ addresses, inFlightMax: 1 });
+    const follower = startPodFollower({
+      pool,
+      limits,
+      clock: createManualClock(),
+      log: silentLogger,
+      onMove: () => undefined,
+      lookUp: async () => ["10.0.0.1"],
+    });
+    await follower.firstRound;
+    expect(pool.replicas.map(({ address: { baseUrl } }) => baseUrl)).toEqual([
+      "http://10.0.0.1:1/a",
+      "http://10.0.0.1:1/b",
+    ]);
+    follower.close();
+  });
+
   test("what is no name is refused", () => {
     for (const url of ["dns://10.0.0.1:8000", "dns://", "dns://[::1]:8000"]) {
       expect(() => parseUpstreams([url], undefined, 2)).toThrow(/upstream/);

@@ -48,9 +48,9 @@ export function startPodFollower(options: {
 }): PodFollower {
   const { clock, limits } = options;
   const closed = new AbortController();
-  const hosts = new Set(options.pool.replicas.flatMap(({ address: { pod } }) => pod?.host ?? []));
-  const firsts = [...hosts].map((host) => {
-    const name = new FollowedName(host, options, closed.signal);
+  const upstreams = new Set(options.pool.replicas.flatMap((replica) => upstreamOf(replica) ?? []));
+  const firsts = [...upstreams].map((upstream) => {
+    const name = new FollowedName(upstream, options, closed.signal);
     const first = name.look();
     const run = async (): Promise<void> => {
       await first;
@@ -85,8 +85,13 @@ export const systemLookUp: LookUp = async (host) => {
   }
 };
 
+/** Whose place it is: several upstreams may have one name, with paths or keys of their own. */
+function upstreamOf({ address: { name, pod } }: Replica): string | undefined {
+  return pod === undefined ? undefined : name.slice(0, name.lastIndexOf("~"));
+}
+
 class FollowedName {
-  readonly #host: string;
+  readonly #upstream: string;
   readonly #options: Parameters<typeof startPodFollower>[0];
   readonly #signal: AbortSignal;
   /** Names of places, the one that has been free for longest first. */
@@ -95,8 +100,12 @@ class FollowedName {
   /** What was last complained about; empty: nothing. */
   #complaint = "";
 
-  constructor(host: string, options: Parameters<typeof startPodFollower>[0], signal: AbortSignal) {
-    this.#host = host;
+  constructor(
+    upstream: string,
+    options: Parameters<typeof startPodFollower>[0],
+    signal: AbortSignal,
+  ) {
+    this.#upstream = upstream;
     this.#options = options;
     this.#signal = signal;
     this.#free = this.#places().map(({ address }) => address.name);
@@ -121,7 +130,8 @@ class FollowedName {
   async #ask(): Promise<readonly string[]> {
     const { clock, limits, lookUp = systemLookUp } = this.#options;
     const late = new AbortController();
-    const name = this.#host.slice(0, this.#host.lastIndexOf(":"));
+    const host = this.#places()[0]?.address.pod.host ?? "";
+    const name = host.slice(0, host.lastIndexOf(":"));
     const tooLate = async (): Promise<never> => {
       await clock.sleep(limits.timeoutMs, late.signal);
       throw new Error(`no answer within ${limits.timeoutMs} ms`);
@@ -180,7 +190,7 @@ class FollowedName {
 
   #places(): readonly PlacedReplica[] {
     return this.#options.pool.replicas.filter((replica): replica is PlacedReplica => {
-      return replica.address.pod?.host === this.#host;
+      return upstreamOf(replica) === this.#upstream;
     });
   }
 
@@ -189,7 +199,7 @@ class FollowedName {
     if (sentence !== this.#complaint) {
       this.#complaint = sentence;
       if (sentence !== "") {
-        this.#options.log.warn(sentence, { upstream: this.#host });
+        this.#options.log.warn(sentence, { upstream: this.#upstream });
       }
     }
   }
