@@ -13,9 +13,11 @@ export interface NoteMeans {
   readonly log: Logger;
   readonly metrics: InferenceProxyMetrics;
   readonly pool: Pool;
-  readonly breakers: Breakers;
-  readonly ratios: TokenRatios;
+  readonly breakers: Pick<Breakers, "note">;
+  readonly ratios: Pick<TokenRatios, "estimate">;
 }
+
+type NotedRequest = Pick<CallRequest, "requestId" | "model" | "bodyBytes">;
 
 /**
  * First events are compared as if every prompt had as many tokens: else a long prompt would look
@@ -38,10 +40,11 @@ const shadows: Readonly<Record<FailureKind, Failure["scope"]>> = {
 /** Counts an attempt that opened or failed, and tells the replica's breakers. */
 export function noteAttempt(
   means: NoteMeans,
-  request: CallRequest,
-  tried: { readonly replica: string; readonly sentAtMs: number; readonly attempt: Attempt },
+  request: NotedRequest,
+  tried: { readonly replica: Replica; readonly sentAtMs: number; readonly attempt: Attempt },
 ): void {
-  const { replica, sentAtMs, attempt } = tried;
+  const { sentAtMs, attempt } = tried;
+  const { name: replica } = tried.replica.address;
   if (attempt.kind !== "failed") {
     const outcome = attempt.kind === "fault" ? "fault" : "opened";
     means.metrics.attempts.inc({ replica, outcome });
@@ -54,19 +57,21 @@ export function noteAttempt(
     means.breakers.note({ replica, model, sentAtMs, failure: undefined, firstEventMs });
     return;
   }
-  noteFailure(means, request, { replica, sentAtMs, failure: attempt.failure });
+  noteFailure(means, request, { replica: tried.replica, sentAtMs, failure: attempt.failure });
 }
 
 function noteFailure(
   means: NoteMeans,
-  request: CallRequest,
+  request: NotedRequest,
   tried: {
-    readonly replica: string;
+    readonly replica: Replica;
     readonly sentAtMs: number;
     readonly failure: AttemptFailure;
   },
 ): void {
-  const { replica, sentAtMs, failure } = tried;
+  const { sentAtMs, failure } = tried;
+  const { address } = tried.replica;
+  const { name: replica } = address;
   means.metrics.attempts.inc({ replica, outcome: failure.kind });
   means.log.warn("upstream attempt failed", {
     request_id: request.requestId,
@@ -74,6 +79,10 @@ function noteFailure(
     kind: failure.kind,
     detail: failure.message,
   });
+  if (means.pool.find(replica)?.address !== address) {
+    // Another pod has the place since: what befell the one before is none of its doing.
+    return;
+  }
   if (failure.kind === "unreachable") {
     // The next requests need not find out for themselves; the next good probe brings it back.
     means.pool.update(replica, { healthy: false, unhealthyReason: failure.message });

@@ -183,7 +183,7 @@ async function tryReplica(
       });
     const { path, attempt } = await span.run(() => attemptPaths(means, replica, request, send));
     progress.gate?.done();
-    noteAttempt(means, request, { replica: seat.endpoint, sentAtMs, attempt });
+    noteAttempt(means, request, { replica, sentAtMs, attempt });
     if (attempt.kind === "stream" || attempt.kind === "whole") {
       means.prompts.served(request.prompt, seat.endpoint);
       const kept = attempt.kind === "stream" ? withoutBody(request) : request;
