@@ -77,6 +77,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const close = async (keep: boolean) => {
     await Promise.all(running.toReversed().map((each) => each.stop()));
     removeNamespaces();
+    // A hundred megabytes that tell nothing.
+    rmSync(join(dir, "envoy"), { force: true });
     if (!keep) {
       rmSync(dir, { recursive: true, force: true });
     }
@@ -216,7 +218,12 @@ async function startAgent(
   let nextId = 0;
   const child = start(pod, `agent-${pod}`, {
     command: [process.execPath, join(import.meta.dir, "agent.ts")],
-    env: { PACKETS_PRINCIPAL_KEY: key, PACKETS_CA: join(dir, "ca.pem") },
+    env: {
+      PACKETS_PRINCIPAL_KEY: key,
+      PACKETS_CA: join(dir, "ca.pem"),
+      // The same for grpc-js.
+      GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: join(dir, "ca.pem"),
+    },
     onLine: (text) => {
       // The agent is ours, and writes nothing else.
       const line = JSON.parse(text) as AgentLine;

@@ -134,6 +134,11 @@ export function outsideUrl(rig: Rig): string {
   return `https://${rig.options.tls.hosts[0]}`;
 }
 
+/** Where clients of native gRPC find it. */
+export function outsideGrpcUrl(rig: Rig): string {
+  return `https://${rig.options.tls.hosts[1]}`;
+}
+
 /** What a run is given. */
 export interface SceneOptions {
   readonly controlPlane: string;

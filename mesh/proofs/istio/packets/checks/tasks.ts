@@ -1,7 +1,7 @@
 /** A task from outside to an engine and back: every hop is real and goes through Envoys. */
-import type { HttpAnswer, Order, TaskAnswer } from "../agent-protocol.ts";
+import type { GrpcAnswer, HttpAnswer, Order, TaskAnswer } from "../agent-protocol.ts";
 import type { Rig } from "../rig.ts";
-import { devKey, others, outsideUrl, services } from "../scene.ts";
+import { devKey, others, outsideGrpcUrl, outsideUrl, services } from "../scene.ts";
 import { type Check, unless } from "./check.ts";
 
 /** Two tool calls, one after the other, and an answer that holds the first one's result. */
@@ -28,6 +28,18 @@ export const taskChecks: readonly Check[] = [
     run: async ({ rig }) => {
       const task = await rig.ask<TaskAnswer>(others.client, taskOrder(rig));
       return [...taskFaults(task), ...unless(task.resumed === 0, `broke: ${task.breaks[0]}`)];
+    },
+  },
+  {
+    title: "native gRPC from outside reaches the gateway by its own name",
+    run: async ({ rig }) => {
+      const { code, message } = await rig.ask<GrpcAnswer>(others.client, {
+        op: "grpc",
+        url: outsideGrpcUrl(rig),
+        method: "warmpath.gateway.v1.AgentService/ListAgents",
+        headers: { authorization: `Bearer ${devKey}` },
+      });
+      return unless(code === "ok", `${code}: ${message}`);
     },
   },
   {
