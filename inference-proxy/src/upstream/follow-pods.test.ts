@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { silentLogger } from "@warmpath/runtime/base";
 import { createManualClock } from "@warmpath/runtime/testing";
+import { lastingRefusalOf } from "../pick/eligible.ts";
 import { helloStream, startTestProxy, streamOf, type TestProxy } from "../testing/index.ts";
 import { type LookUp, startPodFollower, systemLookUp } from "./follow-pods.ts";
 import { parseUpstreams, sharedNameOf } from "./pod-places.ts";
@@ -190,6 +191,20 @@ describe("pods behind a name", () => {
     follower.close();
   });
 
+  test("places that are free serve what the others do, and nothing else", async () => {
+    const { pool, clock, follower } = start({ ips: ["10.0.0.1"] });
+    await follower.firstRound;
+    expect(lastingRefusalOf(pool.endpoints[2]!, "other")).toBe("unhealthy");
+    pool.update("vllm.svc:8000~0", { healthy: true, models: [{ id: "tiny", contextTokens: 8 }] });
+    await clock.advance(100);
+    expect(lastingRefusalOf(pool.endpoints[2]!, "other")).toBe("unknown-model");
+    expect(lastingRefusalOf(pool.endpoints[2]!, "tiny")).toBe("unhealthy");
+    pool.update("vllm.svc:8000~0", { models: [{ id: "tiny", contextTokens: 4 }] });
+    await clock.advance(100);
+    expect(pool.endpoints[2]?.contextTokens?.get("tiny")).toBe(4);
+    follower.close();
+  });
+
   test("two upstreams of one name, with different paths, have each pod in a place of each", async () => {
     const addresses = parseUpstreams(["dns://p.svc:1/a", "dns://p.svc:1/b"], undefined, 1);
     const pool = createPool({ addresses, inFlightMax: 1 });
@@ -263,6 +278,15 @@ describe("a proxy before pods that come and go", () => {
       return response.status;
     };
     expect(await ask()).toBe(200);
+    // Free places are no replicas that are out, of which nobody knows what they serve.
+    const askOther = async () =>
+      (await proxy.post("/v1/chat/completions", { model: "other", messages: [] })).status;
+    let other = await askOther();
+    for (let tries = 0; tries < 200 && other !== 404; tries += 1) {
+      await Bun.sleep(10);
+      other = await askOther();
+    }
+    expect(other).toBe(404);
     expect(hosts).toEqual([`127.0.0.1 as engines.test:${port}`]);
     const listed = async () =>
       (await proxy.inference.listReplicas({}, caller)).replicas.map(({ name, url }) => [name, url]);

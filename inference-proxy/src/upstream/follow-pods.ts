@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import { type Clock, type Logger, messageOf } from "@warmpath/runtime/base";
 import { placeOfPod } from "./pod-places.ts";
 import type { Pool, Replica } from "./pool.ts";
-import type { PodPlace } from "./replica.ts";
+import { isVacant, type PodPlace, type ServedModel } from "./replica.ts";
 
 /** Addresses that a name leads to now; none where it leads nowhere. Rejects without an answer. */
 export type LookUp = (host: string) => Promise<readonly string[]>;
@@ -185,7 +185,31 @@ class FollowedName {
     if (isMoved) {
       onMove();
     }
+    this.#tellVacant();
     return isRoom;
+  }
+
+  /**
+   * A pod that comes will serve what the others do. A place of which nothing is known might serve
+   * anything: any name of a model would be one whose replicas are out, and no prompt too long.
+   */
+  #tellVacant(): void {
+    const places = this.#places();
+    const served = new Map<string, ServedModel>();
+    for (const { address, facts } of places) {
+      for (const model of isVacant(address) ? [] : facts.models) {
+        served.set(model.id, model);
+      }
+    }
+    if (served.size === 0) {
+      return;
+    }
+    for (const { address, facts } of places.filter((place) => isVacant(place.address))) {
+      const models = [...served.values(), ...facts.models.filter(({ id }) => !served.has(id))];
+      if (!Bun.deepEquals(models, facts.models)) {
+        this.#options.pool.update(address.name, { models });
+      }
+    }
   }
 
   #places(): readonly PlacedReplica[] {
