@@ -18,7 +18,8 @@ ${proofSteps.map(({ name, proves }) => `  ${name.padEnd(14)} ${proves}`).join("\
   --help    this text
 `;
 
-interface Outcome {
+/** What became of a level. */
+export interface Outcome {
   readonly level: string;
   readonly state: "passed" | "failed" | "not run";
   readonly passed: number;
@@ -60,7 +61,8 @@ async function main(args: readonly string[]): Promise<number> {
   return outcomes.some(isRed) ? 1 : 0;
 }
 
-async function prove(step: ProofStep): Promise<Outcome> {
+/** Runs a level, if this machine can. One that passed nothing has shown nothing: it failed. */
+export async function prove(step: ProofStep): Promise<Outcome> {
   const reason = step.missing();
   const nothing = { level: step.name, passed: 0, failures: [], seconds: 0 };
   if (reason !== undefined) {
@@ -69,9 +71,12 @@ async function prove(step: ProofStep): Promise<Outcome> {
   const startedAtMs = performance.now();
   const seconds = () => Math.round((performance.now() - startedAtMs) / 100) / 10;
   try {
-    const { passed, failures } = await step.run((line) => {
+    const result = await step.run((line) => {
       process.stderr.write(`${step.name}: ${line}\n`);
     });
+    const { passed } = result;
+    const isEmpty = passed === 0 && result.failures.length === 0;
+    const failures = isEmpty ? ["nothing was looked at"] : result.failures;
     const state = failures.length === 0 ? "passed" : "failed";
     return { level: step.name, state, passed, failures, reason: "", seconds: seconds() };
   } catch (error) {

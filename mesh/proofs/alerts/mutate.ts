@@ -15,6 +15,9 @@ const mutations: readonly Mutation[] = [
   { name: "always fires", expr: "vector(1)" },
 ];
 
+/** In how many ways each alert is broken. */
+export const mutationsEach = mutations.length;
+
 /**
  * Breaks the alerts in each way and runs their cases; a sentence for each alert whose cases let it
  * pass. A case that stays green on a broken rule proves nothing of the whole one. All alerts of a

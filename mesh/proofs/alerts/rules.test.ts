@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readCaseFiles, readRuleFiles } from "./files.ts";
 import { ruleFaults } from "./rule-faults.ts";
+import { noneOf } from "./step.ts";
 
 const runbook = readFileSync(join(import.meta.dir, "../../../docs/RUNBOOK.md"), "utf8");
 const files = readRuleFiles();
@@ -38,5 +39,11 @@ test("a heading, a case, an owner or a severity that is missing is found", () =>
     "Planted points to #, which is no heading of docs/RUNBOOK.md",
     "Planted has no case in which it fires",
     "Planted has no case in which it is silent",
+  ]);
+});
+
+test("a level that finds no alert, no panel or no trigger to look at is not green", () => {
+  expect(noneOf({ alerts: files, "queries of triggers": [] })).toEqual([
+    "there are no queries of triggers to look at",
   ]);
 });
