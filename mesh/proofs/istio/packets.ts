@@ -16,6 +16,7 @@ import { canFetchEnvoy, envoyMissing, fetchEnvoy, findEnvoy } from "./packets/en
 import { removeNamespaces } from "./packets/namespaces.ts";
 import { copyChart, renderObjects } from "./packets/rendered.ts";
 import { startCast, startScene } from "./packets/scene.ts";
+import { fetchStores } from "./packets/stores.ts";
 
 /** One run at a time: addresses and names of namespaces are fixed. */
 const lockPath = join(tmpdir(), "warmpath-packets.lock");
@@ -73,7 +74,9 @@ function takeLock(): number {
   } catch (error) {
     const owner = ownerOfLock();
     if (owner !== undefined) {
-      throw new Error(`process ${owner} is proving packets: one at a time`, { cause: error });
+      throw new Error(`process ${owner} is proving packets, says ${lockPath}: one at a time`, {
+        cause: error,
+      });
     }
     // Whoever took it is gone.
     rmSync(lockPath, { force: true });
@@ -95,6 +98,7 @@ function ownerOfLock(): number | undefined {
 async function proveOnPackets(say: (line: string) => void): Promise<ProofResult> {
   const controlPlane = await buildGoTests(say);
   const envoy = findEnvoy() ?? fetchEnvoy();
+  await fetchStores();
   const folder = mkdtempSync(join(tmpdir(), "warmpath-packets-chart-"));
   const objects = renderObjects(copyChart(folder), []);
   const meshConfig = readMeshConfig();

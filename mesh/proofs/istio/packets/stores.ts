@@ -1,5 +1,6 @@
 /** PostgreSQL, Redis and NATS in a pod outside the mesh, as their operators run them. */
 import { join } from "node:path";
+import { startTestServers } from "../../../../scripts/test-servers.ts";
 import type { Pod, Service } from "./cluster.ts";
 import { publish } from "./namespaces.ts";
 import { type Rig, within } from "./rig.ts";
@@ -33,6 +34,24 @@ export const storeServices: readonly Service[] = Object.entries(stores).map(
     ports: [{ name: `tcp-${name}`, port, targetPort: port, appProtocol: "tcp" }],
   }),
 );
+
+/**
+ * Sees to it that all three are on this machine: whatever is missing is fetched, which nobody can do
+ * from inside a pod, whose network has no way out. Throws what is not to be had, and how to get it.
+ */
+export async function fetchStores(): Promise<void> {
+  const servers = await startTestServers({ postgres: true, redis: true, nats: true });
+  await servers.close();
+  const { postgres, redis, nats } = servers;
+  const missing = Object.entries({ postgres, redis, nats }).flatMap(([name, server]) =>
+    server !== undefined && "skipped" in server
+      ? [`${name}: ${server.skipped}; ${server.howTo}`]
+      : [],
+  );
+  if (missing.length > 0) {
+    throw new Error(`no stores to run with: ${missing.join("; ")}`);
+  }
+}
 
 /**
  * Starts the repository's own test servers inside the pod and lets other pods reach them; the files
