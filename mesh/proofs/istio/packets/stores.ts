@@ -36,7 +36,7 @@ export const storeServices: readonly Service[] = Object.entries(stores).map(
 );
 
 /**
- * Sees to it that all three are on this machine: whatever is missing is fetched, which nobody can do
+ * Sees to it that all three are on this machine: what is missing is fetched, which nobody can do
  * from inside a pod, whose network has no way out. Throws what is not to be had, and how to get it.
  */
 export async function fetchStores(): Promise<void> {
