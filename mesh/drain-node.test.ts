@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { drainNode, type Kubectl } from "./drain-node.ts";
 
 const plan = { node: "node-a", namespace: "ns", release: "warmpath", timeoutS: 60 };
@@ -44,4 +45,17 @@ test("where a replacement finds no place, no second worker goes", async () => {
   expect(commands.filter((command) => /^(delete|drain)/.test(command))).toEqual([
     "delete pod/worker-1 --namespace ns --wait=false",
   ]);
+});
+
+test("it says how it is called, and without a node does nothing", () => {
+  const call = (...args: readonly string[]) => {
+    const command = [process.execPath, join(import.meta.dir, "drain-node.ts"), ...args];
+    const { exitCode, stdout, stderr } = Bun.spawnSync(command, {
+      env: { ...process.env, KUBECTL: "/no/kubectl" },
+    });
+    return { exitCode, said: stdout.toString() + stderr.toString() };
+  };
+  const usage = expect.stringContaining("drain-node.ts NODE");
+  expect(call("--help")).toEqual({ exitCode: 0, said: usage });
+  expect(call()).toEqual({ exitCode: 2, said: usage });
 });

@@ -83,6 +83,11 @@ async function runKubectl(args: readonly string[]): Promise<string> {
   return output;
 }
 
+const usage = `usage: npx bun mesh/drain-node.ts NODE [--namespace warmpath] [--release warmpath]
+                                  [--timeout-s ${defaultTimeoutS}] [--dry-run]
+KUBECTL names another kubectl than the one on PATH.
+`;
+
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -92,12 +97,17 @@ async function main(args: readonly string[]): Promise<number> {
       release: { type: "string", default: "warmpath" },
       "timeout-s": { type: "string", default: String(defaultTimeoutS) },
       "dry-run": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
   const [node, ...more] = positionals;
   const timeoutS = Number(values["timeout-s"]);
   if (node === undefined || more.length > 0 || !Number.isInteger(timeoutS) || timeoutS < 1) {
-    process.stderr.write("usage: bun mesh/drain-node.ts NODE [--namespace N] [--release R]\n");
+    process.stderr.write(usage);
     return 2;
   }
   const { namespace, release } = values;
