@@ -206,6 +206,20 @@ helmTest("flags follow from memory, and the arithmetic is said where the pod is 
   expect(flag(container, "gpu-memory-utilization")).toBe("0.920");
 });
 
+helmTest("a KV head is not divided: more GPUs than heads hold it more than once", () => {
+  const l4 = "vllm.classes[1]";
+  const { sizing } = engineOf(render("--set", `${l4}.gpus=8`), "l4");
+  // By hand: 8 x 22.5 x 0.92 - 14.2 - 8 x 2 = 135.4 GiB; 2 x 28 x 8 (not 4) x 128 x 2 = 114,688 bytes a token.
+  expect(sizing).toContain(`= ${Math.floor((135.4 * 2 ** 30) / 114_688)} tokens`);
+});
+
+helmTest("a cache that is counted in single bytes is one", () => {
+  expect(flag(engineOf(render(), "l4").container, "kv-cache-dtype")).toBeUndefined();
+  const { container, sizing } = engineOf(render("--set", "vllm.classes[1].model.kvBytes=1"), "l4");
+  expect(flag(container, "kv-cache-dtype")).toBe("fp8");
+  expect(sizing).toContain("/ 28672 bytes a token");
+});
+
 helmTest("engines cache prefixes, tell of it, and guess ahead where that is asked for", () => {
   const manifests = render();
   const { container } = engineOf(manifests, "t4");
@@ -229,11 +243,14 @@ helmTest("engines cache prefixes, tell of it, and guess ahead where that is aske
 helmTest("a start may take twice as long as reading the weights and compiling take", () => {
   const manifests = render();
   for (const name of classNames) {
-    const { container, spec, sizing } = engineOf(manifests, name);
+    const { container, pod, spec, sizing } = engineOf(manifests, name);
     const seconds = Number(/= (\d+) s$/.exec(sizing)?.[1]);
     const { periodSeconds, failureThreshold } = container.startupProbe;
     expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(seconds);
-    expect(spec.progressDeadlineSeconds).toBeGreaterThan(periodSeconds * failureThreshold);
+    // A new pod first waits until the old one, in its time, has given its GPU up.
+    expect(spec.progressDeadlineSeconds).toBeGreaterThan(
+      pod.terminationGracePeriodSeconds + periodSeconds * failureThreshold,
+    );
   }
 });
 
@@ -250,6 +267,9 @@ helmTest("an engine is killed only after its streams had their time, whatever it
   expect(flag(older.container, "shutdown-timeout")).toBeUndefined();
   expect(older.container.lifecycle.preStop.sleep.seconds).toBe(315);
   expect(older.pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(315 + 15);
+  // vLLM has had tags with four numbers.
+  const patched = engineOf(render("--set", "vllm.image.tag=v0.10.1.1"), "l4");
+  expect(flag(patched.container, "shutdown-timeout")).toBeUndefined();
 });
 
 helmTest(

@@ -40,7 +40,8 @@ Whether this vLLM has --shutdown-timeout. 0.32.0 is the earliest on which it was
 finish. Without it a SIGTERM leaves them hanging, so the wait has to come before the signal.
 */}}
 {{- define "warmpath.vllm.drainsItself" -}}
-{{- if semverCompare ">=0.32.0-0" (.Values.vllm.image.tag | trimPrefix "v") }}yes{{ end -}}
+{{- /* Tags such as v0.10.1.1 and v0.8.5.post1 are no semantic versions: their first three numbers are. */ -}}
+{{- if semverCompare ">=0.32.0-0" (regexFind "[0-9]+[.][0-9]+[.][0-9]+" .Values.vllm.image.tag) }}yes{{ end -}}
 {{- end }}
 
 {{/* The arguments of vllm serve, in pairs that a reader can look up: context is (dict "root" $ "class" CLASS "sizing" SIZING). */}}
@@ -56,6 +57,10 @@ finish. Without it a SIGTERM leaves them hanging, so the wait has to come before
 - --dtype={{ $class.dtype | default "auto" }}
 - --tensor-parallel-size={{ int $class.gpus }}
 - --gpu-memory-utilization={{ divf (float64 $class.memoryShare) (float64 ($class.mps | default 1)) | printf "%.3f" }}
+{{- if eq (int $model.kvBytes) 1 }}
+# One byte a number, as the arithmetic counts it: vLLM would take the weights' type.
+- --kv-cache-dtype=fp8
+{{- end }}
 - --max-model-len={{ int64 $model.contextTokens }}
 - --max-num-seqs={{ int64 .sizing.sequences }}
 - --max-num-batched-tokens={{ int64 $class.batchedTokens }}

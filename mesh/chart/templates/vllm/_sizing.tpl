@@ -5,7 +5,8 @@ share under MPS; G GPUs under tensor parallelism each hold 1/G of the weights an
 
   KV GiB     = GPUs x memory x share - weights - GPUs x overhead
   KV tokens  = KV GiB x 2^30 / bytes per token
-  bytes      = 2 (K and V) x layers x KV heads x head size x bytes of a number
+  bytes      = 2 (K and V) x layers x KV heads x head size x bytes of a number; a head is not divided, so that with fewer
+               heads than GPUs each GPU holds a whole one, and as many are counted as there are GPUs
   sequences  = KV tokens / tokens that a sequence typically holds, 256 at most (vLLM's own default)
   start      = 2 x (weights x 1024 / MiB a second + compiling): twice, so that a slow volume is no crash loop
 */}}
@@ -16,7 +17,8 @@ share under MPS; G GPUs under tensor parallelism each hold 1/G of the weights an
 {{- $total := mulf (float64 .gpus) $memory (float64 .memoryShare) -}}
 {{- $overhead := mulf (float64 .gpus) (float64 .overheadGiB) -}}
 {{- $kvGiB := subf $total (float64 $model.weightsGiB) $overhead -}}
-{{- $bytes := mul 2 (int64 $model.layers) (int64 $model.kvHeads) (int64 $model.headSize) (int64 $model.kvBytes) -}}
+{{- $heads := max (int64 $model.kvHeads) (int64 .gpus) -}}
+{{- $bytes := mul 2 (int64 $model.layers) $heads (int64 $model.headSize) (int64 $model.kvBytes) -}}
 {{- $sum := printf "%d x %.1f GiB x %.2f - %.1f GiB weights - %.1f GiB overhead = %.1f GiB KV" (int64 .gpus) $memory (float64 .memoryShare) (float64 $model.weightsGiB) $overhead $kvGiB -}}
 {{- if le $kvGiB 0.0 -}}
 {{- fail (printf "vllm.classes: %s has no room for %s: %s" .name $model.id $sum) -}}
