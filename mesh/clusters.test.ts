@@ -44,6 +44,14 @@ helmTest(
   },
 );
 
+helmTest("from the other cluster only calls of services come in", () => {
+  const policy = render().find(
+    ({ kind, metadata }) =>
+      kind === "NetworkPolicy" && metadata.name === "warmpath-inference-proxy-east-west",
+  );
+  expect(policy?.spec["ingress"]).toMatchObject([{ ports: [{ port: 8711, protocol: "TCP" }] }]);
+});
+
 helmTest("own tenants are served by their names, and others' are sent to their cluster", () => {
   const routes = render().filter(({ kind }) => kind === "HTTPRoute");
   const gateway = routes.find(({ metadata }) => metadata.name === "warmpath-gateway");

@@ -3,9 +3,16 @@
 {{ .Files.Get "files/matrix.yaml" }}
 {{- end }}
 
-{{/* Name of a service's objects: context is (dict "root" $ "name" NAME). */}}
+{{/*
+Name of a service's objects: context is (dict "root" $ "name" NAME). One that is too long is refused and not cut: what
+is left of two services' names, or a service's and its canary's, may be the same.
+*/}}
 {{- define "warmpath.name" -}}
-{{ printf "%s-%s" .root.Release.Name .name | trunc 63 | trimSuffix "-" }}
+{{- $name := printf "%s-%s" .root.Release.Name .name -}}
+{{- if gt (len $name) 63 -}}
+{{- fail (printf "the release's name is too long: %s has %d characters, and Kubernetes takes 63" $name (len $name)) -}}
+{{- end -}}
+{{ $name }}
 {{- end }}
 
 {{- define "warmpath.selector" -}}

@@ -27,10 +27,16 @@ cloud's machine (metadata service), on its port alone; which host it is, the mes
 {{- define "warmpath.policy.outside" -}}
 {{- $root := .root -}}
 {{- $user := .user -}}
+{{- /* Engines of this release have rules of their own, by their labels; a store may well be their neighbour. */}}
+{{- $engines := list }}
+{{- range include "warmpath.vllm.upstreams" $root | fromJsonArray }}{{ $engines = append $engines (urlParse .).hostname }}{{ end }}
 {{- range $one := .outside }}
-{{- if and (has $user $one.users) (ne $one.namespace $root.Release.Namespace) }}
+{{- if and (has $user $one.users) (not (has (trimSuffix (printf ".%s" $root.Values.mesh.clusterDomain) $one.host) $engines)) }}
 - to:
-    {{- if $one.namespace }}
+    {{- if eq $one.namespace $root.Release.Namespace }}
+    # In this namespace.
+    - podSelector: {}
+    {{- else if $one.namespace }}
     - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ $one.namespace }} } }
     {{- else }}
     - ipBlock: { cidr: 0.0.0.0/0, except: {{ $root.Values.networkPolicy.notOutside | toJson }} }
