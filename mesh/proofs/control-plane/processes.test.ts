@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts, startProgram, until } from "./processes.ts";
@@ -52,6 +52,43 @@ test("a running program is ended, and gone when that is said", async () => {
     expect(() => program.assertRunning()).toThrow(/long has ended \(SIGKILL\)/);
   });
 });
+
+test("a program does not outlive the proof, even one that is killed", async () => {
+  await inFolder(async (dir) => {
+    const from = JSON.stringify(join(import.meta.dir, "processes.ts"));
+    const proof = `import { startProgram } from ${from};
+startProgram("long", ["sh", "-c", "echo $$; exec sleep 60"], ${JSON.stringify(dir)});
+setInterval(() => {}, 1000);`;
+    const child = Bun.spawn([process.execPath, "--eval", proof], { stdout: "ignore" });
+    const log = join(dir, "long.log");
+    const pid = () => (existsSync(log) ? Number(readFileSync(log, "utf8")) : 0);
+    try {
+      await until(
+        () => "it has said its number",
+        10_000,
+        () => pid() > 0,
+      );
+    } finally {
+      child.kill("SIGKILL");
+      await child.exited;
+    }
+    await until(
+      () => "it is gone",
+      10_000,
+      () => isGone(pid()),
+    );
+  });
+});
+
+/** True when there is no such process, or only what its parent has not yet asked about. */
+function isGone(pid: number): boolean {
+  try {
+    return /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    // The folder goes with the process.
+    return true;
+  }
+}
 
 test("what never comes true is named with the time it was waited for", async () => {
   const never = () =>

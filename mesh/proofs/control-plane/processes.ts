@@ -13,7 +13,10 @@ export interface RunningProgram {
   kill(): Promise<void>;
 }
 
-/** Starts a program whose output goes to `<dir>/<name>.log`. */
+// Reading to the end of the input is waiting for this process to be gone, by whatever signal.
+const watch = 'cat >/dev/null; kill -KILL "$1"';
+
+/** Starts a program whose output goes to `<dir>/<name>.log`; it ends with this process. */
 export function startProgram(
   name: string,
   command: readonly string[],
@@ -24,6 +27,9 @@ export function startProgram(
   const child = Bun.spawn([...command], { cwd: dir, stdin: "ignore", stdout: log, stderr: log });
   closeSync(log);
   // Whatever ends this process ends the program too: nothing of a proof outlives it.
+  const guard = Bun.spawn(["sh", "-c", watch, "sh", String(child.pid)], { stdin: "pipe" });
+  // Its number may be another's from then on.
+  void child.exited.then(() => guard.kill("SIGKILL"));
   const killNow = () => child.kill("SIGKILL");
   process.once("exit", killNow);
   const tail = () => readFileSync(logPath, "utf8").split("\n").slice(-12).join("\n");
