@@ -30,11 +30,11 @@ test("workers leave one by one, each after the one before it was replaced, and e
     "cordon node-a",
     "get pods --namespace ns --selector app.kubernetes.io/name=orchestrator,app.kubernetes.io/instance=warmpath --field-selector spec.nodeName=node-a --output name",
     "delete pod/worker-1 --namespace ns --wait=false",
-    "rollout status deployment/warmpath-orchestrator --namespace ns --timeout=60s",
     "wait --for=delete pod/worker-1 --namespace ns --timeout=60s",
-    "delete pod/worker-2 --namespace ns --wait=false",
     "rollout status deployment/warmpath-orchestrator --namespace ns --timeout=60s",
+    "delete pod/worker-2 --namespace ns --wait=false",
     "wait --for=delete pod/worker-2 --namespace ns --timeout=60s",
+    "rollout status deployment/warmpath-orchestrator --namespace ns --timeout=60s",
     "drain node-a --ignore-daemonsets --delete-emptydir-data --timeout=60s",
   ]);
 });

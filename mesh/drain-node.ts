@@ -43,8 +43,9 @@ export async function drainNode(
   for (const [index, pod] of workers.entries()) {
     say(`${pod}: hands its runs back (${index + 1} of ${workers.length})`);
     await kubectl(["delete", pod, ...inNamespace, "--wait=false"]);
-    await kubectl(["rollout", "status", deployment, ...inNamespace, timeout]);
     await kubectl(["wait", "--for=delete", pod, ...inNamespace, timeout]);
+    // Only now: asked right after the deletion, a status that is not yet updated would call it rolled out.
+    await kubectl(["rollout", "status", deployment, ...inNamespace, timeout]);
   }
   say(`${node}: the rest is evicted, each within its budget`);
   // Their scratch space is a few files in memory; DaemonSets belong to the node.
