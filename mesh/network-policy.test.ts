@@ -64,6 +64,21 @@ helmTest(
   },
 );
 
+helmTest("a managed store in a private subnet is reached, on its port alone", async () => {
+  const args = [
+    "--set-json",
+    'egress.stores.postgres={"host":"db.example.com","port":5433}',
+    "--set",
+    "networkPolicy.hostAddresses={10.9.0.0/24}",
+  ];
+  const state = await policyOf("state", ["production"], ...args);
+  expect(opensTo(state, 5433).flatMap(({ to }) => to ?? [])).toMatchObject([
+    { ipBlock: { cidr: "0.0.0.0/0", except: expect.arrayContaining(["10.0.0.0/8"]) } },
+    { ipBlock: { cidr: "10.9.0.0/24" } },
+  ]);
+  expect(JSON.stringify(state).split("10.9.0.0/24")).toHaveLength(2);
+});
+
 helmTest("names are looked up over UDP and TCP, wherever a cluster answers", async () => {
   const args = "networkPolicy.dnsPorts={53,5353},networkPolicy.dnsAddresses={169.254.20.10/32}";
   const { egress } = await policyOf("base", ["production"], "--set", args);

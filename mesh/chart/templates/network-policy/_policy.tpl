@@ -40,6 +40,9 @@ cloud's machine (metadata service), on its port alone; which host it is, the mes
     - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ $one.namespace }} } }
     {{- else }}
     - ipBlock: { cidr: 0.0.0.0/0, except: {{ $root.Values.networkPolicy.notOutside | toJson }} }
+    {{- range $root.Values.networkPolicy.hostAddresses }}
+    - ipBlock: { cidr: {{ . | quote }} }
+    {{- end }}
     {{- end }}
   # {{ $one.host }}
   ports:
