@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readGoOutput } from "./go-tests.ts";
+import { readGoOutput, testsAbsent } from "./go-tests.ts";
 
 const output = `=== RUN   TestSimulation
 === RUN   TestSimulation/routes
@@ -29,4 +29,9 @@ test("tests with none below them are counted, and failures say what they said", 
 
 test("what has no test in it passed nothing", () => {
   expect(readGoOutput("panic: out of memory\n")).toEqual({ passed: 0, failures: [] });
+});
+
+test("a test that is asked for by a name that is none is told", () => {
+  const asked = ["TestSimulation", "TestMutations", "TestEnvoyAccepts"];
+  expect(testsAbsent(output, asked)).toEqual(["TestMutations"]);
 });

@@ -32,24 +32,30 @@ export async function buildGoTests(say: (line: string) => void): Promise<string>
 }
 
 /**
- * Runs the tests whose names match `pattern`, and counts those with none below them. The output is
- * kept out of sight but for what tests say of their failures.
+ * Runs the tests of these names, and counts those with none below them. The output is kept out of
+ * sight but for what tests say of their failures.
  */
 export async function runGoTests(
-  pattern: string,
+  names: readonly string[],
   env: Readonly<Record<string, string>>,
   say: (line: string) => void,
 ): Promise<ProofResult> {
   const built = await buildGoTests(say);
   const { exitCode, output } = await runToEnd(
-    [built, "-test.v", "-test.run", pattern, "-test.timeout", "20m"],
+    [built, "-test.v", "-test.run", `^(${names.join("|")})$`, "-test.timeout", "20m"],
     env,
   );
   const result = readGoOutput(output);
   if (exitCode !== 0 && result.failures.length === 0) {
     return { ...result, failures: [`status ${exitCode}: ${output.slice(-2000)}`] };
   }
-  return result;
+  const absent = testsAbsent(output, names).map((name) => `${name}: there is no such test`);
+  return { ...result, failures: [...result.failures, ...absent] };
+}
+
+/** Names that `go test -v` says nothing of: it is content with a pattern that matches nothing. */
+export function testsAbsent(output: string, names: readonly string[]): readonly string[] {
+  return names.filter((name) => !output.includes(`=== RUN   ${name}\n`));
 }
 
 /** Reads `go test -v`: tests with none below them that passed, and what failed ones said. */

@@ -12,7 +12,7 @@ export const analyzersStep: ProofStep = {
   name: "analyzers",
   proves: "all of Istio's analyzers find nothing, and find a planted fault of each kind",
   missing,
-  run: async (say) => prove("^(TestAnalyzers|TestPlantedFaults)$", say),
+  run: async (say) => prove(["TestAnalyzers", "TestPlantedFaults"], say),
 };
 
 /** istiod's own generator over the rendered chart, held against the matrix. */
@@ -21,13 +21,13 @@ export const simulationStep: ProofStep = {
   proves: "what istiod makes of the chart is the matrix, and no policy can go or widen unseen",
   missing,
   run: async (say) => {
+    const tests = ["TestSimulation", "TestMutations", "TestMeshMutations"];
     const envoy = findEnvoy();
     if (envoy === undefined) {
       say(`what is generated is not shown to an Envoy: ${envoyMissing}`);
-      return prove("^(TestSimulation|TestMutations|TestMeshMutations)$", say);
+      return prove(tests, say);
     }
-    const tests = "^(TestSimulation|TestMutations|TestMeshMutations|TestEnvoyAccepts)$";
-    return prove(tests, say, { ENVOY: envoy });
+    return prove([...tests, "TestEnvoyAccepts"], say, { ENVOY: envoy });
   },
 };
 
@@ -39,7 +39,7 @@ function missing(): string | undefined {
 }
 
 async function prove(
-  pattern: string,
+  tests: readonly string[],
   say: (line: string) => void,
   env: Readonly<Record<string, string>> = {},
 ): Promise<ProofResult> {
@@ -47,7 +47,7 @@ async function prove(
   try {
     const dropped = renderForGo(folder);
     say(`rendered; of no interest to istiod: ${dropped.join(", ") || "nothing"}`);
-    return await runGoTests(pattern, { ...env, RENDERED: folder }, say);
+    return await runGoTests(tests, { ...env, RENDERED: folder }, say);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
