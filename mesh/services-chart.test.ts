@@ -147,6 +147,18 @@ helmTest("interactive goes before standard before batch, which pushes nobody out
   ]);
 });
 
+helmTest("keys of hosted providers are files of the proxy, and of nobody else", () => {
+  const manifests = render("values-pilot.yaml", "--set", "secret.providerKeys={anthropic-api-key}");
+  const holders = rows
+    .map(({ name }) => name)
+    .filter((name) =>
+      JSON.stringify(find(manifests, "Deployment", `warmpath-${name}`)).includes(
+        '{"key":"anthropic-api-key","path":"anthropic-api-key"}',
+      ),
+    );
+  expect(holders).toEqual(["inference-proxy"]);
+});
+
 helmTest("classes that another release made are used and not made again", () => {
   const manifests = render("values-pilot.yaml", "--set", "priorityClasses.create=false");
   expect(manifests.filter(({ kind }) => kind === "PriorityClass")).toEqual([]);

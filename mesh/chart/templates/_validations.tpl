@@ -67,8 +67,10 @@ pod of each more than it will keep.
 {{- fail (printf "services.%s.env.%s: the chart sets this variable from another value" $row.name $variable) -}}
 {{- end -}}
 {{- end -}}
-{{- range $variable := concat (values ($row.stores | default dict)) (values ($row.secrets | default dict)) -}}
-{{- if hasKey (index $.Values.services $row.name).env $variable -}}
+{{- /* Names such as OPENAI_API_KEY are secret whoever reads them; NAME_FILE and key-file= are how a file is named. */ -}}
+{{- $secret := concat (values ($row.stores | default dict)) (values ($row.secrets | default dict)) -}}
+{{- range $variable := keys (index $.Values.services $row.name).env | sortAlpha -}}
+{{- if or (has $variable $secret) (regexMatch "_(KEY|TOKEN|PASSWORD|SECRET)$" $variable) -}}
 {{- fail (printf "services.%s.env.%s: this is secret, and belongs into the Secret that secret.name names" $row.name $variable) -}}
 {{- end -}}
 {{- end -}}
