@@ -51,6 +51,25 @@ test("the matrix agrees with the proto files, with the code, and with its own ru
   expect(matrixFaults(matrix, protos, code)).toEqual([]);
 });
 
+test("plain paths are those that the code serves, none missing and none extra", () => {
+  const source = (path: string) => readFileSync(join(import.meta.dir, "..", path), "utf8");
+  const pathsOf = (service: string) =>
+    matrix.services.find(({ name }) => name === service)?.paths ?? [];
+  const operations = /operations: .*?\{(.*?)\};/s.exec(
+    source("inference-proxy/src/relay/read-request.ts"),
+  );
+  const served = [...(operations?.[1] ?? "").matchAll(/"(\/[^"]+)":/g)].map(
+    ([, path = ""]) => path,
+  );
+  const posted = pathsOf("inference-proxy").filter(({ verbs }) => verbs.join() === "POST");
+  expect(posted.map(({ path }) => path).sort()).toEqual(served.sort());
+  // The console's page and files are GET of "/" and "/console/".
+  const spans = [...source("gateway/src/http.ts").matchAll(/spanName: "(\w+) (\/[^"]*)"/g)];
+  const routes = spans.map(([, verb, path]) => `${verb} ${path?.replace(/\{.*/, "*")}`);
+  const listed = pathsOf("gateway").filter(({ path }) => path !== "/" && path !== "/console/*");
+  expect(listed.map(({ verbs, path }) => `${verbs.join()} ${path}`).sort()).toEqual(routes.sort());
+});
+
 // Each text of the file is replaced once; what must be told of the result.
 const spoilt: readonly [why: string, from: string, to: string, told: RegExp][] = [
   [
