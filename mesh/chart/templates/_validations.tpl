@@ -9,6 +9,8 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- include "warmpath.validate.pooling" . -}}
 {{- include "warmpath.validate.environment" . -}}
 {{- include "warmpath.validate.memory" . -}}
+{{- include "warmpath.validate.podLabels" . -}}
+{{- include "warmpath.validate.classNames" . -}}
 {{- include "warmpath.validate.ingress" . -}}
 {{- include "warmpath.validate.canary" . -}}
 {{- include "warmpath.validate.clusters" . -}}
@@ -85,6 +87,27 @@ pod of each more than it will keep.
 {{- if gt (int64 (include "warmpath.mebibytes" $request)) (int64 (include "warmpath.mebibytes" $limit)) -}}
 {{- fail (printf "services.%s: requests.memory (%s) is above limits.memory (%s)" $name $request $limit) -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Services, budgets and network policies find pods by these: said twice, one of the two would win unseen. */}}
+{{- define "warmpath.validate.podLabels" -}}
+{{- range $label := keys (.Values.podLabels | default dict) | sortAlpha -}}
+{{- $isMesh := and $.Values.mesh.enabled (has $label (list "sidecar.istio.io/inject" "istio.io/dataplane-mode")) -}}
+{{- if or $isMesh (regexMatch "^(app[.]kubernetes[.]io|helm[.]sh|warmpath)/" $label) -}}
+{{- fail (printf "podLabels.%s: the chart sets this label itself" $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The second of two classes of one name would take the first one's place. */}}
+{{- define "warmpath.validate.classNames" -}}
+{{- $names := list -}}
+{{- range $class := .Values.vllm.classes -}}
+{{- if has $class.name $names -}}
+{{- fail (printf "vllm.classes: there are two of the name %s" $class.name) -}}
+{{- end -}}
+{{- $names = append $names $class.name -}}
 {{- end -}}
 {{- end }}
 
