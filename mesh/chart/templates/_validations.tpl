@@ -88,6 +88,13 @@ pod of each more than it will keep.
 {{- fail (printf "services.%s: requests.memory (%s) is above limits.memory (%s)" $name $request $limit) -}}
 {{- end -}}
 {{- end -}}
+{{- range $class := .Values.vllm.classes -}}
+{{- $request := int64 (include "warmpath.mebibytes" $class.resources.requests.memory) -}}
+{{- $limit := int64 (include "warmpath.mebibytes" $class.resources.limits.memory) -}}
+{{- if or (gt $request $limit) (ge (mul $class.shmGiB 1024) $limit) -}}
+{{- fail (printf "vllm.classes: %s: limits.memory (%s) must be above shmGiB (%d), which it holds, and not below requests.memory (%s)" $class.name $class.resources.limits.memory (int $class.shmGiB) $class.resources.requests.memory) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* Services, budgets and network policies find pods by these: said twice, one of the two would win unseen. */}}
