@@ -284,6 +284,8 @@ helmTest(
     expect(container.resources.limits["nvidia.com/gpu"]).toBe(1);
     expect(JSON.stringify(pod.affinity)).toContain('["NVIDIA-L4","NVIDIA-L4-SHARED"]');
     expect(JSON.stringify(pod.affinity)).toContain("nvidia.com/gpu.sharing-strategy");
+    // The device plugin mounts the daemon's /dev/shm; one of our own could hide it.
+    expect(pod.volumes.map(({ name }) => name)).not.toContain("shm");
   },
 );
 
