@@ -44,7 +44,7 @@ export async function drainNode(
     say(`${pod}: hands its runs back (${index + 1} of ${workers.length})`);
     await kubectl(["delete", pod, ...inNamespace, "--wait=false"]);
     await kubectl(["wait", "--for=delete", pod, ...inNamespace, timeout]);
-    // Only now: asked right after the deletion, a status that is not yet updated would call it rolled out.
+    // Only now: right after the deletion, a status of before would call it rolled out.
     await kubectl(["rollout", "status", deployment, ...inNamespace, timeout]);
   }
   say(`${node}: the rest is evicted, each within its budget`);
