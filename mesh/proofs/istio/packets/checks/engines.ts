@@ -14,11 +14,41 @@ const [, victim] = replicas;
 async function setFaults(rig: Rig, faults: unknown): Promise<void> {
   const url = "http://127.0.0.1:8000/_sim/faults";
   const headers = { "content-type": "application/json" };
-  await rig.ask<HttpAnswer>(victim, { op: "http", url, method: "DELETE" });
+  const cleared = await rig.ask<HttpAnswer>(victim, { op: "http", url, method: "DELETE" });
+  mustBeOk(cleared);
   if (faults !== undefined) {
     const body = JSON.stringify(faults);
-    await rig.ask<HttpAnswer>(victim, { op: "http", url, method: "POST", headers, body });
+    mustBeOk(await rig.ask<HttpAnswer>(victim, { op: "http", url, method: "POST", headers, body }));
   }
+}
+
+/** An engine that was not broken would show nothing. */
+function mustBeOk({ status, text }: HttpAnswer): void {
+  if (status !== 200) {
+    throw new Error(`${victim} takes no faults: ${status} ${text.slice(0, 200)}`);
+  }
+}
+
+/** How often the proxy has asked the engine, with an answer or in vain, by its own count. */
+async function askedOf(rig: Rig, was: "answered" | "in vain"): Promise<number> {
+  const url = `http://127.0.0.1:${services.proxy.http}/metrics`;
+  const { text } = await rig.ask<HttpAnswer>(services.proxy.pod, { op: "http", url });
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("warmpath_inference_proxy_attempts_total{"))
+    .filter((line) => line.includes(`replica="${victim}`))
+    .filter((line) => line.includes('outcome="opened"') === (was === "answered"))
+    .reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+}
+
+/** Calls until the engine is asked again: what came before may have had it passed over. */
+async function untilAsked(rig: Rig): Promise<void> {
+  const before = await askedOf(rig, "answered");
+  const isAsked = async () => {
+    await callMany(rig, `an engine that is well, ${performance.now()}`);
+    return (await askedOf(rig, "answered")) > before;
+  };
+  await until(isAsked, `a call that reaches ${victim}`, 40_000);
 }
 
 /** Whether the proxy has set the engine aside; asked from inside its pod, as operators do. */
@@ -51,11 +81,18 @@ function busyEngine(status: number): Check {
   return {
     title: `a busy engine (${status}) is not ejected, and no client hears of it`,
     run: async ({ rig }) => {
+      await untilAsked(rig);
+      const before = await askedOf(rig, "in vain");
       await setFaults(rig, { errors: { [status]: 1 } });
       const faults = await callMany(rig, `a busy ${status}`);
       const ejected = await isEjected(rig);
+      const refused = (await askedOf(rig, "in vain")) - before;
       await setFaults(rig, undefined);
-      return [...faults, ...unless(!ejected, "it was ejected")];
+      return [
+        ...faults,
+        ...unless(!ejected, "it was ejected"),
+        ...unless(refused > 0, "it was asked nothing while it was busy"),
+      ];
     },
   };
 }
