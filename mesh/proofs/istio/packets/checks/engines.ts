@@ -7,6 +7,8 @@ import { completion, wholeFaults } from "./streams.ts";
 
 /** Enough for each engine to be asked several times. */
 const calls = 24;
+/** Calls under way at once: one alone always goes to the engine that has been the quicker one. */
+const callsAtOnce = 8;
 const fewTokens = 8;
 const [, victim] = replicas;
 
@@ -66,9 +68,12 @@ async function isEjected(rig: Rig): Promise<boolean> {
 /** Calls from outside while an engine is as it is: what is wrong with their answers. */
 async function callMany(rig: Rig, about: string): Promise<readonly string[]> {
   const faults: string[] = [];
-  for (let call = 0; call < calls; call += 1) {
-    const order = completion(rig, fewTokens, `Question ${call} about ${about}.`);
-    faults.push(...wholeFaults(await rig.ask<TokensAnswer>(others.client, order)));
+  for (let first = 0; first < calls; first += callsAtOnce) {
+    const answers = Array.from({ length: callsAtOnce }, (_, index) => {
+      const order = completion(rig, fewTokens, `Question ${first + index} about ${about}.`);
+      return rig.ask<TokensAnswer>(others.client, order);
+    });
+    faults.push(...(await Promise.all(answers)).flatMap((answer) => wholeFaults(answer)));
   }
   return faults.slice(0, 1);
 }
