@@ -1,3 +1,4 @@
+import type { KubeObject } from "../kube-object.ts";
 import { pathOf } from "./binaries.ts";
 
 /** What a call of kubectl came to. */
@@ -5,20 +6,6 @@ export interface KubectlResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-/** An object of the Kubernetes API; what is below `spec` and `status` is each reader's matter. */
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-  };
-  readonly spec?: Readonly<Record<string, unknown>>;
-  readonly status?: Readonly<Record<string, unknown>>;
-  readonly [key: string]: unknown;
 }
 
 /** The client of one API server. */

@@ -1,5 +1,6 @@
+import type { KubeObject } from "../kube-object.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Kubectl, KubeObject } from "./kubectl.ts";
+import type { Kubectl } from "./kubectl.ts";
 import { until } from "./processes.ts";
 
 /** What every check is given. */

@@ -1,4 +1,5 @@
-import type { Kubectl, KubeObject } from "./kubectl.ts";
+import type { KubeObject } from "../kube-object.ts";
+import type { Kubectl } from "./kubectl.ts";
 import { at, isReady, makeNamespace } from "./lab.ts";
 import { until } from "./processes.ts";
 

@@ -1,6 +1,7 @@
 // Planted faults: what a person may well mistype, and the server's word against each.
 
-import { type Kubectl, type KubeObject, toYaml } from "./kubectl.ts";
+import type { KubeObject } from "../kube-object.ts";
+import { type Kubectl, toYaml } from "./kubectl.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
 import { installationNames, renderObjects } from "./rendered.ts";
 

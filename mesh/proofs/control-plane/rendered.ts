@@ -1,6 +1,6 @@
 import { helmMissing, renderChart } from "../../helm.ts";
+import type { KubeObject } from "../kube-object.ts";
 import { type Installation, installations } from "../render/value-files.ts";
-import type { KubeObject } from "./kubectl.ts";
 
 /** The installation whose services the checks of eviction and drain look at. */
 export const production = "values-production.yaml";

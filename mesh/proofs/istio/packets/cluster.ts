@@ -1,5 +1,5 @@
 /** What a cluster would add to the chart: pods with addresses, addresses of Services, endpoints. */
-import type { KubeObject } from "./rendered.ts";
+import type { KubeObject } from "../../kube-object.ts";
 
 /** One pod of the rig. */
 export interface Pod {

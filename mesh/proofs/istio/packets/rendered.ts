@@ -2,18 +2,7 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartDir, findHelm } from "../../../helm.ts";
-
-/** A Kubernetes object, as far as it is looked at here. */
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-  };
-  readonly spec?: Readonly<Record<string, unknown>>;
-}
+import type { KubeObject } from "../../kube-object.ts";
 
 /** Longest route timeout of a run, in s. The chart's longest is minutes: longer than a run is. */
 export const timeoutSecondsMax = 15;

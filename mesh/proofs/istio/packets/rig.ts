@@ -3,12 +3,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "@warmpath/runtime/base";
+import type { KubeObject } from "../../kube-object.ts";
 import type { AgentLine, Order } from "./agent-protocol.ts";
 import { clusterObjects, hostsOf, labelsOf, type Pod, type Service } from "./cluster.ts";
 import { askEnvoy, copyEnvoy, startEnvoy } from "./envoy.ts";
 import { createPod, createSwitch, removeNamespaces } from "./namespaces.ts";
 import { type ProcessOptions, type Running, startProcess } from "./processes.ts";
-import { asYaml, isGatewayApi, isIstio, type KubeObject } from "./rendered.ts";
+import { asYaml, isGatewayApi, isIstio } from "./rendered.ts";
 
 const readyMsMax = 60_000;
 const pollMs = 100;

@@ -1,8 +1,9 @@
 /** The cast of a run: which pods there are, and how all of them are brought to readiness. */
+
+import type { KubeObject } from "../../kube-object.ts";
 import type { Pod, Service } from "./cluster.ts";
 import { servicesOf, sliceOf, templateOf } from "./cluster.ts";
 import type { Running } from "./processes.ts";
-import type { KubeObject } from "./rendered.ts";
 import { type Rig, startRig } from "./rig.ts";
 import { startReplica, startService, untilReady, writeSecrets } from "./run-services.ts";
 import { startStores, storeServices, storesPod } from "./stores.ts";
