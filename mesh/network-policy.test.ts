@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { chartDir, findHelm, helmBeside, helmMissing } from "./helm.ts";
+import { chartDir, findHelm, helmBeside, helmMissing, withImage } from "./helm.ts";
 
 interface Rule {
   readonly to?: readonly object[];
@@ -25,7 +25,8 @@ const helmTest = test.skipIf(!hasHelm);
 
 function template(release: string, files: readonly string[], ...args: readonly string[]) {
   const given = files.flatMap((name) => ["-f", join(chartDir, `values-${name}.yaml`)]);
-  return helmBeside(["template", release, chartDir, "-n", "warmpath", ...given, ...args]);
+  const all = ["-n", "warmpath", ...withImage(given), ...args];
+  return helmBeside(["template", release, chartDir, ...all]);
 }
 
 async function policyOf(name: string, files: readonly string[], ...args: readonly string[]) {

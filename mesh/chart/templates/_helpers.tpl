@@ -54,17 +54,25 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 {{- end }}
 
-{{/* Annotations of a service's pods, as a dict: context is (dict "root" $ "name" NAME). */}}
+{{/*
+Annotations of a service's pods, as YAML: context is (dict "root" $ "service" ROW).
+*/}}
 {{- define "warmpath.podAnnotations" -}}
-{{- $annotations := dict -}}
-{{- if and (eq .name "orchestrator") (not .root.Values.workers.safeToEvict) -}}
-{{- $_ := set $annotations "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" -}}
-{{- $_ := set $annotations "karpenter.sh/do-not-disrupt" "true" -}}
+{{- $own := dict -}}
+{{- if and (eq .service.name "orchestrator") (not .root.Values.workers.safeToEvict) -}}
+{{- $_ := set $own "cluster-autoscaler.kubernetes.io/safe-to-evict" "false" -}}
+{{- $_ := set $own "karpenter.sh/do-not-disrupt" "true" -}}
 {{- end -}}
-{{- $port := 0 -}}
-{{- range $row := (include "warmpath.table" .root | fromYaml).services }}{{ if eq $row.name $.name }}{{ $port = $row.http }}{{ end }}{{ end -}}
-{{- $annotations = merge $annotations (include "warmpath.mesh.podAnnotations" (dict "root" .root "port" $port) | fromYaml) -}}
-{{ toYaml (merge (deepCopy .root.Values.podAnnotations) $annotations) }}
+{{- include "warmpath.mergedAnnotations" (dict "root" .root "port" .service.http "own" $own) -}}
+{{- end }}
+
+{{/*
+Annotations of any pod, as YAML: its own, the mesh's, and podAnnotations, which win, so that no key is there twice.
+Context is (dict "root" $ "port" PORT "own" DICT), PORT being that of its metrics.
+*/}}
+{{- define "warmpath.mergedAnnotations" -}}
+{{- $mesh := include "warmpath.mesh.podAnnotations" (dict "root" .root "port" .port) | fromYaml -}}
+{{- with merge (deepCopy (.root.Values.podAnnotations | default dict)) .own $mesh }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* The names under which a service runs, its canary's last, as a JSON list: context is (dict "root" $ "name" NAME). */}}

@@ -3,6 +3,7 @@ What the schema cannot say, because it is about two values at once. Each refusal
 once, by validate.yaml; a folder of templates with rules of its own defines "warmpath.validate.TOPIC" beside them.
 */}}
 {{- define "warmpath.validate" -}}
+{{- include "warmpath.validate.image" . -}}
 {{- include "warmpath.validate.drain" . -}}
 {{- include "warmpath.validate.replicas" . -}}
 {{- include "warmpath.validate.priorities" . -}}
@@ -14,6 +15,17 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- include "warmpath.validate.ingress" . -}}
 {{- include "warmpath.validate.canary" . -}}
 {{- include "warmpath.validate.clusters" . -}}
+{{- end }}
+
+{{/* A digest of zeros is one to write over: it would be found out by an image that nobody can pull, after the upgrade began. */}}
+{{- define "warmpath.validate.image" -}}
+{{- $images := dict "image" .Values.image "vllm.image" .Values.vllm.image -}}
+{{- range $name, $canary := .Values.canary }}{{ $_ := set $images (printf "canary.%s" $name) $canary }}{{ end -}}
+{{- range $name, $image := $images -}}
+{{- if regexMatch "^sha256:0+$" ($image.digest | default "") -}}
+{{- fail (printf "%s.digest is a place holder of zeros, which no registry has: set it, and the repository beside it, to what `docker push` printed, in a value file of your own or by --set %s.digest=sha256:…; empty (\"\"), it leaves the choice to the tag" $name $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "warmpath.validate.drain" -}}

@@ -3,10 +3,12 @@
 
 import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { findHelm, helmMissing } from "../../helm.ts";
+import { join } from "node:path";
+import { chartDir, findHelm, helmMissing, renderAsGiven } from "../../helm.ts";
 import { type Manifest, manifestFaults } from "./manifest-rules.ts";
-import { installationFaults, inTurn, invalidCasesMin } from "./step.ts";
-import { installations, invalidCases, refusalFault } from "./value-files.ts";
+import { installationFaults, inTurn, invalidCasesMin, validCaseFaults } from "./step.ts";
+import { yamlFaults } from "./strict-yaml.ts";
+import { installations, invalidCases, refusalFault, validCases } from "./value-files.ts";
 
 const hasHelm = findHelm() !== undefined;
 if (!hasHelm) {
@@ -15,6 +17,7 @@ if (!hasHelm) {
 const helmTest = test.skipIf(!hasHelm);
 
 const valid = installations();
+const once = validCases();
 const invalid = invalidCases();
 /** What was found in each, by name. */
 const faults = new Map<string, readonly string[]>();
@@ -23,7 +26,9 @@ const faults = new Map<string, readonly string[]>();
 beforeAll(async () => {
   if (!hasHelm) return;
   const rendered = await inTurn(valid, installationFaults);
+  const right = await inTurn(once, validCaseFaults);
   const refused = await inTurn(invalid, refusalFault);
+  once.forEach(({ name }, at) => void faults.set(name, right[at] ?? []));
   valid.forEach(({ name }, at) => void faults.set(name, rendered[at] ?? []));
   invalid.forEach(({ name }, at) => {
     const fault = refused[at];
@@ -37,6 +42,12 @@ for (const { name } of valid) {
   });
 }
 
+for (const { name } of once) {
+  helmTest(`${name} renders as it says`, () => {
+    expect(faults.get(name)).toEqual([]);
+  });
+}
+
 for (const { name } of invalid) {
   helmTest(`refuses ${name}`, () => {
     expect(faults.get(name)).toEqual([]);
@@ -46,14 +57,31 @@ for (const { name } of invalid) {
 test("no value file says a key twice, of which helm would take the last unseen", () => {
   for (const { name, files } of installations()) {
     for (const file of files) {
-      const keys = [...readFileSync(file, "utf8").matchAll(/^([\w-]+):/gm)].map(([, key]) => key);
-      expect([name, keys.filter((key, index) => keys.indexOf(key) !== index)]).toEqual([name, []]);
+      expect([name, yamlFaults(readFileSync(file, "utf8"))]).toEqual([name, []]);
     }
   }
 });
 
+const twice = [
+  ["of a block", "a: 1\nb: 2\n---\na: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n"],
+  ["on one line", "labels: { a: 1, b: 2, a: 3 }\n"],
+  ["once with quotes", 'labels:\n  a: 1\n  "a": 2\n'],
+] as const;
+
+for (const [where, text] of twice) {
+  test(`a key that a mapping has twice is found: ${where}`, () => {
+    expect(yamlFaults(text)).toEqual([expect.stringMatching(/keys must be unique at line \d+/)]);
+  });
+}
+
 test("the corpus of invalid values does not shrink", () => {
   expect(invalidCases().length).toBeGreaterThanOrEqual(invalidCasesMin);
+});
+
+helmTest("production is refused as long as its image is the place holder", () => {
+  const result = renderAsGiven(["-f", join(chartDir, "values-production.yaml")]);
+  expect(result?.exitCode).not.toBe(0);
+  expect(result?.stderr).toMatch(/image\.digest is a place holder.*docker push/);
 });
 
 const account: Manifest = {

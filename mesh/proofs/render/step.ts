@@ -1,6 +1,7 @@
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
 import { manifestFaults, parseManifests } from "./manifest-rules.ts";
+import { yamlFaults } from "./strict-yaml.ts";
 import {
   type Installation,
   installations,
@@ -8,6 +9,8 @@ import {
   lintInstallation,
   refusalFault,
   renderInstallation,
+  type ValidCase,
+  validCases,
 } from "./value-files.ts";
 
 /** Fewest invalid cases: a corpus that shrinks proves less, and nobody would see it. */
@@ -16,17 +19,22 @@ export const invalidCasesMin = 40;
 /** The level `render`: needs helm and nothing else. */
 export const renderStep: ProofStep = {
   name: "render",
-  proves: "every value file renders, twice the same, by the rules; each invalid case is refused",
+  proves:
+    "every value file renders, twice the same, by the rules and no key twice; each invalid case is refused",
   missing: () => (findHelm() === undefined ? helmMissing : undefined),
   async run(say) {
     const valid = installations();
     say(`${valid.length} installations`);
     const rendered = await inTurn(valid, installationFaults);
+    const once = validCases();
+    say(`${once.length} values that once were rendered wrong`);
+    const right = await inTurn(once, validCaseFaults);
     const cases = invalidCases();
     say(`${cases.length} invalid cases`);
     const refused = await inTurn(cases, refusalFault);
     return resultOf([
       ...rendered,
+      ...right,
       ...refused.map((fault) => (fault === undefined ? [] : [fault])),
       cases.length >= invalidCasesMin
         ? []
@@ -72,8 +80,28 @@ export async function installationFaults({
   return [
     ...(first.stderr === "" ? [] : [`${name}: helm warned: ${first.stderr.trim()}`]),
     ...(first.stdout === second.stdout ? [] : [`${name}: two renderings differ`]),
-    ...manifestFaults(parseManifests(first.stdout)).map((fault) => `${name}: ${fault}`),
+    ...textFaults(first.stdout).map((fault) => `${name}: ${fault}`),
   ];
+}
+
+/** What is wrong with a case that must render: refused, against the rules, or not what it says. */
+export async function validCaseFaults(each: ValidCase): Promise<readonly string[]> {
+  const { name, files, holds } = each;
+  const result = await renderInstallation(files);
+  if (result === undefined) {
+    return [`${name}: ${helmMissing}`];
+  }
+  if (result.exitCode !== 0) {
+    return [`${name}: ${result.stderr.trim()}`];
+  }
+  return [
+    ...(holds.test(result.stdout) ? [] : [`${name}: nothing in it matches ${holds}`]),
+    ...textFaults(result.stdout).map((fault) => `${name}: ${fault}`),
+  ];
+}
+
+function textFaults(text: string): readonly string[] {
+  return [...yamlFaults(text), ...manifestFaults(parseManifests(text))];
 }
 
 /** One check for each list of faults; an empty list passed. */

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chartDir, type HelmResult, helmBeside } from "../../helm.ts";
+import { chartDir, type HelmResult, helmBeside, withImage } from "../../helm.ts";
 
 /** One way of installing the chart: a name for people, and the value files in helm's order. */
 export interface Installation {
@@ -16,7 +16,14 @@ export interface InvalidCase {
   readonly refusal: RegExp;
 }
 
+/** A file of values that must render. */
+export interface ValidCase extends Installation {
+  /** What the rendering has to hold, from the first line of the file. */
+  readonly holds: RegExp;
+}
+
 const invalidDir = join(import.meta.dir, "invalid");
+const validDir = join(import.meta.dir, "valid");
 
 /** Value files that are meant to follow values-production.yaml. */
 const overlays = ["values-multi-gpu.yaml", "values-ambient.yaml", "values-second-cluster.yaml"];
@@ -36,18 +43,36 @@ export function installations(): readonly Installation[] {
 
 /** The corpus of invalid values. Throws for a file whose first line states no refusal. */
 export function invalidCases(): readonly InvalidCase[] {
-  const names = readdirSync(invalidDir).filter((name) => name.endsWith(".yaml"));
+  return casesIn(invalidDir).map(({ name, path, first }) => ({ name, path, refusal: first }));
+}
+
+/**
+ * Values that no value file of the chart has and that were rendered wrong once, each laid over all
+ * that production and the engines switch on. Throws for a file whose first line states nothing.
+ */
+export function validCases(): readonly ValidCase[] {
+  const below = ["values-production.yaml", "values-multi-gpu.yaml"];
+  return casesIn(validDir).map(({ name, path, first }) => ({
+    name: `valid/${name}`,
+    files: [...below.map((file) => join(chartDir, file)), path],
+    holds: first,
+  }));
+}
+
+/** The value files of a folder, by name, with the expression that each begins with. */
+function casesIn(dir: string): readonly { name: string; path: string; first: RegExp }[] {
+  const names = readdirSync(dir).filter((name) => name.endsWith(".yaml"));
   return names.sort().map((name) => {
-    const path = join(invalidDir, name);
+    const path = join(dir, name);
     const [first = ""] = readFileSync(path, "utf8").split("\n", 1);
     if (!/^# \S/.test(first)) {
-      throw new Error(`${name}: its first line must be "# " and what the refusal says`);
+      throw new Error(`${name}: its first line must be "# " and what helm's answer has to match`);
     }
-    return { name, path, refusal: new RegExp(first.slice(2)) };
+    return { name, path, first: new RegExp(first.slice(2)) };
   });
 }
 
-/** `helm template` as an operator would call it; undefined where there is no helm. */
+/** `helm template` as an operator would call it, but for the image; undefined where there is no helm. */
 export function renderInstallation(files: readonly string[]): Promise<HelmResult | undefined> {
   return helmBeside(["template", "warmpath", chartDir, "-n", "warmpath", ...flagsOf(files)]);
 }
@@ -79,5 +104,5 @@ export async function refusalFault({
 }
 
 function flagsOf(files: readonly string[]): readonly string[] {
-  return files.flatMap((file) => ["-f", file]);
+  return withImage(files.flatMap((file) => ["-f", file]));
 }
