@@ -15,7 +15,7 @@ export interface HelmResult {
   readonly stderr: string;
 }
 
-/** `helm template warmpath <chart> …args`, as an operator calls it; undefined where there is no helm. */
+/** `helm template warmpath <chart> …args`, as an operator calls it; undefined without helm. */
 export function renderAsGiven(args: readonly string[]): HelmResult | undefined {
   return runHelm(["template", "warmpath", chartDir, ...args]);
 }

@@ -2,8 +2,8 @@
 import { parseAllDocuments } from "yaml";
 
 /**
- * What a strict reader of YAML 1.2 refuses in a text, above all a key that a mapping has twice: most
- * readers take the last of the two and say nothing. One sentence each, with its line.
+ * What a strict reader of YAML 1.2 refuses in a text, above all a key that a mapping has twice:
+ * most readers take the last of the two and say nothing. One sentence each, with its line.
  */
 export function yamlFaults(text: string): readonly string[] {
   const documents = parseAllDocuments(text, { strict: true, uniqueKeys: true, logLevel: "silent" });

@@ -72,7 +72,7 @@ function casesIn(dir: string): readonly { name: string; path: string; first: Reg
   });
 }
 
-/** `helm template` as an operator would call it, but for the image; undefined where there is no helm. */
+/** `helm template` as an operator calls it, but for the image; undefined where there is no helm. */
 export function renderInstallation(files: readonly string[]): Promise<HelmResult | undefined> {
   return helmBeside(["template", "warmpath", chartDir, "-n", "warmpath", ...flagsOf(files)]);
 }
