@@ -30,6 +30,13 @@ ${methodTable(matrix.everywhere)}
 
 ${pathsTable(matrix)}
 
+## Waits
+
+What the code waits by itself, by its settings' defaults, and what no route cuts shorter. The chart refuses other values
+of these variables that would.
+
+${waitsTable(matrix)}
+
 ## Outside
 
 ${outsideTable(matrix)}
@@ -79,6 +86,15 @@ function pathsTable({ services }: Matrix): string {
     ]),
   );
   return table(["service", "path", "kind", "timeout", "callers"], rows);
+}
+
+function waitsTable({ waits }: Matrix): string {
+  const rows = waits.map(({ service, settings, below }) => [
+    service,
+    list(Object.entries(settings).map(([variable, ms]) => `\`${variable}\` ${ms} ms`)),
+    list(below.map((name) => `\`${name}\``)),
+  ]);
+  return table(["service", "waits", "below the timeouts of"], rows);
 }
 
 function outsideTable({ outside, services }: Matrix): string {

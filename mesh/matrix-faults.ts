@@ -1,3 +1,4 @@
+import { shapeFaults } from "./matrix-shape.ts";
 import { callersOf, ingressCaller, type Matrix, type MethodRow } from "./service-table.ts";
 
 /** What is known of a proto service from its generated descriptor, by the names used there. */
@@ -29,10 +30,12 @@ export function matrixFaults(
   code: Readonly<Record<string, CodeFacts>>,
 ): readonly string[] {
   return [
+    ...shapeFaults(matrix),
     ...methodFaults(matrix, protos),
     ...callerFaults(matrix, code),
     ...pathFaults(matrix),
     ...egressFaults(matrix),
+    ...outsideFaults(matrix, code),
   ];
 }
 
@@ -178,5 +181,23 @@ function egressFaults({ services, outside }: Matrix): readonly string[] {
     [...egress, ...Object.keys(stores)]
       .filter((each) => !(each in outside))
       .map((each) => `${name}: nothing outside is called ${each}`),
+  );
+}
+
+/** Both ways: who calls an RPC outside names it as egress, and who names it calls it. */
+function outsideFaults(
+  { services, outside }: Matrix,
+  code: Readonly<Record<string, CodeFacts>>,
+): readonly string[] {
+  const rpcsOutside = Object.entries(outside).filter(([, { rpcs }]) => rpcs !== undefined);
+  return services.flatMap(({ name, egress }) =>
+    rpcsOutside.flatMap(([what, { rpcs = {} }]) => {
+      const calls = code[name]?.calls ?? [];
+      const isCalled = calls.some((call) => (call.split("/")[0] ?? "") in rpcs);
+      if (isCalled === egress.includes(what)) return [];
+      return isCalled
+        ? [`${name} calls ${what}, and has no way out to it`]
+        : [`${name} may go out to ${what}, and its code never calls it`];
+    }),
   );
 }

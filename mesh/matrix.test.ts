@@ -15,8 +15,10 @@ import {
   TaskService,
 } from "@warmpath/proto/state";
 import { ToolService } from "@warmpath/proto/tool";
+import { optionTables } from "../scripts/wiring/load-settings.ts";
 import { codeFactsOf } from "./code-facts.ts";
 import { matrixFaults, type ProtoService } from "./matrix-faults.ts";
+import { waitFaults } from "./matrix-waits.ts";
 import { readMatrix } from "./service-table.ts";
 
 const protos: readonly ProtoService[] = [
@@ -51,8 +53,40 @@ test("the matrix agrees with the proto files, with the code, and with its own ru
   expect(matrixFaults(matrix, protos, code)).toEqual([]);
 });
 
+/** A setting's default, in ms. */
+function defaultOf(variable: string): number | undefined {
+  const found = Object.values(optionTables)
+    .flatMap((options) => Object.values(options))
+    .find(({ env }) => env === variable)?.fallback;
+  return typeof found === "number" ? found : undefined;
+}
+
+const source = (path: string) => readFileSync(join(import.meta.dir, "..", path), "utf8");
+
+test("no route cuts what the code lets happen", () => {
+  expect(waitFaults(matrix, defaultOf)).toEqual([]);
+  // Two that are no settings: of the orchestrator's calls, and of a tool by its agent's YAML.
+  const secondsOf = (path: string, pattern: RegExp) =>
+    Number(pattern.exec(source(path))?.[1]?.replaceAll("_", "")) / 1000;
+  const callSeconds = secondsOf("orchestrator/src/config.ts", /callTimeoutMs = ([\d_]+);/);
+  const toolSeconds = secondsOf(
+    "orchestrator/src/agents/limits.ts",
+    /toolTimeoutMs: \{.* max: ([\d_]+),/,
+  );
+  expect([callSeconds, toolSeconds]).toEqual([10, 900]);
+  const rpcs = matrix.services.find(({ name }) => name === "state")?.rpcs ?? {};
+  const tools = matrix.outside["tools"]?.rpcs?.[ToolService.typeName]?.methods ?? {};
+  for (const { timeoutSeconds = 0 } of Object.values(rpcs).flatMap(({ methods }) =>
+    Object.values(methods),
+  )) {
+    expect(timeoutSeconds).toBeGreaterThan(callSeconds);
+  }
+  for (const name of ["CallTool", "ReconcileTool"]) {
+    expect(tools[name]?.timeoutSeconds).toBeGreaterThan(toolSeconds);
+  }
+});
+
 test("plain paths are those that the code serves, none missing and none extra", () => {
-  const source = (path: string) => readFileSync(join(import.meta.dir, "..", path), "utf8");
   const pathsOf = (service: string) =>
     matrix.services.find(({ name }) => name === service)?.paths ?? [];
   const operations = /operations: .*?\{(.*?)\};/s.exec(
@@ -63,6 +97,18 @@ test("plain paths are those that the code serves, none missing and none extra", 
   );
   const posted = pathsOf("inference-proxy").filter(({ verbs }) => verbs.join() === "POST");
   expect(posted.map(({ path }) => path).sort()).toEqual(served.sort());
+  const asked = source("inference-proxy/src/relay/handle.ts");
+  const lists = [...asked.matchAll(/path( ===|\.startsWith\()\s*"(\/v1\/\w[^"]*)"/g)].map(
+    ([, how, path]) => `GET ${path}${how === " ===" ? "" : "*"}`,
+  );
+  // Whatever is asked of a stored response has one answer; these are the verbs that clients use.
+  const stored = /storedPath = "(.*)"/.exec(
+    source("inference-proxy/src/formats/stored-responses.ts"),
+  );
+  const others = pathsOf("inference-proxy").filter(({ verbs }) => verbs.join() !== "POST");
+  expect(others.map(({ path, verbs }) => `${verbs.join()} ${path}`).sort()).toEqual(
+    [...new Set(lists), `GET,DELETE,POST ${stored?.[1]}*`].sort(),
+  );
   // The console's page and files are GET of "/" and "/console/".
   const spans = [...source("gateway/src/http.ts").matchAll(/spanName: "(\w+) (\/[^"]*)"/g)];
   const routes = spans.map(([, verb, path]) => `${verb} ${path?.replace(/\{.*/, "*")}`);
@@ -160,6 +206,29 @@ const spoilt: readonly [why: string, from: string, to: string, told: RegExp][] =
     "ListTasks: { idempotent: true, timeoutSeconds: 15, retries: 2",
     /AgentService.ListTasks: retries, and no service calls it/,
   ],
+  [
+    "a misspelt key",
+    "timeoutSeconds: 15, retries: 2 }",
+    "timeoutSeconds: 15, retry: 2 }",
+    /no retry/,
+  ],
+  ["one identity for two", "account: gateway", "account: state", /service account state is there/],
+  ["one port for two", "http: 8700", "http: 8710", /port 8710 is there twice/],
+  ["gRPC that is declared as HTTP/1.1", "grpc: grpc }", "grpc: http }", /declared as http/],
+  ["a retry of what was refused", "retryOn: connect-failure", "retryOn: 5xx", /5xx is no reason/],
+  [
+    "callers of what no policy is made of",
+    "grpc.health.v1.Health:\n    callers: []",
+    "grpc.health.v1.Health:\n    callers: [gateway]",
+    /Health: gateway may call it, and no policy/,
+  ],
+  ["tools without a way out", "egress: [tools, otlp]", "egress: [otlp]", /no way out to it/],
+  [
+    "a way out that nobody takes",
+    "egress: [engines,",
+    "egress: [tools, engines,",
+    /inference-proxy may go out to tools, and/,
+  ],
   ["a destination that is none", "egress: [engines,", "egress: [motors,", /called motors/],
 ];
 
@@ -170,5 +239,38 @@ for (const [why, from, to, told] of spoilt) {
     // The very file, spoilt in one place.
     const copy = Bun.YAML.parse(text.replace(from, to)) as typeof matrix;
     expect(matrixFaults(copy, protos, code).join("\n")).toMatch(told);
+  });
+}
+
+const cut: readonly [why: string, from: string, to: string, told: RegExp][] = [
+  [
+    "a model call that is cut before the proxy gives it up",
+    "Embed: { idempotent: true, timeoutSeconds: 660",
+    "Embed: { idempotent: true, timeoutSeconds: 300",
+    /Embed: cut after 300 s, and the code waits 660000 ms/,
+  ],
+  [
+    "a call of state that is cut before its caller gives it up",
+    "GetTask: { idempotent: true, timeoutSeconds: 15, retries: 2",
+    "GetTask: { idempotent: true, timeoutSeconds: 2, retries: 2",
+    /TaskService: cut after 2 s/,
+  ],
+  [
+    "a default that the code does not have",
+    "WARMPATH_PROXY_WHOLE_TIMEOUT_MS: 600000",
+    "WARMPATH_PROXY_WHOLE_TIMEOUT_MS: 60000",
+    /is 600000 by the code, and not 60000/,
+  ],
+  ["a wait for nothing", "below: [/query]", "below: [/queries]", /queries: it has no timeout/],
+  ["a wait of nobody's", "- service: gateway\n", "- service: portal\n", /no service portal/],
+];
+
+for (const [why, from, to, told] of cut) {
+  test(`tells of ${why}`, () => {
+    const text = readFileSync(join(import.meta.dir, "matrix.yaml"), "utf8");
+    expect(text).toContain(from);
+    // The very file, spoilt in one place.
+    const copy = Bun.YAML.parse(text.replace(from, to)) as typeof matrix;
+    expect(waitFaults(copy, defaultOf).join("\n")).toMatch(told);
   });
 }

@@ -52,6 +52,14 @@ export interface OutsideRow {
   readonly rpcs?: Readonly<Record<string, Pick<RpcRow, "methods">>>;
 }
 
+/** How long the code of a service waits by itself; the header of `waits` explains it. */
+export interface WaitRow {
+  readonly service: string;
+  /** Variables and their defaults, in ms. */
+  readonly settings: Readonly<Record<string, number>>;
+  readonly below: readonly string[];
+}
+
 /** The whole of matrix.yaml. */
 export interface Matrix {
   /** What listed retries are for, in Envoy's words. */
@@ -59,6 +67,7 @@ export interface Matrix {
   readonly protocols: Readonly<Record<"http" | "grpc", string>>;
   readonly services: readonly ServiceRow[];
   readonly everywhere: Readonly<Record<string, RpcRow>>;
+  readonly waits: readonly WaitRow[];
   readonly outside: Readonly<Record<string, OutsideRow>>;
 }
 

@@ -9,6 +9,7 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- include "warmpath.validate.priorities" . -}}
 {{- include "warmpath.validate.pooling" . -}}
 {{- include "warmpath.validate.environment" . -}}
+{{- include "warmpath.validate.waits" . -}}
 {{- include "warmpath.validate.memory" . -}}
 {{- include "warmpath.validate.podLabels" . -}}
 {{- include "warmpath.validate.classNames" . -}}
@@ -75,7 +76,9 @@ pod of each more than it will keep.
 {{/* A variable that the chart sets itself would be there twice, and the last one would win unseen. */}}
 {{- define "warmpath.validate.environment" -}}
 {{- range $row := (include "warmpath.table" . | fromYaml).services -}}
-{{- $own := list "WARMPATH_DRAIN_MS" "WARMPATH_LOG_LEVEL" "WARMPATH_OTLP_URL" "WARMPATH_STATE_POOL_SIZE" "WARMPATH_QUEUE_REPLICAS" -}}
+{{- /* Host and port are the image's and the matrix's: Services, probes and policies go by them. */}}
+{{- $own := list "WARMPATH_HOST" "WARMPATH_PORT" "WARMPATH_DRAIN_MS" "WARMPATH_LOG_LEVEL" "WARMPATH_OTLP_URL" "WARMPATH_STATE_POOL_SIZE" "WARMPATH_QUEUE_REPLICAS" -}}
+{{- range $variable := include "warmpath.files" (dict "root" $ "service" $row) | fromYaml | values }}{{ $own = append $own (printf "%s_FILE" $variable) }}{{ end -}}
 {{- range $variable := concat $own ($row.settings | default list) (values ($row.calls | default dict)) -}}
 {{- if hasKey (index $.Values.services $row.name).env $variable -}}
 {{- fail (printf "services.%s.env.%s: the chart sets this variable from another value" $row.name $variable) -}}
@@ -88,6 +91,38 @@ pod of each more than it will keep.
 {{- fail (printf "services.%s.env.%s: this is secret, and belongs into the Secret that secret.name names" $row.name $variable) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* What the code waits, by its variables, may not be longer than what a route allows: the matrix says which is below which. */}}
+{{- define "warmpath.validate.waits" -}}
+{{- $matrix := include "warmpath.table" . | fromYaml -}}
+{{- /* Without either there is no route. */ -}}
+{{- range $wait := ternary $matrix.waits list (or .Values.mesh.enabled .Values.ingress.enabled) -}}
+{{- $env := (index $.Values.services $wait.service).env -}}
+{{- $milliseconds := 0 -}}
+{{- range $variable, $default := $wait.settings }}{{ $milliseconds = add $milliseconds (get $env $variable | default $default | int64) }}{{ end -}}
+{{- range $row := $matrix.services -}}
+{{- range $proto, $rpc := $row.rpcs -}}
+{{- range $method, $one := $rpc.methods -}}
+{{- $path := printf "%s/%s" $proto $method -}}
+{{- if and $one.timeoutSeconds (or (has $path $wait.below) (has $proto $wait.below)) -}}
+{{- include "warmpath.validate.oneWait" (dict "wait" $wait "milliseconds" $milliseconds "path" $path "seconds" $one.timeoutSeconds) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $one := $row.paths -}}
+{{- if has $one.path $wait.below -}}
+{{- include "warmpath.validate.oneWait" (dict "wait" $wait "milliseconds" $milliseconds "path" $one.path "seconds" $one.timeoutSeconds) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "warmpath.validate.oneWait" -}}
+{{- if gt (int64 .milliseconds) (mul 1000 (int64 .seconds)) -}}
+{{- fail (printf "services.%s.env: %s make %d ms, and the route of %s ends a call after %d s" .wait.service (keys .wait.settings | sortAlpha | join " and ") (int64 .milliseconds) .path (int64 .seconds)) -}}
 {{- end -}}
 {{- end }}
 
