@@ -8,6 +8,7 @@
  * Needs kubectl (KUBECTL names another) with the right to cordon, delete pods and evict.
  */
 import { parseArgs } from "node:util";
+import { messageOf } from "@warmpath/runtime/base";
 
 /** One node to empty, and where the workers are. */
 export interface DrainPlan {
@@ -89,18 +90,31 @@ const usage = `usage: npx bun mesh/drain-node.ts NODE [--namespace warmpath] [--
 KUBECTL names another kubectl than the one on PATH.
 `;
 
+function readArgs(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        namespace: { type: "string", default: "warmpath" },
+        release: { type: "string", default: "warmpath" },
+        "timeout-s": { type: "string", default: String(defaultTimeoutS) },
+        "dry-run": { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      namespace: { type: "string", default: "warmpath" },
-      release: { type: "string", default: "warmpath" },
-      "timeout-s": { type: "string", default: String(defaultTimeoutS) },
-      "dry-run": { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const asked = readArgs(args);
+  if (typeof asked === "string") {
+    process.stderr.write(`${asked}\n${usage}`);
+    return 2;
+  }
+  const { values, positionals } = asked;
   if (values.help) {
     process.stdout.write(usage);
     return 0;
@@ -123,7 +137,7 @@ async function main(args: readonly string[]): Promise<number> {
     await drainNode(plan, values["dry-run"] ? pretend : runKubectl, say);
     return 0;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     return 1;
   }
 }

@@ -15,6 +15,12 @@ export interface CommandResult {
   text: string;
 }
 
+// What still runs when this process exits ends with it: nobody would read what it says.
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
 /** Runs a command to its end in the checkout, never through a shell. */
 export async function runCommand(
   command: readonly string[],
@@ -30,11 +36,14 @@ export async function runCommand(
       ? {}
       : { timeout: options.timeoutMs, killSignal: "SIGKILL" }),
   });
-  const [output, errors] = await Promise.all([
+  running.add(child);
+  const [output, errors, exitCode] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
+    child.exited,
   ]);
-  return { exitCode: await child.exited, text: output + errors };
+  running.delete(child);
+  return { exitCode, text: output + errors };
 }
 
 /** The path of a program that an installed package brings. */

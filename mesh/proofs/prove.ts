@@ -4,6 +4,8 @@
  * status is 1 when one failed, or when a level that was asked for by name could not run.
  */
 import { parseArgs } from "node:util";
+import { messageOf } from "@warmpath/runtime/base";
+import { endOnSignals } from "./end-on-signals.ts";
 import type { ProofStep } from "./step.ts";
 import { proofSteps } from "./steps.ts";
 
@@ -28,13 +30,14 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** Runs the levels one after the other; 2 for a name that is none. */
+/** Runs the levels one after the other; 2 for a name or a flag that is none. */
 async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { json: { type: "boolean" }, help: { type: "boolean" } },
-  });
+  const asked = readArgs(args);
+  if (typeof asked === "string") {
+    process.stderr.write(`${asked}\n\n${help}`);
+    return 2;
+  }
+  const { values, positionals } = asked;
   if (values.help === true) {
     process.stdout.write(help);
     return 0;
@@ -61,6 +64,18 @@ async function main(args: readonly string[]): Promise<number> {
   return outcomes.some(isRed) ? 1 : 0;
 }
 
+function readArgs(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { json: { type: "boolean" }, help: { type: "boolean" } },
+    });
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 /** Runs a level, if this machine can. One that passed nothing has shown nothing: it failed. */
 export async function prove(step: ProofStep): Promise<Outcome> {
   const reason = step.missing();
@@ -80,7 +95,7 @@ export async function prove(step: ProofStep): Promise<Outcome> {
     const state = failures.length === 0 ? "passed" : "failed";
     return { level: step.name, state, passed, failures, reason: "", seconds: seconds() };
   } catch (error) {
-    const failures = [error instanceof Error ? error.message : String(error)];
+    const failures = [messageOf(error)];
     return { ...nothing, state: "failed", failures, reason: "", seconds: seconds() };
   }
 }
@@ -102,5 +117,6 @@ function inWords({ level, state, passed, failures, reason, seconds }: Outcome): 
 }
 
 if (import.meta.main) {
+  endOnSignals();
   process.exitCode = await main(process.argv.slice(2));
 }

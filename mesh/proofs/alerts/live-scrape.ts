@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inTemporaryFolder } from "../temporary-folder.ts";
 
 const scriptsDir = join(import.meta.dir, "../../../scripts");
 /** A cold first start migrates an empty database; a busy machine takes its time. */
@@ -23,16 +22,15 @@ const metricsOffsets = [0, 10, 20, 30, 41];
 export async function scrapeLive(): Promise<readonly string[]> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await scrapeOnce();
+      return await inTemporaryFolder("metrics", scrapeOnce);
     } catch (error) {
       if (tries === triesMax || !/in use/.test(String(error))) throw error;
     }
   }
 }
 
-async function scrapeOnce(): Promise<readonly string[]> {
+async function scrapeOnce(dataDir: string): Promise<readonly string[]> {
   const base = firstPort + 100 * Math.floor(Math.random() * portBlocks);
-  const dataDir = mkdtempSync(join(tmpdir(), "warmpath-metrics-"));
   const key = `wp_${randomBytes(32).toString("base64url")}`;
   const preload = ["--preload", join(scriptsDir, "end-with-parent.ts")];
   const flags = ["--port", `${base}`, "--data-dir", dataDir, "--replicas", "1"];
@@ -47,6 +45,9 @@ async function scrapeOnce(): Promise<readonly string[]> {
     },
   );
   const said = new Response(child.stderr).text();
+  // Before its folder is removed.
+  const killNow = () => child.kill("SIGKILL");
+  process.prependOnceListener("exit", killNow);
   try {
     const urls = metricsOffsets.map((offset) => `http://127.0.0.1:${base + offset}`);
     const isUp = await untilReady(`${urls[0]}/ready`, () => child.exitCode !== null);
@@ -55,7 +56,7 @@ async function scrapeOnce(): Promise<readonly string[]> {
     return await Promise.all(urls.map(async (url) => await (await fetch(`${url}/metrics`)).text()));
   } finally {
     await endOf(child, said);
-    rmSync(dataDir, { recursive: true, force: true });
+    process.off("exit", killNow);
   }
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "@warmpath/runtime/base";
 import { type Family, seriesOf } from "./exposition.ts";
 import type { RuleFile } from "./files.ts";
 import { foreignMetrics, targetLabels } from "./foreign-metrics.ts";
@@ -55,7 +56,7 @@ export function contractFaults(
     try {
       facts = factsOf(parseQuery(withoutVariables(query)), metrics);
     } catch (error) {
-      return [`${where}: ${error instanceof Error ? error.message : String(error)}`];
+      return [`${where}: ${messageOf(error)}`];
     }
     const named = texts.flatMap(labelsIn);
     const dangling = named.filter((label) => !facts.labels.has(label));

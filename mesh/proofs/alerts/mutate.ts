@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { inTemporaryFolder } from "../temporary-folder.ts";
 import { alertsOf, type CaseFile, type RuleFile } from "./files.ts";
 import { runTool } from "./tools.ts";
 
@@ -23,14 +23,13 @@ export const mutationsEach = mutations.length;
  * pass. A case that stays green on a broken rule proves nothing of the whole one. All alerts of a
  * file are broken at once: a case asks for one alert by name, so they do not disturb each other.
  */
-export async function missedMutations(
+export function missedMutations(
   files: readonly RuleFile[],
   cases: readonly CaseFile[],
 ): Promise<{ readonly tried: number; readonly missed: readonly string[] }> {
-  const folder = mkdtempSync(join(tmpdir(), "warmpath-alerts-"));
-  const missed: string[] = [];
-  let tried = 0;
-  try {
+  return inTemporaryFolder("alerts", async (folder) => {
+    const missed: string[] = [];
+    let tried = 0;
     for (const caseFile of cases) {
       const file = files.find(({ name }) => caseFile.rule_files[0]?.endsWith(`/${name}.yaml`));
       const alerts = file === undefined ? [] : alertsOf(file).filter(hasCaseIn(caseFile));
@@ -42,10 +41,8 @@ export async function missedMutations(
         missed.push(...unnoticed.map(({ alert }) => `${alert} that ${mutation.name}: unnoticed`));
       }
     }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-  return { tried, missed };
+    return { tried, missed };
+  });
 }
 
 function hasCaseIn({ tests }: CaseFile): (rule: { readonly alert: string }) => boolean {

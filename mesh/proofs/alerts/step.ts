@@ -1,11 +1,11 @@
 // The level `alerts`: the rules are what Prometheus takes, each alert fires and is silent where it
 // should, and each tier reaches its receiver.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofStep } from "../step.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
 import {
   queriesOfDashboards,
   queriesOfRules,
@@ -101,9 +101,8 @@ export function noneOf(lists: Readonly<Record<string, readonly unknown[]>>): rea
 }
 
 /** Whether Prometheus can read queries: each is given to promtool as a rule that records. */
-async function parseQueries(asked: readonly AskedQuery[]) {
-  const folder = mkdtempSync(join(tmpdir(), "warmpath-queries-"));
-  try {
+function parseQueries(asked: readonly AskedQuery[]) {
+  return inTemporaryFolder("queries", async (folder) => {
     const path = join(folder, "queries.yaml");
     const rules = asked.map(({ query }, at) => ({
       record: `query:${at}`,
@@ -112,9 +111,7 @@ async function parseQueries(asked: readonly AskedQuery[]) {
     // JSON is YAML.
     writeFileSync(path, JSON.stringify({ groups: [{ name: "queries", rules }] }));
     return await runTool("promtool", ["check", "rules", path]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** Whether an alert of a severity goes to the receiver of that name, and to no other. */

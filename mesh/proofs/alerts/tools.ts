@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { depsFolder, runCommand } from "../../../scripts/repository.ts";
 
 /** What a run of one of Prometheus's tools came to. */
 export interface ToolResult {
@@ -29,16 +30,11 @@ export async function runTool(tool: Tool, args: readonly string[]): Promise<Tool
   if (path === undefined) {
     throw new Error(`there is no ${tool}`);
   }
-  const child = Bun.spawn([path, ...args], { stdout: "pipe", stderr: "pipe", timeout: 120_000 });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  await child.exited;
-  return { ok: child.exitCode === 0, said: `${stdout}${stderr}`.trim() };
+  const { exitCode, text } = await runCommand([path, ...args], { timeoutMs: 120_000 });
+  return { ok: exitCode === 0, said: text.trim() };
 }
 
 function findTool(tool: Tool): string | undefined {
-  const built = join(import.meta.dir, "../../../.deps/bin", tool);
+  const built = join(depsFolder, "bin", tool);
   return Bun.which(tool) ?? (existsSync(built) ? built : undefined);
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { depsFolder, root, runCommand } from "../../../scripts/repository.ts";
+import { findGo } from "../go.ts";
 
 /** One container as Docker would run it; the members that the proofs look at. */
 export interface LoadedContainer {
@@ -30,7 +31,7 @@ const loadMsMax = 10_000;
 
 /** Builds the loader, from the module cache where it has been before; throws Go's words. */
 export async function buildLoader(): Promise<void> {
-  const { exitCode, text } = await runCommand(["go", "build", "-o", program, "."], {
+  const { exitCode, text } = await runCommand([findGo() ?? "go", "build", "-o", program, "."], {
     cwd: folder,
     timeoutMs: buildMsMax,
   });

@@ -1,10 +1,11 @@
 // The level `compose`: Docker's own loader takes compose.yaml, refuses each planted fault, and what
 // it makes of the file is as locked down as the file says.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { goMissing } from "../go.ts";
 import type { ProofStep } from "../step.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
 import { faults, openings } from "./faults.ts";
 import { buildLoader, type Loaded, type LoadedContainer, load } from "./load.ts";
 
@@ -14,10 +15,7 @@ const file = join(import.meta.dir, "../../compose/compose.yaml");
 export const composeStep: ProofStep = {
   name: "compose",
   proves: "Docker's loader takes compose.yaml with every profile, and refuses planted faults",
-  missing: () =>
-    Bun.which("go") === null
-      ? "no Go on PATH to build the loader with: install Go 1.26 or newer from go.dev/dl"
-      : undefined,
+  missing: goMissing,
   async run(say) {
     say("building the loader");
     await buildLoader();
@@ -87,12 +85,9 @@ async function loadPlanted(from: string, to: string): Promise<Loaded> {
   if (!text.includes(from)) {
     throw new Error(`compose.yaml has no ${from} to plant a fault in`);
   }
-  const folder = mkdtempSync(join(tmpdir(), "warmpath-compose-"));
-  try {
+  return inTemporaryFolder("compose", async (folder) => {
     const path = join(folder, "compose.yaml");
     writeFileSync(path, text.replace(from, to));
     return await load(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }

@@ -1,8 +1,10 @@
+import { messageOf } from "@warmpath/runtime/base";
 import { findHelm, helmMissing } from "../../helm.ts";
+import { findGo, goMissing } from "../go.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
 import { applyChecks, postgresCheck, schedulerCheck } from "./apply-everything.ts";
 import { autoscaledReplicasCheck } from "./autoscaled-replicas.ts";
-import { areBuilt, buildAll, findGo } from "./binaries.ts";
+import { areBuilt, buildAll } from "./binaries.ts";
 import { startCluster } from "./cluster.ts";
 import { gpuSchedulingChecks } from "./gpu-scheduling.ts";
 import { assert, type Check, type Lab } from "./lab.ts";
@@ -15,12 +17,7 @@ export const apiServerStep: ProofStep = {
   name: "api-server",
   proves:
     "a real Kubernetes API server takes everything the chart renders, and schedules, evicts and drains it as meant",
-  missing: () => {
-    if (findGo() === undefined) {
-      return "there is no Go. With Go 1.26 or later everything else is built by this command (about ten minutes, once).";
-    }
-    return findHelm() === undefined ? helmMissing : undefined;
-  },
+  missing: () => goMissing() ?? (findHelm() === undefined ? helmMissing : undefined),
   run: proveAtApiServer,
 };
 
@@ -79,7 +76,7 @@ async function runChecks(
     } catch (error) {
       // A dead server fails every check: its own last words are the finding.
       lab.cluster.assertRunning();
-      const sentence = `${check.name}: ${error instanceof Error ? error.message : String(error)}`;
+      const sentence = `${check.name}: ${messageOf(error)}`;
       failures.push(sentence);
       say(`NOT ok: ${sentence}`);
     }

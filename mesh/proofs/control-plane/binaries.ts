@@ -55,12 +55,6 @@ export function pathOf(program: Program): string {
   return join(binDir, program);
 }
 
-/** The Go command, where there is one. */
-export function findGo(): string | undefined {
-  const usual = "/usr/local/go/bin/go";
-  return Bun.which("go") ?? (existsSync(usual) ? usual : undefined);
-}
-
 /** True when every program is built from the modules as they are now. */
 export function areBuilt(): boolean {
   return modules.every(isBuilt);
@@ -94,14 +88,11 @@ async function build(module: ToolModule, go: string, say: (line: string) => void
     { cwd: join(toolsDir, module.name), stdin: "ignore", stdout: "ignore", stderr: "pipe" },
   );
   // Who stops this command stops the compiler too.
-  const leave = () => {
-    child.kill();
-    process.exit(130);
-  };
-  process.once("SIGINT", leave).once("SIGTERM", leave);
+  const stop = () => child.kill();
+  process.once("exit", stop);
   const said = await countPackages(child.stderr, say);
   const exitCode = await child.exited;
-  process.off("SIGINT", leave).off("SIGTERM", leave);
+  process.off("exit", stop);
   const seconds = Math.round((performance.now() - startedAtMs) / 1000);
   if (exitCode !== 0) {
     throw new Error(`building ${names.join(", ")} failed after ${seconds} s: ${said.trim()}`);

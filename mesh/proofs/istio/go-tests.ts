@@ -1,34 +1,40 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { runCommand } from "../../../scripts/repository.ts";
+import { findGo, goMissing } from "../go.ts";
 import type { ProofResult } from "../step.ts";
 
 /** Built once and kept: cold about ten minutes, 20 s after an edit. */
 const binary = join(import.meta.dir, ".bin/istio.test");
 
-/** What to say where there is no Go and nothing was built before. */
-export function goMissing(): string | undefined {
-  return Bun.which("go") !== null || existsSync(binary)
-    ? undefined
-    : "there is no go on PATH; Go 1.26 or later from https://go.dev/dl (its first build here takes about ten minutes)";
+/** What is missing of Go, where these tests are not built yet. */
+export function goTestsMissing(): string | undefined {
+  return areBuilt() ? undefined : goMissing();
 }
 
 /** Builds the tests of this folder, unless what was built is newer than its sources. */
 export async function buildGoTests(say: (line: string) => void): Promise<string> {
+  if (areBuilt()) {
+    return binary;
+  }
+  say("building with go: about ten minutes the first time, 20 s after an edit");
+  const go = findGo() ?? "go";
+  const build = [go, "test", "-c", "-o", binary, "."];
+  const { exitCode, text } = await runCommand(build, { cwd: import.meta.dir });
+  if (exitCode !== 0) {
+    throw new Error(`go test -c: ${text}`);
+  }
+  return binary;
+}
+
+function areBuilt(): boolean {
   const sources = readdirSync(import.meta.dir).filter((name) =>
     /\.go$|^go\.(mod|sum)$/u.test(name),
   );
   const newestMs = Math.max(
     ...sources.map((name) => statSync(join(import.meta.dir, name)).mtimeMs),
   );
-  if (existsSync(binary) && statSync(binary).mtimeMs > newestMs) {
-    return binary;
-  }
-  say("building with go: about ten minutes the first time, 20 s after an edit");
-  const { exitCode, output } = await runToEnd(["go", "test", "-c", "-o", binary, "."], {});
-  if (exitCode !== 0) {
-    throw new Error(`go test -c: ${output}`);
-  }
-  return binary;
+  return existsSync(binary) && statSync(binary).mtimeMs > newestMs;
 }
 
 /**
@@ -41,15 +47,15 @@ export async function runGoTests(
   say: (line: string) => void,
 ): Promise<ProofResult> {
   const built = await buildGoTests(say);
-  const { exitCode, output } = await runToEnd(
+  const { exitCode, text } = await runCommand(
     [built, "-test.v", "-test.run", `^(${names.join("|")})$`, "-test.timeout", "20m"],
-    env,
+    { cwd: import.meta.dir, env },
   );
-  const result = readGoOutput(output);
+  const result = readGoOutput(text);
   if (exitCode !== 0 && result.failures.length === 0) {
-    return { ...result, failures: [`status ${exitCode}: ${output.slice(-2000)}`] };
+    return { ...result, failures: [`status ${exitCode}: ${text.slice(-2000)}`] };
   }
-  const absent = testsAbsent(output, names).map((name) => `${name}: there is no such test`);
+  const absent = testsAbsent(text, names).map((name) => `${name}: there is no such test`);
   return { ...result, failures: [...result.failures, ...absent] };
 }
 
@@ -87,22 +93,4 @@ export function readGoOutput(output: string): ProofResult {
       ...leaves.filter(({ verdict }) => verdict === "SKIP"),
     ].map(worded),
   };
-}
-
-async function runToEnd(
-  command: string[],
-  env: Readonly<Record<string, string>>,
-): Promise<{ exitCode: number; output: string }> {
-  const child = Bun.spawn(command, {
-    cwd: import.meta.dir,
-    env: { ...process.env, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, output: out + err };
 }

@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
-import { goMissing, runGoTests } from "./go-tests.ts";
+import { inTemporaryFolder } from "../temporary-folder.ts";
+import { goTestsMissing, runGoTests } from "./go-tests.ts";
 import { envoyMissing, findEnvoy } from "./packets/envoy.ts";
 import { canRender, renderForGo } from "./render.ts";
 
@@ -35,7 +33,7 @@ function missing(): string | undefined {
   if (!canRender()) {
     return "the chart has no policy yet";
   }
-  return goMissing() ?? (findHelm() === undefined ? helmMissing : undefined);
+  return goTestsMissing() ?? (findHelm() === undefined ? helmMissing : undefined);
 }
 
 async function prove(
@@ -43,12 +41,9 @@ async function prove(
   say: (line: string) => void,
   env: Readonly<Record<string, string>> = {},
 ): Promise<ProofResult> {
-  const folder = mkdtempSync(join(tmpdir(), "warmpath-istio-"));
-  try {
+  return inTemporaryFolder("istio", async (folder) => {
     const dropped = renderForGo(folder);
     say(`rendered; of no interest to istiod: ${dropped.join(", ") || "nothing"}`);
     return await runGoTests(tests, { ...env, RENDERED: folder }, say);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findHelm, helmMissing } from "../../helm.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
-import { buildGoTests, goMissing } from "./go-tests.ts";
+import { buildGoTests, goTestsMissing } from "./go-tests.ts";
 import { canaryChecks } from "./packets/checks/canary.ts";
 import { engineChecks } from "./packets/checks/engines.ts";
 import { stubChecks } from "./packets/checks/failing-calls.ts";
@@ -31,7 +31,7 @@ export const packetsStep: ProofStep = {
   name: "packets",
   proves: "our services do their work behind real Envoys, and nobody else gets in",
   missing: () =>
-    machineMissing() ?? goMissing() ?? (findHelm() === undefined ? helmMissing : undefined),
+    machineMissing() ?? goTestsMissing() ?? (findHelm() === undefined ? helmMissing : undefined),
   run: (say) => locked(() => proveOnPackets(say)),
 };
 
