@@ -12,6 +12,8 @@ afterEach(async () => {
 /** An engine whose steps take 3.5 ms, and one that takes longer for a step than any test. */
 const lively = { profile: "tiny", speed: 1 };
 const endless = { profile: "tiny", speed: 0.0001 };
+/** Slow enough to be seen at work by one who asks over HTTP on a busy machine. */
+const watchable = { profile: "tiny", speed: 0.05 };
 
 test("the head of a stream leaves before its first token exists", async () => {
   const replica = await start(endless);
@@ -28,7 +30,7 @@ test("the head of a stream leaves before its first token exists", async () => {
 
 describe("priority", () => {
   test("lets the more urgent of two waiting requests run first; the header wins over the body", async () => {
-    const replica = await start({ ...lively, maxNumSeqs: 1, schedulingPolicy: "priority" });
+    const replica = await start({ ...watchable, maxNumSeqs: 1, schedulingPolicy: "priority" });
     const ended: string[] = [];
     const send = async (name: string, body: object, headers = {}) => {
       await ask(replica, { max_tokens: 10, ignore_eos: true, ...body }, headers);
@@ -44,7 +46,7 @@ describe("priority", () => {
   });
 
   test("is accepted and changes nothing under first come first served", async () => {
-    const replica = await start({ ...lively, maxNumSeqs: 1 });
+    const replica = await start({ ...watchable, maxNumSeqs: 1 });
     const ended: string[] = [];
     const send = async (name: string, priority: number) => {
       await ask(replica, { max_tokens: 10, ignore_eos: true, priority });
