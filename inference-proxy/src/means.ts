@@ -7,6 +7,7 @@ import {
   createAnswerReuse,
   createAnswerStore,
 } from "./answer-cache/index.ts";
+import { createAfterwards } from "./call/afterwards.ts";
 import { createCacheNews } from "./call/cache-news.ts";
 import { createCostAccounts } from "./call/cost-accounts.ts";
 import { createFailover, type Failover, parseModelFailover } from "./call/failover.ts";
@@ -141,6 +142,7 @@ export function createMeans(options: MeansOptions): Means {
       clock,
       log,
       tracing,
+      afterwards: createAfterwards(log),
       metrics: proxyMetrics,
       limiter,
       ...estimates,

@@ -166,6 +166,7 @@ function nothingReported(attempts: number): CallReport {
     costNanodollars: 0n,
     firstEventMs: undefined,
     interTokenMs: undefined,
+    durationMs: 0,
     attempts,
   };
 }

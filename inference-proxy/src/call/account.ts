@@ -47,6 +47,8 @@ export interface CallReport {
   readonly firstEventMs: number | undefined;
   /** Mean time between tokens; undefined for an answer of one token or none. */
   readonly interTokenMs: number | undefined;
+  /** From the request to the end of its answer. */
+  readonly durationMs: number;
   readonly attempts: number;
   /** What the caller has cost since this process started; absent where nothing has a price. */
   readonly totals?: CostTotals | undefined;
@@ -66,28 +68,43 @@ export interface AccountMeans {
   readonly receipts: ReceiptBook;
 }
 
-/** Turns the end of a call into its bill: counts it, learns from it, logs one line. */
+/** Bills a call and books it. */
 export function accountCall(means: AccountMeans, request: CallRequest, end: CallEnd): CallReport {
+  const report = billCall(means, request, end);
+  bookCall(means, request, end, report);
+  return report;
+}
+
+/** Turns the end of a call into its bill, which its answer may tell. */
+export function billCall(means: AccountMeans, request: CallRequest, end: CallEnd): CallReport {
   const nowMs = means.clock.monotonicMs();
-  const durationMs = nowMs - end.startedAtMs;
   const usage = end.reported ?? estimateUsage(means.ratios, request, end);
   const costNanodollars = costOf(means.prices, request.model, usage);
-  const report: CallReport = {
+  return {
     usage,
     isEstimated: end.reported === undefined,
     costNanodollars,
     totals: means.prices.size === 0 ? undefined : means.costs.add(request, costNanodollars),
     firstEventMs: end.firstEventMs,
     interTokenMs: interTokenMsOf(end, usage, nowMs),
+    durationMs: nowMs - end.startedAtMs,
     attempts: end.attempts,
   };
+}
+
+/** Counts a call that has been billed, learns from it, logs one line. */
+export function bookCall(
+  means: AccountMeans,
+  request: CallRequest,
+  end: CallEnd,
+  report: CallReport,
+): void {
   learn(means, request, end, report);
-  count(means.metrics, request, end, report, durationMs);
+  count(means.metrics, request, end, report);
   means.receipts.ended(request, end, report);
   if (means.log.enabled("info")) {
-    means.log.info("model call", logFields(request, end, report, durationMs));
+    means.log.info("model call", logFields(request, end, report));
   }
-  return report;
 }
 
 /**
@@ -137,9 +154,8 @@ function count(
   { operation, model, prompt }: CallRequest,
   { replica, outcome }: CallEnd,
   report: CallReport,
-  durationMs: number,
 ): void {
-  const { usage, firstEventMs, interTokenMs } = report;
+  const { usage, firstEventMs, interTokenMs, durationMs } = report;
   // A model that nobody serves is text of a caller, and must not become a label.
   const knownModel = replica === "" ? "" : model;
   metrics.calls.inc({ operation, model: knownModel, replica, outcome });
@@ -184,8 +200,7 @@ function countPrompt(
 function logFields(
   request: CallRequest,
   end: CallEnd,
-  { usage, costNanodollars, totals, isEstimated, interTokenMs }: CallReport,
-  durationMs: number,
+  { usage, costNanodollars, totals, isEstimated, interTokenMs, durationMs }: CallReport,
 ): Record<string, unknown> {
   return {
     request_id: request.requestId,

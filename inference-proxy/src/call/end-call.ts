@@ -8,7 +8,16 @@ import type { Attempt, ServingPath } from "../upstream/open.ts";
 import type { Replica } from "../upstream/pool.ts";
 import { noUsage, parseUsage, tellsCached, usageText } from "../upstream/usage.ts";
 import type { Watchdog } from "../upstream/watchdog.ts";
-import { type AccountMeans, accountCall, type CallReport, reportAttributes } from "./account.ts";
+import {
+  type AccountMeans,
+  accountCall,
+  billCall,
+  bookCall,
+  type CallEnd,
+  type CallReport,
+  reportAttributes,
+} from "./account.ts";
+import type { Afterwards } from "./afterwards.ts";
 import { type AnswerStream, createAnswerStream } from "./answer-stream.ts";
 import { noteCut } from "./note-attempt.ts";
 import { type Seat, unserved } from "./placement.ts";
@@ -68,6 +77,7 @@ export interface OpenedAttempt extends Omit<CallProgress, "replica" | "gate"> {
 export interface OpenMeans extends AccountMeans, ReserveMeans {
   readonly attempt: { readonly watchdog: Watchdog };
   readonly limits: ReserveMeans["limits"] & { readonly heldUpMsMax: number };
+  readonly afterwards: Afterwards;
 }
 
 /** Joins an opened attempt with its one end. */
@@ -96,10 +106,8 @@ export function createOpenCall(
     if (answer.kind === "stream") {
       answer.events.cancel();
     }
-    const facts = factsOf(answer);
-    const rest = restOf(answer);
     const ended = {
-      ...facts,
+      ...factsOf(answer),
       outcome: error === undefined ? "done" : outcomeOfError(error),
       replica: replica.address.name,
       attempts: opened.attempts,
@@ -107,37 +115,23 @@ export function createOpenCall(
       sentAtMs: opened.sentAtMs,
       foresight: opened.foresight,
       firstEventMs,
-      rest,
+      rest: restOf(answer),
     };
-    // Whoever ends the call, its line in the log belongs to the call's trace.
     try {
-      if (ended.outcome === "cut") {
-        noteCut(means, request, opened);
-      }
-      report = opened.span.run(() => accountCall(means, request, ended));
+      report = billCall(means, request, ended);
     } catch (fault) {
-      opened.reservation.settle(nothingUsed);
-      opened.span.end(fault);
-      opened.seat.release(unserved);
+      giveBack(opened, fault);
       throw fault;
     }
-    const { inputTokens, cachedInputTokens, outputTokens } = report.usage;
-    settleLimits(means, request, opened.reservation, report);
-    if (opened.span.span.isRecording()) {
-      opened.span.span.setAttributes(reportAttributes(report, facts.finishReason));
+    const bill = report;
+    const close = () => closeBooks(means, request, opened, { ended, bill, error });
+    if (error === undefined) {
+      means.afterwards(close);
+    } else {
+      // No answer is behind it, and who is next may have what it held.
+      close();
     }
-    opened.span.end(error);
-    opened.seat.release({
-      serviceTokens: serviceTokens(inputTokens - cachedInputTokens, outputTokens),
-      ...(facts.reported !== undefined && {
-        usage: {
-          promptTokens: inputTokens,
-          cachedTokens: facts.tellsCached ? cachedInputTokens : undefined,
-        },
-      }),
-      rest,
-    });
-    return report;
+    return bill;
   };
   const onAbort = () => {
     end(errorOfAbort(request.signal.reason));
@@ -158,6 +152,57 @@ export function createOpenCall(
     answer,
     end,
   };
+}
+
+/** What an answer need not wait for: the call's entries, the limits, the span and the place. */
+function closeBooks(
+  means: OpenMeans,
+  request: CallRequest,
+  opened: OpenedAttempt,
+  {
+    ended,
+    bill,
+    error,
+  }: {
+    readonly ended: CallEnd & { readonly rest: string };
+    readonly bill: CallReport;
+    readonly error: unknown;
+  },
+): void {
+  const { span, seat } = opened;
+  // Whoever ends the call, its line in the log belongs to the call's trace.
+  try {
+    if (ended.outcome === "cut") {
+      noteCut(means, request, opened);
+    }
+    span.run(() => bookCall(means, request, ended, bill));
+  } catch (fault) {
+    giveBack(opened, fault);
+    throw fault;
+  }
+  settleLimits(means, request, opened.reservation, bill);
+  if (span.span.isRecording()) {
+    span.span.setAttributes(reportAttributes(bill, ended.finishReason));
+  }
+  span.end(error);
+  const { inputTokens, cachedInputTokens, outputTokens } = bill.usage;
+  seat.release({
+    serviceTokens: serviceTokens(inputTokens - cachedInputTokens, outputTokens),
+    ...(ended.reported !== undefined && {
+      usage: {
+        promptTokens: inputTokens,
+        cachedTokens: ended.tellsCached === true ? cachedInputTokens : undefined,
+      },
+    }),
+    rest: ended.rest,
+  });
+}
+
+/** Of a call that could not be accounted for. */
+function giveBack({ reservation, span, seat }: OpenedAttempt, fault: unknown): void {
+  reservation.settle(nothingUsed);
+  span.end(fault);
+  seat.release(unserved);
 }
 
 function answerOf(
@@ -181,6 +226,7 @@ const unbilled: CallReport = {
   costNanodollars: 0n,
   firstEventMs: undefined,
   interTokenMs: undefined,
+  durationMs: 0,
   attempts: 0,
 };
 

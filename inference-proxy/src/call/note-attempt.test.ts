@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { createMetrics } from "@warmpath/runtime";
-import { silentLogger, systemClock } from "@warmpath/runtime/base";
+import { silentLogger } from "@warmpath/runtime/base";
 import { createTokenRatios } from "../learn/index.ts";
 import { createInferenceProxyMetrics } from "../metrics.ts";
 import { parseUpstreams, placeOfPod } from "../upstream/pod-places.ts";
@@ -26,7 +26,6 @@ test("a pod that has the place of one that could not be reached stays healthy", 
   const fail = (replica: ReturnType<typeof arrive>) =>
     noteAttempt(
       {
-        clock: systemClock,
         log: silentLogger,
         metrics: createInferenceProxyMetrics(createMetrics("inference-proxy")),
         pool,
@@ -37,6 +36,7 @@ test("a pod that has the place of one that could not be reached stays healthy", 
       {
         replica,
         sentAtMs: 0,
+        answeredAtMs: 1,
         attempt: {
           kind: "failed",
           failure: { kind: "unreachable", message: "nobody there", retryAfterMs: undefined },

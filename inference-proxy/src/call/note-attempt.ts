@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@warmpath/runtime/base";
+import type { Logger } from "@warmpath/runtime/base";
 import type { Breakers, Failure } from "../breakers/index.ts";
 import type { TokenRatios } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
@@ -9,7 +9,6 @@ import type { CallRequest } from "./types.ts";
 
 /** What hears of attempts. */
 export interface NoteMeans {
-  readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: InferenceProxyMetrics;
   readonly pool: Pool;
@@ -41,9 +40,15 @@ const shadows: Readonly<Record<FailureKind, Failure["scope"]>> = {
 export function noteAttempt(
   means: NoteMeans,
   request: NotedRequest,
-  tried: { readonly replica: Replica; readonly sentAtMs: number; readonly attempt: Attempt },
+  tried: {
+    readonly replica: Replica;
+    readonly sentAtMs: number;
+    /** When it opened or failed. */
+    readonly answeredAtMs: number;
+    readonly attempt: Attempt;
+  },
 ): void {
-  const { sentAtMs, attempt } = tried;
+  const { sentAtMs, answeredAtMs, attempt } = tried;
   const { name: replica } = tried.replica.address;
   if (attempt.kind !== "failed") {
     const outcome = attempt.kind === "fault" ? "fault" : "opened";
@@ -52,8 +57,7 @@ export function noteAttempt(
     const scale =
       promptTokensCompared / (promptTokensCompared + means.ratios.estimate(model, bodyBytes));
     // The first event of a whole answer is its end, and says nothing about the replica's pace.
-    const firstEventMs =
-      attempt.kind === "stream" ? (means.clock.monotonicMs() - sentAtMs) * scale : undefined;
+    const firstEventMs = attempt.kind === "stream" ? (answeredAtMs - sentAtMs) * scale : undefined;
     means.breakers.note({ replica, model, sentAtMs, failure: undefined, firstEventMs });
     return;
   }

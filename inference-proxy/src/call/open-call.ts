@@ -14,6 +14,7 @@ import type { Pool, Replica } from "../upstream/pool.ts";
 import { rankHeader } from "../upstream/ranks.ts";
 import { bytesOf, type RequestBody } from "../upstream/request-body.ts";
 import type { AccountMeans } from "./account.ts";
+import type { Afterwards } from "./afterwards.ts";
 import { attemptPaths } from "./attempt-paths.ts";
 import {
   type CallProgress,
@@ -47,6 +48,7 @@ export interface CallMeans extends AccountMeans, ReserveMeans, SuspectMeans {
   readonly reuse: AnswerReuse;
   readonly gates: ReplicaGates;
   readonly tracing: Tracing;
+  readonly afterwards: Afterwards;
   /** The table of routes; undefined where the operator wrote none. */
   readonly router: Router | undefined;
   /** The models that stand in for others; undefined where none is declared. */
@@ -183,9 +185,12 @@ async function tryReplica(
       });
     const { path, attempt } = await span.run(() => attemptPaths(means, replica, request, send));
     progress.gate?.done();
-    noteAttempt(means, request, { replica, sentAtMs, attempt });
+    const tried = { replica, sentAtMs, answeredAtMs: means.clock.monotonicMs(), attempt };
     if (attempt.kind === "stream" || attempt.kind === "whole") {
-      means.prompts.served(request.prompt, seat.endpoint);
+      means.afterwards(() => {
+        noteAttempt(means, request, tried);
+        means.prompts.served(request.prompt, seat.endpoint);
+      });
       const kept = attempt.kind === "stream" ? withoutBody(request) : request;
       return createOpenCall(means, kept, {
         startedAtMs: progress.startedAtMs,
@@ -200,6 +205,7 @@ async function tryReplica(
         attempt,
       });
     }
+    noteAttempt(means, request, tried);
     seat.release(unserved);
     if (attempt.kind === "fault") {
       const { status, error } = attempt;

@@ -247,6 +247,8 @@ describe("the rest of InferenceService", () => {
   test("shows replicas with their engine's own load, and explains a route", async () => {
     engine.answer = () => streamOf(helloStream);
     await generate({ messages });
+    // Its books are closed behind its answer, at the end of the turn.
+    await new Promise<void>((resolve) => void setImmediate(resolve));
     const { replicas } = await proxy.inference.listReplicas({}, { principal });
     expect(replicas[0]).toMatchObject({
       name: engine.name,

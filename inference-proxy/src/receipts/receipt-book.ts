@@ -87,7 +87,7 @@ export function createReceiptBook(options: {
     ended: (request, end, report) => {
       const draft = draftOf(request);
       open.delete(request.requestId);
-      draft.outcome = outcomeOf(draft, end, report, clock.monotonicMs());
+      draft.outcome = outcomeOf(draft, end, report);
       ring[next] = draft;
       next = (next + 1) % size;
       onEnded?.(draft);
@@ -115,16 +115,11 @@ export function createReceiptBook(options: {
   };
 }
 
-function outcomeOf(
-  { decisions }: Receipt,
-  end: CallEnd,
-  report: CallReport,
-  nowMs: number,
-): Outcome {
+function outcomeOf({ decisions }: Receipt, end: CallEnd, report: CallReport): Outcome {
   const { usage } = report;
   return {
     outcome: end.outcome,
-    durationMs: nowMs - end.startedAtMs,
+    durationMs: report.durationMs,
     firstEventMs: report.firstEventMs,
     interTokenMs: report.interTokenMs,
     inputTokens: usage.inputTokens,

@@ -56,6 +56,7 @@ const report: CallReport = {
   costNanodollars: 0n,
   firstEventMs: 5,
   interTokenMs: 1,
+  durationMs: 12,
   attempts: 1,
 };
 

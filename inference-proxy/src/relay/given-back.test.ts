@@ -176,6 +176,8 @@ async function serve(
     left.signal.addEventListener("abort", () => gone.resolve());
     await Promise.race([drained(answer), gone.promise]);
   }
+  // Its books are closed behind its answer, at the end of the turn.
+  await new Promise<void>((resolve) => void setImmediate(resolve));
   const held = {
     places: means.placer.inFlight(engine.name),
     spans: tracing.opened - tracing.ended,

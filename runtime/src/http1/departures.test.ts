@@ -70,3 +70,25 @@ test("what is written during a departure leaves after it", () => {
   expect(left).toEqual(["early", "late:z"]);
   expect(departures.at).toBe(0);
 });
+
+test("what nobody waits for is done behind what leaves, though it was asked for before", () => {
+  const { departures, named, add, due, left } = setUp();
+  const one = named("one");
+  departures.afterwards(() => left.push("done"));
+  add(one, "a");
+  departures.flush();
+  expect(left).toEqual(["one:a"]);
+  add(one, "b");
+  expect(due).toHaveLength(1);
+  due[0]?.();
+  expect(left).toEqual(["one:a", "one:b", "done"]);
+});
+
+test("what is written while that is done leaves with the next turn", () => {
+  const { departures, named, add, due, left } = setUp();
+  departures.afterwards(() => add(named("one"), "late"));
+  due[0]?.();
+  expect([left, due.length]).toEqual([[], 2]);
+  due[1]?.();
+  expect(left).toEqual(["one:late"]);
+});

@@ -22,7 +22,17 @@ export class Departures {
   #filledBytes = 0;
   #who: Departing[] = [];
   #starts: number[] = [];
-  readonly #leave = (): void => this.flush();
+  #afterwards: (() => void)[] = [];
+  #isDue = false;
+  readonly #leave = (): void => {
+    this.#isDue = false;
+    this.flush();
+    const tasks = this.#afterwards;
+    this.#afterwards = [];
+    for (const task of tasks) {
+      task();
+    }
+  };
 
   /** `soon`: calls back at the end of this turn of the event loop. */
   constructor(soon: (leave: () => void) => void) {
@@ -50,7 +60,21 @@ export class Departures {
     this.#who.push(who);
     this.#starts.push(this.#filledBytes);
     this.#filledBytes += length;
-    if (this.#who.length === 1) {
+    this.#becomeDue();
+  }
+
+  /**
+   * `task` runs once what this turn has to write has been written, in the order of these calls: for
+   * what nobody on the other side waits for. It must not throw.
+   */
+  afterwards(task: () => void): void {
+    this.#afterwards.push(task);
+    this.#becomeDue();
+  }
+
+  #becomeDue(): void {
+    if (!this.#isDue) {
+      this.#isDue = true;
       this.#soon(this.#leave);
     }
   }

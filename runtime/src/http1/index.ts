@@ -7,6 +7,7 @@ export {
   type Http1Limits,
   type SendOptions,
 } from "./client.ts";
+export { afterDeparture } from "./outbox.ts";
 export { type HttpRequest, PlatformRequest } from "./request.ts";
 export { type ListenHttp1Options, listenHttp1 } from "./server.ts";
 export { SplicedBytes } from "./spliced-bytes.ts";

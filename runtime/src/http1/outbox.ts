@@ -8,6 +8,11 @@ const joinedBytesMax = 64 * 1024;
 /** Of all connections of the process: what they write in one turn leaves together. */
 const departures = new Departures(setImmediate);
 
+/** Runs `task`, which must not throw, once all that this turn writes has left. */
+export function afterDeparture(task: () => void): void {
+  departures.afterwards(task);
+}
+
 /**
  * What goes out on one socket. Pieces written within one event leave in one system call at the end
  * of the event loop's turn; what the socket does not take is kept until it drains.
