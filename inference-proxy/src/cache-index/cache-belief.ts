@@ -85,18 +85,19 @@ export class CacheBelief {
     }
   }
 
-  /** The prompt goes to the replica. */
-  sent(replica: number, { keys, chunks, chunkTokens }: KeyedPrompt, nowMs: number): void {
+  /** The prompt goes to the replica. Returns the number by which {@link unsent} knows it. */
+  sent(replica: number, { keys, chunks, chunkTokens }: KeyedPrompt, nowMs: number): number {
     const capacity = this.#capacityTokens[replica];
     if (capacity !== undefined) {
       this.#history.setTokensMax(replica, capacity * this.#survival[replica]!);
     }
-    this.#history.record(replica, (chunk) => keys[chunk]!, chunks, nowMs, true, chunkTokens);
+    const keyAt = (chunk: number) => keys[chunk]!;
+    return this.#history.record(replica, keyAt, chunks, nowMs, true, chunkTokens);
   }
 
-  /** What was sent at `sentAtMs` was served nothing: the replica has computed none of it. */
-  unsent(replica: number, { keys, chunks }: KeyedPrompt, sentAtMs: number): void {
-    this.#history.unrecord(replica, (chunk) => keys[chunk]!, chunks, sentAtMs);
+  /** What was sent under that number was served nothing: the replica has computed none of it. */
+  unsent(replica: number, { keys, chunks }: KeyedPrompt, sending: number): void {
+    this.#history.unrecord(replica, (chunk) => keys[chunk]!, chunks, sending);
   }
 
   /**

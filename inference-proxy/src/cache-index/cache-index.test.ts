@@ -144,13 +144,29 @@ test("what was sent and served nothing is not believed, unless others sent it to
     return depths[0];
   };
   belief.sent(0, promptOf(2), 1);
-  belief.sent(0, promptOf(4), 2);
-  belief.unsent(0, promptOf(4), 2);
+  const second = belief.sent(0, promptOf(4), 2);
+  belief.unsent(0, promptOf(4), second);
   expect(depth()).toBe(2);
-  belief.sent(0, promptOf(4), 3);
+  const third = belief.sent(0, promptOf(4), 3);
   belief.sent(0, promptOf(3), 4);
-  belief.unsent(0, promptOf(4), 3);
+  belief.unsent(0, promptOf(4), third);
   expect(depth()).toBe(3);
+});
+
+test("of two that were sent in the same millisecond, the one that was served stays believed", () => {
+  const belief = new CacheBelief(1);
+  const depths = new Int32Array(1);
+  const prompt = { keys: [1, 2, 3], chunks: 3, chunkTokens: 256, isExact: false };
+  const failed = belief.sent(0, prompt, 7);
+  const served = belief.sent(0, prompt, 7);
+  belief.unsent(0, prompt, failed);
+  belief.writeDepths(prompt, depths);
+  expect([depths[0], failed === served]).toEqual([3, false]);
+  belief.cleared(0);
+  belief.sent(0, prompt, 7);
+  belief.unsent(0, prompt, served);
+  belief.writeDepths(prompt, depths);
+  expect(depths[0]).toBe(3);
 });
 
 test("a replica that holds nothing is believed to hold nothing, whatever fractions keys stand for", () => {

@@ -12,6 +12,7 @@ export class HistoryIndex {
   readonly #tokensMax: number[];
   readonly #sets: ReplicaSets;
   readonly #recent: RecentKeys[];
+  #recordings = 0;
 
   /** One bound for each replica. */
   constructor(keysMax: readonly number[]) {
@@ -53,7 +54,8 @@ export class HistoryIndex {
   /**
    * Remembers that a prompt was sent to the replica. With `endsFirst` the end of a prompt is
    * forgotten before its beginning, as engines evict; otherwise its beginning goes first.
-   * `chunkTokens`: what each key stands for.
+   * `chunkTokens`: what each key stands for. Returns the number by which {@link unrecord} knows
+   * this recording: two of the same millisecond are two.
    */
   record(
     replica: number,
@@ -62,26 +64,28 @@ export class HistoryIndex {
     nowMs: number,
     endsFirst: boolean,
     chunkTokens = 0,
-  ): void {
+  ): number {
     const recent = this.#recent[replica]!;
+    const recording = ++this.#recordings;
     for (let step = 0; step < chunks; step++) {
       const key = keyAt(endsFirst ? chunks - 1 - step : step);
-      if (recent.touch(key, nowMs, chunkTokens)) this.#sets.add(key, replica);
+      if (recent.touch(key, nowMs, chunkTokens, recording)) this.#sets.add(key, replica);
     }
     this.#shrink(replica);
+    return recording;
   }
 
-  /** Takes back what was recorded at `atMs`: what others had recorded, or have since, stays. */
+  /** Takes a recording back: what others had recorded, or have since, stays. */
   unrecord(
     replica: number,
     keyAt: (chunk: number) => PrefixKey,
     chunks: number,
-    atMs: number,
+    recording: number,
   ): void {
     const recent = this.#recent[replica]!;
     for (let chunk = chunks - 1; chunk >= 0; chunk--) {
       const key = keyAt(chunk);
-      if (recent.isOnlyOf(key, atMs)) this.delete(replica, key);
+      if (recent.isOnlyOf(key, recording)) this.delete(replica, key);
     }
   }
 

@@ -1,6 +1,8 @@
 import type { PrefixKey } from "./types.ts";
 
 const none = -1;
+/** Of a key that is not one recording's alone; recordings are counted from 1. */
+const severals = 0;
 
 /**
  * Keys in the order of their last use, with its time and the tokens that each stands for. A list
@@ -11,7 +13,8 @@ export class RecentKeys {
   readonly #slots = new Map<PrefixKey, number>();
   readonly #keys: PrefixKey[] = [];
   readonly #usedAtMs: number[] = [];
-  readonly #addedAtMs: number[] = [];
+  /** The recording that brought the key, until another one uses it too. */
+  readonly #onlyOf: number[] = [];
   readonly #tokens: number[] = [];
   /** Towards the least recent and towards the most recent. */
   readonly #older: number[] = [];
@@ -36,18 +39,22 @@ export class RecentKeys {
     return { key: this.#keys[this.#oldest]!, usedAtMs: this.#usedAtMs[this.#oldest]! };
   }
 
-  /** Makes it the most recent; true when it is new, and stands for so many tokens from then on. */
-  touch(key: PrefixKey, nowMs: number, tokens = 0): boolean {
+  /**
+   * Makes it the most recent; true when it is new, and stands for so many tokens from then on.
+   * `recording`: who does, by a number that nobody else has; 0: nobody who takes it back.
+   */
+  touch(key: PrefixKey, nowMs: number, tokens = 0, recording = severals): boolean {
     const known = this.#slots.get(key);
     const slot = known ?? this.#free.pop() ?? this.#keys.length;
     this.#usedAtMs[slot] = nowMs;
     if (known === undefined) {
       this.#slots.set(key, slot);
       this.#keys[slot] = key;
-      this.#addedAtMs[slot] = nowMs;
+      this.#onlyOf[slot] = recording;
       this.#tokens[slot] = tokens;
       this.#allTokens += tokens;
     } else {
+      if (this.#onlyOf[slot] !== recording) this.#onlyOf[slot] = severals;
       if (slot === this.#newest) return false;
       this.#unlink(slot);
     }
@@ -59,10 +66,10 @@ export class RecentKeys {
     return known === undefined;
   }
 
-  /** True for a key that was new then and has not been used since. */
-  isOnlyOf(key: PrefixKey, atMs: number): boolean {
+  /** True for a key that this recording brought and no other has used since. */
+  isOnlyOf(key: PrefixKey, recording: number): boolean {
     const slot = this.#slots.get(key);
-    return slot !== undefined && this.#addedAtMs[slot] === atMs && this.#usedAtMs[slot] === atMs;
+    return slot !== undefined && recording !== severals && this.#onlyOf[slot] === recording;
   }
 
   delete(key: PrefixKey): void {

@@ -49,6 +49,8 @@ interface Booked {
   readonly load: BookedLoad;
   readonly turn: AdmittedTurn;
   readonly sentAtMs: number;
+  /** By which beliefs about the cache know it. */
+  readonly sending: number;
   readonly cachedTokensExpected: number;
   /** True when nobody's prefill was ahead: its first event tells what prefill takes. */
   readonly isAlone: boolean;
@@ -329,13 +331,13 @@ export class Placer implements Placing {
       load: this.#load.book(replica, own),
       turn: this.gate.admit(turn, replica),
       sentAtMs: nowMs,
+      sending: this.belief.sent(replica, prompt, nowMs),
       cachedTokensExpected,
       isAlone,
       loadsAdapter,
       firstEventSeconds: undefined,
       isReleased: false,
     };
-    this.belief.sent(replica, prompt, nowMs);
     this.#listener?.began(prompt, replica, nowMs);
     return {
       endpoint: this.#names[replica]!,
@@ -354,7 +356,7 @@ export class Placer implements Placing {
     }
     booked.isReleased = true;
     if (end.rest === failedRest && booked.firstEventSeconds === undefined) {
-      this.belief.unsent(booked.replica, booked.prompt, booked.sentAtMs);
+      this.belief.unsent(booked.replica, booked.prompt, booked.sending);
     }
     booked.load.end();
     const { replica, firstEventSeconds, isAlone, cachedTokensExpected } = booked;
