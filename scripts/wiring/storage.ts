@@ -88,11 +88,12 @@ export async function openStorage(
   }
   const queue =
     nats === undefined
-      ? createMemoryQueue(clock)
+      ? createMemoryQueue(clock, settings.state.queueMessagesMax)
       : createNatsQueue({
           url: nats,
           log,
           clock,
+          messagesMax: settings.state.queueMessagesMax,
           replicas: settings.state.queueReplicas,
           ...(namespace && { name: `WARMPATH_${namespace}` }),
         });

@@ -67,6 +67,10 @@ export function createNatsLink(options: NatsLinkOptions): NatsLink {
     }
   };
   const watch = async (made: NatsConnection) => {
+    // One that was closed meanwhile has no more news, and would not say that there are none.
+    if (made.isClosed()) {
+      return;
+    }
     for await (const status of made.status()) {
       if (status.type === "disconnect" || status.type === "close") {
         goDown(status.type);

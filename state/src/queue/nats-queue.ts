@@ -1,19 +1,16 @@
 import {
-  AckPolicy,
   type Consumer,
-  DiscardPolicy,
   type JetStreamClient,
   type JsMsg,
   jetstream,
   jetstreamManager,
-  RetentionPolicy,
-  StorageType,
 } from "@nats-io/jetstream";
-import { type NatsConnection, nanos } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type Clock, type Logger, messageOf, WarmpathError } from "@warmpath/runtime/base";
 import { type Dispatch, type LaneName, laneNames } from "../log/types.ts";
 import type { DispatchMessage, DispatchQueue } from "./dispatch-queue.ts";
 import { createNatsLink } from "./nats-link.ts";
+import { ensureStream, type StreamSizes } from "./nats-stream.ts";
 import { createPullers, type Pullers } from "./pullers.ts";
 
 /** Where JetStream is. */
@@ -32,18 +29,6 @@ export interface NatsQueueOptions {
 }
 
 const messagesMaxDefault = 1_000_000;
-/** A message is forgotten after a day: by then the sweeper has dispatched its task many times. */
-const messageAgeMsMax = 24 * 3_600_000;
-/**
- * Equal ids within this are one message, in ms: longer than a process takes to retry its outbox.
- */
-const dedupeMs = 120_000;
-/**
- * A pulled message that is neither acknowledged nor refused is offered again after this, in ms:
- * what a worker took just before it died waits this long. A claim, which comes before the answer,
- * takes milliseconds; a slower one only finds a second offer refused.
- */
-const ackWaitMs = 5_000;
 /** Wait for the server to store a message, in ms. */
 const publishMsMax = 2_000;
 /** One request for a message waits this long at the server, in ms; then it is renewed. */
@@ -69,14 +54,26 @@ export function createNatsQueue(options: NatsQueueOptions): DispatchQueue {
   const name = options.name ?? "WARMPATH";
   const pullers = createPullers();
   let session: Session | undefined;
+  /** Why there is a connection and no session. */
+  let refusal: string | undefined;
+  const away = () => unavailable(refusal ?? "there is no connection to JetStream");
   const link = createNatsLink({
     ...options,
     async setUp(connection) {
       const { messagesMax = messagesMaxDefault, replicas = 1 } = options;
-      session = await openSession(connection, name, { messagesMax, replicas });
+      try {
+        session = await openSession(connection, name, { messagesMax, replicas });
+        refusal = undefined;
+      } catch (error) {
+        refusal = messageOf(error);
+        throw error;
+      }
     },
     onUp: () => fetchers.forEach((each) => void each.kick()),
-    onDown: () => pullers.fail(away()),
+    onDown: () => {
+      refusal = undefined;
+      pullers.fail(away());
+    },
   });
   const up = () => (link.current() === undefined ? undefined : session);
   const fetchers = laneNames.map((lane) => createFetcher(lane, { pullers, clock, log, up }));
@@ -132,10 +129,8 @@ export function createNatsQueue(options: NatsQueueOptions): DispatchQueue {
   };
 }
 
-function away(): WarmpathError {
-  return new WarmpathError("rejected-unavailable", "there is no connection to JetStream", {
-    retryAfterMs: 1000,
-  });
+function unavailable(why: string): WarmpathError {
+  return new WarmpathError("rejected-unavailable", why, { retryAfterMs: 1000 });
 }
 
 async function asUnavailable<T>(work: Promise<T>): Promise<T> {
@@ -149,39 +144,12 @@ async function asUnavailable<T>(work: Promise<T>): Promise<T> {
 async function openSession(
   connection: NatsConnection,
   name: string,
-  { messagesMax, replicas }: { readonly messagesMax: number; readonly replicas: number },
+  sizes: StreamSizes,
 ): Promise<Session> {
   const manager = await jetstreamManager(connection);
-  const stream = {
-    subjects: [`${name}.dispatch.>`],
-    discard: DiscardPolicy.New,
-    max_msgs: messagesMax,
-    max_age: nanos(messageAgeMsMax),
-    duplicate_window: nanos(dedupeMs),
-    num_replicas: replicas,
-  };
-  try {
-    await manager.streams.update(name, stream);
-  } catch {
-    // Not there yet, or its server forgot it.
-    await manager.streams.add({
-      ...stream,
-      name,
-      retention: RetentionPolicy.Workqueue,
-      storage: StorageType.File,
-    });
-  }
+  await ensureStream(manager, name, sizes);
   const js = jetstream(connection);
   const consumers = laneNames.map(async (lane) => {
-    await manager.consumers.add(name, {
-      durable_name: lane,
-      filter_subject: `${name}.dispatch.${lane}`,
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: nanos(ackWaitMs),
-      max_deliver: -1,
-      // Delayed messages count as pending: a lower number would let them hold up the lane.
-      max_ack_pending: messagesMax,
-    });
     return [lane, await js.consumers.get(name, lane)] as const;
   });
   const pairs = await Promise.all(consumers);
