@@ -5,6 +5,8 @@ export interface CheckResult {
   readonly name: string;
   readonly ok: boolean;
   readonly detail?: string;
+  /** True where the service works without it, if worse. */
+  readonly optional?: true;
 }
 
 /** Whether the process should get work, and what it stands on. */
@@ -13,10 +15,17 @@ export interface Readiness {
   readonly checks: readonly CheckResult[];
 }
 
+type Check = (signal: AbortSignal) => Promise<void>;
+
 /** Alive (the process answers) and ready (what it stands on answers, and it is not draining). */
 export interface Health {
-  /** Adds something to stand on; the check throws when it is not there. */
-  check(name: string, check: (signal: AbortSignal) => Promise<void>): void;
+  /** Adds something to stand on; its check throws when it is not there: then we are not ready. */
+  check(name: string, check: Check): void;
+  /**
+   * Adds something whose absence is told and is no reason to get no work: what all replicas have in
+   * common and can do without, or its restart would take every one of them out at once.
+   */
+  checkOptional(name: string, check: Check): void;
   ready(): Promise<Readiness>;
   /** From now on not ready: load balancers stop sending before the listeners close. */
   setDraining(): void;
@@ -36,24 +45,30 @@ const checksMax = 32;
 
 /** Health of one service, with no checks yet. */
 export function createHealth({ clock }: { clock: Clock }): Health {
-  const checks = new Map<string, (signal: AbortSignal) => Promise<void>>();
+  const checks = new Map<string, { readonly check: Check; readonly isOptional: boolean }>();
   let draining = false;
   let latest: { atMs: number; readiness: Promise<Readiness> } | undefined;
 
   async function judge(): Promise<Readiness> {
-    const running = [...checks].map(([name, check]) => runCheck(clock, name, check));
+    const running = [...checks].map(async ([name, { check, isOptional }]) => ({
+      ...(await runCheck(clock, name, check)),
+      ...(isOptional ? { optional: true as const } : {}),
+    }));
     const results = await Promise.all(running);
-    return { ready: results.every((each) => each.ok), checks: results };
+    return { ready: results.every((each) => each.ok || each.optional), checks: results };
+  }
+
+  function add(name: string, check: Check, isOptional: boolean): void {
+    if (checks.size >= checksMax && !checks.has(name)) {
+      throw new RangeError(`at most ${checksMax} health checks`);
+    }
+    checks.set(name, { check, isOptional });
+    latest = undefined;
   }
 
   return {
-    check(name, check) {
-      if (checks.size >= checksMax && !checks.has(name)) {
-        throw new RangeError(`at most ${checksMax} health checks`);
-      }
-      checks.set(name, check);
-      latest = undefined;
-    },
+    check: (name, check) => add(name, check, false),
+    checkOptional: (name, check) => add(name, check, true),
     async ready() {
       const nowMs = clock.monotonicMs();
       if (latest === undefined || nowMs - latest.atMs >= readinessReuseMs) {
@@ -73,11 +88,7 @@ export function createHealth({ clock }: { clock: Clock }): Health {
   };
 }
 
-async function runCheck(
-  clock: Clock,
-  name: string,
-  check: (signal: AbortSignal) => Promise<void>,
-): Promise<CheckResult> {
+async function runCheck(clock: Clock, name: string, check: Check): Promise<CheckResult> {
   const timeout = timeoutSignal(clock, checkTimeoutMs);
   const timedOut = new Promise<never>((_, reject) => {
     timeout.signal.addEventListener("abort", () =>

@@ -35,6 +35,23 @@ describe("operations routes", () => {
     expect((await get("/health"))?.status).toBe(200);
   });
 
+  test("/ready names what is missed and can be done without, and stays 200", async () => {
+    const { health, get } = setUp();
+    health.check("database", async () => undefined);
+    health.checkOptional("bus", async () => {
+      throw new Error("no connection");
+    });
+    const answer = await get("/ready");
+    expect(answer?.status).toBe(200);
+    expect(await answer?.json()).toEqual({
+      ready: true,
+      checks: [
+        { name: "database", ok: true },
+        { name: "bus", ok: false, detail: "no connection", optional: true },
+      ],
+    });
+  });
+
   test("a check that does not answer counts as failed", async () => {
     const { clock, health } = setUp();
     health.check("stuck", () => new Promise(() => undefined));

@@ -88,7 +88,7 @@ async function serviceFindings(flags: BlockFlags): Promise<Finding[]> {
       return {
         name,
         ok: readiness.ready,
-        detail: readiness.ready ? `ready at ${url}` : `not ready at ${url}: ${why}`,
+        detail: `${readiness.ready ? "ready" : "not ready"} at ${url}${why && `: ${why}`}`,
       };
     }),
   );

@@ -372,6 +372,10 @@ for (const { name, skip } of testStoreKinds()) {
       const { ready, checks } = await state.health.ready();
       expect(ready).toBe(true);
       expect(checks.map((check) => check.name)).toEqual(["database", "hot-store", "queue", "bus"]);
+      // The record is the database: without the others all pods of state go on alike.
+      expect(checks.filter(({ optional }) => !optional).map(({ name }) => name)).toEqual([
+        "database",
+      ]);
     });
   });
 }

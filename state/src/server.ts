@@ -70,9 +70,11 @@ export function createStateServer(deps: StateServerDeps): StateServer {
   const { metrics } = deps;
   const sweeper = createSweeper({ ...serviceDeps, queue, sweepMs, metrics });
   deps.health?.check("database", () => store.ready());
-  deps.health?.check("hot-store", () => hot.ready());
-  deps.health?.check("queue", () => queue.ready());
-  deps.health?.check("bus", () => bus.ready());
+  // The record is in the database. All pods share the others: not ready for want of one, they would
+  // refuse together what each of them can still do.
+  deps.health?.checkOptional("hot-store", () => hot.ready());
+  deps.health?.checkOptional("queue", () => queue.ready());
+  deps.health?.checkOptional("bus", () => bus.ready());
   return {
     pump,
     routes(router) {
