@@ -59,7 +59,8 @@ test("each service of the table is there, with its arguments, variables and prob
     const given = Object.keys(container?.environment ?? {}).map((name) =>
       name.replace(/_FILE$/, ""),
     );
-    expect(variablesOf(row).filter((name) => !given.includes(name))).toEqual([]);
+    const listed = [...variablesOf(row), ...(row.optional ?? [])];
+    expect(listed.filter((name) => !given.includes(name))).toEqual([]);
     const probe = ["CMD", "bun", "mesh/images/probe.js", `http://127.0.0.1:${row.http}/ready`];
     expect(container?.healthcheck?.test).toEqual(probe);
   }
@@ -71,11 +72,12 @@ test("a service is given no store, secret or address that the table does not lis
     const given = Object.keys(compose.services[row.name]?.environment ?? {}).map((name) =>
       name.replace(/_FILE$/, ""),
     );
-    const listed = [...variablesOf(row), ...everywhere];
+    const listed = [...variablesOf(row), ...(row.optional ?? []), ...everywhere];
     expect(given.filter((name) => !listed.includes(name))).toEqual([]);
     // Of the stores only PostgreSQL has a password here.
     const wanted = [
       ...Object.keys(row.secrets),
+      ...(row.keys ?? []),
       ...("postgres" in row.stores ? ["postgres-url"] : []),
     ];
     expect([...(compose.services[row.name]?.secrets ?? [])].sort()).toEqual(wanted.sort());
@@ -241,6 +243,11 @@ test("make-secrets writes every secret of the file once, and keeps it", () => {
     const after = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
     expect(after).toEqual(before);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const name of names) {
+      // A container's user reads all of them; those that are left to fill can be written into.
+      const { mode, size } = statSync(join(folder, name));
+      expect([name, mode & 0o777]).toEqual([name, size === 0 ? 0o644 : 0o444]);
+    }
     // The form that state asks of a key.
     expect(readFileSync(join(folder, "dev-key"), "utf8")).toMatch(/^wp_[\w-]{43}$/);
     const password = readFileSync(join(folder, "postgres-password"), "utf8");
@@ -268,6 +275,6 @@ function readChart(file: string): string {
 test("the example environment sets exactly the variables that the file reads", () => {
   const example = readFileSync(join(import.meta.dir, "compose/.env.example"), "utf8");
   const offered = example.split("\n").flatMap((line) => /^(\w+)=/.exec(line)?.[1] ?? []);
-  const read = [...text.matchAll(/\$\{(\w+):-/g)].flatMap(([, name]) => name ?? []);
+  const read = [...text.matchAll(/\$\{(\w+):?-/g)].flatMap(([, name]) => name ?? []);
   expect([...new Set(offered)].sort()).toEqual([...new Set(read)].sort());
 });

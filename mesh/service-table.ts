@@ -41,6 +41,10 @@ export interface ServiceRow {
   readonly stores: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
   readonly settings: readonly string[];
+  /** Further settings, empty where there is nothing to say. */
+  readonly optional?: readonly string[];
+  /** Files of keys that an optional setting names itself. */
+  readonly keys?: readonly string[];
   readonly egress: readonly string[];
   readonly rpcs: Readonly<Record<string, RpcRow>>;
   readonly paths: readonly PathRow[];
@@ -94,7 +98,7 @@ export function callersOf(rpc: RpcRow, method: string): readonly string[] {
 }
 
 /**
- * Variables a row asks for, by the names of the code: a deployment gives each as NAME, or as
+ * Variables a row cannot do without, by the names of the code: a deployment gives each as NAME, or as
  * NAME_FILE with the path of a file.
  */
 export function variablesOf(row: ServiceRow): readonly string[] {

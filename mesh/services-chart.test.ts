@@ -147,16 +147,22 @@ helmTest("interactive goes before standard before batch, which pushes nobody out
   ]);
 });
 
-helmTest("keys of hosted providers are files of the proxy, and of nobody else", () => {
-  const manifests = render("values-pilot.yaml", "--set", "secret.providerKeys={anthropic-api-key}");
-  const holders = rows
-    .map(({ name }) => name)
-    .filter((name) =>
-      JSON.stringify(find(manifests, "Deployment", `warmpath-${name}`)).includes(
-        '{"key":"anthropic-api-key","path":"anthropic-api-key"}',
-      ),
+helmTest("hosted providers and their keys are the table's, and of nobody else", () => {
+  const provider = "anthropic key-file=/run/secrets/anthropic-api-key";
+  for (const { name, keys = [], optional = [] } of rows) {
+    // Hosted ones alone: no engine is named.
+    const manifests = render(
+      "values-pilot.yaml",
+      ...["--set", "upstreams.urls=null,upstreams.statefulSets=null,vllm.enabled=false"],
+      ...["--set", `services.inference-proxy.env.WARMPATH_PROVIDERS=${provider}`],
+      ...["--set", `secret.providerKeys={${keys.length > 0 ? keys.join() : "anthropic-api-key"}}`],
     );
-  expect(holders).toEqual(["inference-proxy"]);
+    const deployment = find(manifests, "Deployment", `warmpath-${name}`);
+    const files = [...JSON.stringify(deployment).matchAll(/"path":"([\w-]+-api-key)"/g)];
+    expect([name, files.map(([, path]) => path)]).toEqual([name, [...keys]]);
+    const given = containerOf(deployment).env.find((each) => each.name === "WARMPATH_PROVIDERS");
+    expect(given?.value).toBe(optional.includes("WARMPATH_PROVIDERS") ? provider : undefined);
+  }
 });
 
 helmTest("classes that another release made are used and not made again", () => {

@@ -9,11 +9,26 @@ function newSecret(): string {
   return randomBytes(32).toString("base64url");
 }
 
+/** Optional keys, empty until somebody fills them; all but the last are the inference proxy's. */
+const keysToFill = [
+  // Engines of one's own mostly want none.
+  "upstream-api-key",
+  "anthropic-api-key",
+  "gemini-api-key",
+  "openai-api-key",
+  // For models that are not public; only the profile gpu reads it.
+  "huggingface-token",
+];
+
+// Readable by all whatever the umask: a container's user is none of the host's.
+const modeMade = 0o444;
+const modeToFill = 0o644;
+
 /**
  * Writes each secret that is not there yet and returns the names written. A second run changes
- * nothing, so a database keeps the password it was made with. The folder is its owner's alone; the
- * files in it are readable by all, because a container's user is none of the host's and reads them
- * through a mount of the file.
+ * nothing, so a database keeps the password it was made with, and a later version gets the files it
+ * asks for. The folder is its owner's alone; the files in it are readable by all, because a
+ * container reads them through a mount of the file. Empty ones are the owner's to write into.
  */
 export function makeSecrets(folder: string): readonly string[] {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -22,14 +37,11 @@ export function makeSecrets(folder: string): readonly string[] {
   const contents = {
     "principal-keys": newSecret(),
     "dev-key": `wp_${newSecret()}`,
-    // Engines of one's own mostly want no key; put a provider's here.
-    "upstream-api-key": "",
-    // For models that are not public; only the profile gpu reads it.
-    "huggingface-token": "",
     // Of the user admin; only the profile observability reads it.
     "grafana-password": newSecret(),
     "postgres-password": password,
     "postgres-url": `postgres://warmpath:${password}@postgres:5432/warmpath`,
+    ...Object.fromEntries(keysToFill.map((name) => [name, ""])),
   };
   // The URL repeats the password: either both are made, or neither.
   const keepDatabase = existsSync(join(folder, "postgres-password"));
@@ -39,7 +51,8 @@ export function makeSecrets(folder: string): readonly string[] {
     if (existsSync(path) || (keepDatabase && name === "postgres-url")) {
       continue;
     }
-    writeFileSync(path, content, { mode: 0o444 });
+    writeFileSync(path, content);
+    chmodSync(path, content === "" ? modeToFill : modeMade);
     written.push(name);
   }
   return written;

@@ -93,8 +93,14 @@ function connectNeighbours({ settings, defer }: ServiceContext): Neighbours {
   };
 }
 
-/** Separate processes share nothing but servers: without them there is nothing to stand on. */
-function assertServable(name: ServiceName, { system, inferenceProxy }: Settings): void {
+/**
+ * Separate processes share nothing but servers: without them there is nothing to stand on. Throws
+ * `rejected-config` with every setting that a service misses.
+ */
+export function assertServable(
+  name: ServiceName,
+  { system, inferenceProxy }: Pick<Settings, "system" | "inferenceProxy">,
+): void {
   const faults: string[] = [];
   const need = (isGiven: boolean, what: string) => {
     if (!isGiven) {
@@ -119,8 +125,9 @@ function assertServable(name: ServiceName, { system, inferenceProxy }: Settings)
     "WARMPATH_PRINCIPAL_KEYS, the same for every service, which sign on whose behalf calls are made",
   );
   need(
-    name !== "inference-proxy" || inferenceProxy.upstreams.length > 0,
-    "--upstream URL (WARMPATH_UPSTREAM), the engines to call",
+    name !== "inference-proxy" ||
+      inferenceProxy.upstreams.length + inferenceProxy.providers.length > 0,
+    "--upstream URL (WARMPATH_UPSTREAM), the engines to call, or --provider (WARMPATH_PROVIDERS), hosted ones",
   );
   if (faults.length > 0) {
     throw new WarmpathError(

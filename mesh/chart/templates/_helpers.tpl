@@ -96,7 +96,7 @@ Context is (dict "root" $ "port" PORT "own" DICT), PORT being that of its metric
 {{- end -}}
 {{- end }}
 
-{{/* Every engine's address, separated by commas. None at all is a mistake, and better found now. */}}
+{{/* Every engine's address, separated by commas. None at all, and no hosted provider either, is a mistake, and better found now. */}}
 {{- define "warmpath.upstreams" -}}
 {{- $urls := .Values.upstreams.urls | default list -}}
 {{- range $set := .Values.upstreams.statefulSets -}}
@@ -105,7 +105,7 @@ Context is (dict "root" $ "port" PORT "own" DICT), PORT being that of its metric
 {{- end -}}
 {{- end -}}
 {{- $urls = concat $urls (include "warmpath.vllm.upstreams" . | fromJsonArray) -}}
-{{- if not $urls -}}
+{{- if not (or $urls (index .Values.services "inference-proxy").env.WARMPATH_PROVIDERS) -}}
 {{- fail "upstreams.urls and upstreams.statefulSets are both empty, and there are no vllm.classes: name at least one engine or provider" -}}
 {{- end -}}
 {{- join "," $urls -}}

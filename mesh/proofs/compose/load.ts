@@ -40,9 +40,13 @@ export async function buildLoader(): Promise<void> {
   }
 }
 
-/** Reads a Compose file as Docker does. The environment of this process plays no part. */
-export async function load(file: string): Promise<Loaded> {
-  const { exitCode, text } = await runCommand([program, file], { cwd: root, timeoutMs: loadMsMax });
+/**
+ * Reads a Compose file as Docker does, with an env file if one is given. The environment of this
+ * process plays no part.
+ */
+export async function load(file: string, ...envFile: readonly string[]): Promise<Loaded> {
+  const command = [program, file, ...envFile];
+  const { exitCode, text } = await runCommand(command, { cwd: root, timeoutMs: loadMsMax });
   // What the loader prints is the JSON of the library that Docker uses.
   return exitCode === 0
     ? { project: JSON.parse(text) as LoadedProject }

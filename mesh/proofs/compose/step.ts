@@ -2,7 +2,7 @@
 // it makes of the file is as locked down as the file says.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { goMissing } from "../go.ts";
 import type { ProofStep } from "../step.ts";
 import { inTemporaryFolder } from "../temporary-folder.ts";
@@ -14,7 +14,8 @@ const file = join(import.meta.dir, "../../compose/compose.yaml");
 /** Proof that Docker takes the Compose file, without an engine. */
 export const composeStep: ProofStep = {
   name: "compose",
-  proves: "Docker's loader takes compose.yaml with every profile, and refuses planted faults",
+  proves:
+    "Docker's loader takes compose.yaml with every profile and the examples of .env.example, and refuses planted faults",
   missing: goMissing,
   async run(say) {
     say("building the loader");
@@ -25,12 +26,35 @@ export const composeStep: ProofStep = {
       return { passed: 0, failures: [`compose.yaml is refused: ${loaded.fault}`] };
     }
     failures.push(...openingsOf(loaded));
+    const { given, wrong } = await checkExamples();
+    failures.push(...wrong);
     const missed = [...(await missedFaults()), ...(await missedOpenings())];
     const containers = Object.keys(loaded.project.services).length;
-    const passed = 1 + containers + faults.length + openings.length - missed.length;
+    const shown = 1 + containers + given + faults.length + openings.length;
+    const passed = shown - wrong.length - missed.length;
     return { passed, failures: [...failures, ...missed] };
   },
 };
+
+/**
+ * Loads the file with every example of .env.example: a reader who takes one is to get it in the
+ * inference proxy word for word, and no engine where the line of engines is left empty.
+ */
+async function checkExamples(): Promise<{ readonly given: number; readonly wrong: string[] }> {
+  const text = readFileSync(join(dirname(file), ".env.example"), "utf8");
+  const wanted = [...text.matchAll(/^# {3}(\w+)=(.+)$/gm), ["", "WARMPATH_UPSTREAM", ""]];
+  const loaded = await inTemporaryFolder("warmpath-compose-", async (folder) => {
+    const env = join(folder, "env");
+    writeFileSync(env, wanted.map(([, name, value]) => `${name}=${value}\n`).join(""));
+    return await load(file, env);
+  });
+  const services = "fault" in loaded ? {} : loaded.project.services;
+  const given = services["inference-proxy"]?.environment ?? {};
+  const wrong = wanted.flatMap(([, name = "", value]) =>
+    given[name] === value ? [] : [`${name}=${value} of an env file came in as ${given[name]}`],
+  );
+  return { given: wanted.length, wrong };
+}
 
 /** What containers of a file may do that they should not, after anchors and merges. */
 function openingsOf(loaded: Loaded): string[] {

@@ -21,6 +21,12 @@ export interface Stores {
   readonly natsUrl: string;
 }
 
+/** Where the models of a run are, as the proxy's variables say it. */
+export interface Models {
+  readonly WARMPATH_UPSTREAM: string;
+  readonly WARMPATH_PROVIDERS: string;
+}
+
 /** Where the files of compose.yaml's secrets appear. */
 export const secretsPlace = "/run/secrets";
 
@@ -35,7 +41,7 @@ export function composeService(
   name: ServiceName,
   port: number,
   stores: Stores,
-  upstream: string,
+  models: Models,
 ): ComposeService {
   const file = readFileSync(join(root, "mesh/compose/compose.yaml"), "utf8");
   // The file is ours; compose.test.ts checks its shape.
@@ -48,9 +54,10 @@ export function composeService(
     "nats://nats:4222": stores.natsUrl,
   };
   const { command, environment, healthcheck } = services[name];
+  const given: Readonly<Record<string, string>> = { ...models };
   const env = Object.entries(environment).map(([variable, value]) => {
-    const filled = value.replace(/\$\{\w+:-(.*)\}/, "$1");
-    return [variable, variable === "WARMPATH_UPSTREAM" ? upstream : (moved[filled] ?? filled)];
+    const filled = value.replace(/\$\{\w+:?-(.*)\}/, "$1");
+    return [variable, given[variable] ?? moved[filled] ?? filled];
   });
   const probe = healthcheck.test.slice(1, -1);
   return {
@@ -60,13 +67,24 @@ export function composeService(
   };
 }
 
-/** Writes the secrets into a folder that a container's user can read; the key of the API. */
-export function writeSecrets(folder: string, { postgresUrl }: Stores): string {
+/**
+ * Writes the secrets into a folder that a container's user can read, a provider's key among them;
+ * the key of the API.
+ */
+export function writeSecrets(
+  folder: string,
+  { postgresUrl }: Stores,
+  keys: Readonly<Record<string, string>>,
+): string {
   mkdirSync(folder);
   makeSecrets(folder);
   chmodSync(folder, 0o755);
   const urlFile = join(folder, "postgres-url");
   chmodSync(urlFile, 0o644);
   writeFileSync(urlFile, postgresUrl);
+  for (const [name, key] of Object.entries(keys)) {
+    // Only a file that is already there: these are the file's own secrets, filled.
+    writeFileSync(join(folder, name), key, { flag: "r+" });
+  }
   return readFileSync(join(folder, "dev-key"), "utf8");
 }

@@ -5,9 +5,16 @@ import { startTestServers } from "../../../scripts/test-servers.ts";
 import { portsOf, type ServiceName, serviceNames } from "../../../scripts/wiring/ports.ts";
 import type { BuiltImage } from "./builder.ts";
 import type { Check } from "./check-image.ts";
-import { composeService, type Stores, secretsPlace, writeSecrets } from "./compose-services.ts";
+import {
+  composeService,
+  type Models,
+  type Stores,
+  secretsPlace,
+  writeSecrets,
+} from "./compose-services.ts";
 import { type Container, runToEnd, start } from "./container.ts";
 import { freeBlock } from "./free-block.ts";
+import { askHosted, hosted, providerSetting, refuseEmptyKey } from "./hosted-provider.ts";
 import { stopMidStream } from "./stop-mid-stream.ts";
 
 /** What a run is made of, and where it notes what it finds. */
@@ -38,16 +45,23 @@ export async function runSystem(run: SystemRun): Promise<void> {
     const natsUrl = await startNats(run, started);
     const stores = { postgresUrl: postgres.url, redisUrl: redis.url, natsUrl };
     const secrets = join(run.folder, "secrets");
-    const key = writeSecrets(secrets, stores);
-    const upstream = await startReplica(run, started);
+    const key = writeSecrets(secrets, stores, { [hosted.keyFile]: hosted.key });
+    const engine = await startReplica(run, started, []);
+    const far = ["--model", hosted.model, "--api-key", hosted.key];
+    const models = {
+      WARMPATH_UPSTREAM: engine,
+      WARMPATH_PROVIDERS: providerSetting(await startReplica(run, started, far)),
+    };
     const port = await freeBlock();
+    await refuseEmptyKey({ image: run.warmpath, port, stores, models, secrets, check });
     const services = new Map<ServiceName, Container>();
     for (const name of serviceNames) {
-      const container = await startService(run, name, { port, stores, upstream, secrets });
+      const container = await startService(run, name, { port, stores, models, secrets });
       started.push(container);
       services.set(name, container);
     }
     await useSystem(run, port, key);
+    await askHosted({ port, key, check });
     const proxy = services.get("inference-proxy");
     if (proxy !== undefined) {
       await stopMidStream({ proxy, port, key, check, graceMs: stopGraceMs });
@@ -82,10 +96,14 @@ async function startNats({ nats, folder, check }: SystemRun, started: Container[
   return `nats://127.0.0.1:${port}`;
 }
 
-async function startReplica({ warmpath, check }: SystemRun, started: Container[]) {
+async function startReplica(
+  { warmpath, check }: SystemRun,
+  started: Container[],
+  flags: readonly string[],
+) {
   const port = await freePort();
   const entrypoint = ["bun", "benchmarks/replica/main.js"];
-  const args = ["--host", "127.0.0.1", "--port", String(port), "--detached"];
+  const args = ["--host", "127.0.0.1", "--port", String(port), "--detached", ...flags];
   const container = start(warmpath, { entrypoint, args });
   started.push(container);
   const url = `http://127.0.0.1:${port}`;
@@ -97,13 +115,13 @@ async function startReplica({ warmpath, check }: SystemRun, started: Container[]
 interface Place {
   readonly port: number;
   readonly stores: Stores;
-  readonly upstream: string;
+  readonly models: Models;
   readonly secrets: string;
 }
 
 async function startService(run: SystemRun, name: ServiceName, place: Place): Promise<Container> {
   const { check, say, warmpath } = run;
-  const service = composeService(name, place.port, place.stores, place.upstream);
+  const service = composeService(name, place.port, place.stores, place.models);
   const startedAtMs = performance.now();
   const mounts = { [secretsPlace]: place.secrets };
   const container = start(warmpath, { args: service.args, env: service.env, mounts });
