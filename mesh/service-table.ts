@@ -98,8 +98,8 @@ export function callersOf(rpc: RpcRow, method: string): readonly string[] {
 }
 
 /**
- * Variables a row cannot do without, by the names of the code: a deployment gives each as NAME, or as
- * NAME_FILE with the path of a file.
+ * Variables a row cannot do without, by the names of the code: a deployment gives each as NAME, or
+ * as NAME_FILE with the path of a file.
  */
 export function variablesOf(row: ServiceRow): readonly string[] {
   return [

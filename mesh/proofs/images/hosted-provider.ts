@@ -23,7 +23,7 @@ export interface HostedCheck {
   readonly check: Check;
 }
 
-/** Asks the proxy for the provider's model: it answers, by the key of the file, and no engine does. */
+/** Asks the proxy for the provider's model: the provider answers, by the key of its file. */
 export async function askHosted({ port, key, check }: HostedCheck): Promise<void> {
   const { http } = portsOf(port).services["inference-proxy"];
   const response = await fetch(`http://127.0.0.1:${http}/v1/chat/completions`, {
@@ -55,7 +55,7 @@ export interface RefusalCheck {
   readonly check: Check;
 }
 
-/** Starts a proxy whose provider's key file is still empty: it ends, and says which file that is. */
+/** Starts a proxy whose provider's key file is still empty: it ends and says which file it is. */
 export async function refuseEmptyKey(run: RefusalCheck): Promise<void> {
   const file = `${secretsPlace}/gemini-api-key`;
   const models = { ...run.models, WARMPATH_PROVIDERS: `gemini key-file=${file}` };
