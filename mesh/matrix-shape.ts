@@ -15,6 +15,8 @@ const keysOf = {
     "stores",
     "secrets",
     "settings",
+    "optional",
+    "keys",
     "egress",
     "rpcs",
     "paths",

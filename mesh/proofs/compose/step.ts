@@ -43,7 +43,7 @@ export const composeStep: ProofStep = {
 async function checkExamples(): Promise<{ readonly given: number; readonly wrong: string[] }> {
   const text = readFileSync(join(dirname(file), ".env.example"), "utf8");
   const wanted = [...text.matchAll(/^# {3}(\w+)=(.+)$/gm), ["", "WARMPATH_UPSTREAM", ""]];
-  const loaded = await inTemporaryFolder("warmpath-compose-", async (folder) => {
+  const loaded = await inTemporaryFolder("compose", async (folder) => {
     const env = join(folder, "env");
     writeFileSync(env, wanted.map(([, name, value]) => `${name}=${value}\n`).join(""));
     return await load(file, env);
