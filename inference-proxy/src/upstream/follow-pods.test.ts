@@ -224,6 +224,105 @@ describe("pods behind a name", () => {
     follower.close();
   });
 
+  describe("that several upstreams lead to is one replica", () => {
+    const startBoth = (places: number, leads: Record<string, readonly string[]>) => {
+      const clock = createManualClock();
+      const urls = ["dns://all.svc:8000", "dns://some.svc:8000", "http://10.0.0.9:8000"];
+      const pool = createPool({
+        addresses: parseUpstreams(urls, undefined, places),
+        inFlightMax: 1,
+      });
+      const said: unknown[] = [];
+      const follower = startPodFollower({
+        pool,
+        limits,
+        clock,
+        log: { ...silentLogger, warn: (sentence, fields) => said.push([sentence, fields]) },
+        onMove: () => undefined,
+        lookUp: async (host) => leads[host] ?? [],
+      });
+      return { pool, clock, said, follower };
+    };
+    const isBehindTwo = "a pod is behind two upstreams: it counts once, for the one that has it";
+
+    test("of the name that is listed first, or of its very address; it is said once, with both", async () => {
+      const leads: Record<string, readonly string[]> = {
+        "all.svc": [],
+        "some.svc": ["10.0.0.2", "10.0.0.9"],
+      };
+      const { pool, clock, said, follower } = startBoth(2, leads);
+      await follower.firstRound;
+      expect(placesOf(pool).slice(2)).toEqual([
+        "some.svc:8000~0 10.0.0.2",
+        "some.svc:8000~1 -",
+        "10.0.0.9:8000 -",
+      ]);
+      expect(said).toEqual([
+        [isBehindTwo, { upstream: "some.svc:8000", replica: "10.0.0.9:8000", ip: "10.0.0.9" }],
+      ]);
+      pool.update("some.svc:8000~0", { healthy: true, models: [{ id: "tiny", contextTokens: 8 }] });
+      leads["all.svc"] = ["10.0.0.1", "10.0.0.2"];
+      await clock.advance(100);
+      await clock.advance(100);
+      expect(placesOf(pool)).toEqual([
+        "all.svc:8000~0 10.0.0.1",
+        "all.svc:8000~1 10.0.0.2",
+        "some.svc:8000~0 -",
+        "some.svc:8000~1 -",
+        "10.0.0.9:8000 -",
+      ]);
+      expect(said.slice(1)).toEqual([
+        [isBehindTwo, { upstream: "some.svc:8000", replica: "all.svc:8000~1", ip: "10.0.0.2" }],
+      ]);
+      follower.close();
+    });
+
+    test("goes to the other name when the first does not lead to it any more", async () => {
+      const leads: Record<string, readonly string[]> = {
+        "all.svc": ["10.0.0.1", "10.0.0.2"],
+        "some.svc": ["10.0.0.2"],
+      };
+      const { pool, clock, follower } = startBoth(2, leads);
+      await follower.firstRound;
+      pool.update("all.svc:8000~0", { healthy: true });
+      pool.update("all.svc:8000~1", { healthy: true });
+      leads["all.svc"] = ["10.0.0.1"];
+      await clock.advance(100);
+      await clock.advance(100);
+      expect(placesOf(pool).slice(0, 4)).toEqual([
+        "all.svc:8000~0 10.0.0.1",
+        "all.svc:8000~1 -",
+        "some.svc:8000~0 10.0.0.2",
+        "some.svc:8000~1 -",
+      ]);
+      follower.close();
+    });
+
+    test("stays with the second name while the first has no free place", async () => {
+      const leads = { "all.svc": ["10.0.0.1", "10.0.0.2"], "some.svc": ["10.0.0.2"] };
+      const { pool, clock, follower } = startBoth(1, leads);
+      await follower.firstRound;
+      await clock.advance(100);
+      await clock.advance(100);
+      expect(placesOf(pool).slice(0, 2)).toEqual([
+        "all.svc:8000~0 10.0.0.1",
+        "some.svc:8000~0 10.0.0.2",
+      ]);
+      follower.close();
+    });
+
+    test("a name whose pods all count for another serves their models, and no other", async () => {
+      const leads = { "all.svc": ["10.0.0.1"], "some.svc": ["10.0.0.1"] };
+      const { pool, clock, follower } = startBoth(1, leads);
+      await follower.firstRound;
+      pool.update("all.svc:8000~0", { healthy: true, models: [{ id: "tiny", contextTokens: 8 }] });
+      await clock.advance(100);
+      expect(lastingRefusalOf(pool.endpoints[1]!, "tiny")).toBe("unhealthy");
+      expect(lastingRefusalOf(pool.endpoints[1]!, "other")).toBe("unknown-model");
+      follower.close();
+    });
+  });
+
   test("what is no name is refused", () => {
     for (const url of ["dns://10.0.0.1:8000", "dns://", "dns://[::1]:8000"]) {
       expect(() => parseUpstreams([url], undefined, 2)).toThrow(/upstream/);

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { type Clock, type Logger, messageOf } from "@warmpath/runtime/base";
-import { placeOfPod } from "./pod-places.ts";
+import { placeOfPod, reachedAt } from "./pod-places.ts";
 import type { Pool, Replica } from "./pool.ts";
 import { isVacant, type PodPlace, type ServedModel } from "./replica.ts";
 
@@ -26,6 +26,8 @@ export interface FollowLimits {
  */
 const emptyMax = 5;
 
+const shared = "a pod is behind two upstreams: it counts once, for the one that has it";
+
 const noPlace = "an upstream has more pods than places: WARMPATH_UPSTREAM_PODS_MAX";
 
 /**
@@ -35,6 +37,8 @@ const noPlace = "an upstream has more pods than places: WARMPATH_UPSTREAM_PODS_M
  * known of it still holds.
  * A name server that does not answer changes nothing, and one that knows nobody takes nobody away
  * who answers.
+ * A pod that several upstreams lead to is one replica. It belongs to an upstream that is its very
+ * address, else to the name that is listed first of those that lead to it and have a free place.
  */
 export function startPodFollower(options: {
   readonly pool: Pool;
@@ -49,8 +53,11 @@ export function startPodFollower(options: {
   const { clock, limits } = options;
   const closed = new AbortController();
   const upstreams = new Set(options.pool.replicas.flatMap((replica) => upstreamOf(replica) ?? []));
-  const firsts = [...upstreams].map((upstream) => {
-    const name = new FollowedName(upstream, options, closed.signal);
+  const names: FollowedName[] = [];
+  for (const upstream of upstreams) {
+    names.push(new FollowedName(upstream, options, closed.signal, names));
+  }
+  const firsts = names.map((name) => {
     const first = name.look();
     const run = async (): Promise<void> => {
       await first;
@@ -91,12 +98,18 @@ function upstreamOf({ address: { name, pod } }: Replica): string | undefined {
 }
 
 class FollowedName {
-  readonly #upstream: string;
+  readonly upstream: string;
   readonly #options: Parameters<typeof startPodFollower>[0];
   readonly #signal: AbortSignal;
+  /** Every name that is followed, this one too, as they are listed. */
+  readonly #all: readonly FollowedName[];
   /** Names of places, the one that has been free for longest first. */
-  readonly #free: string[];
+  readonly #freePlaces: string[];
   #empty = 0;
+  /** Addresses that the last answer had. */
+  #named: ReadonlySet<string> = new Set();
+  /** Of the named ones, those that another upstream has, with the place that they have there. */
+  #elsewhere: ReadonlyMap<string, string> = new Map();
   /** What was last complained about; empty: nothing. */
   #complaint = "";
 
@@ -104,11 +117,13 @@ class FollowedName {
     upstream: string,
     options: Parameters<typeof startPodFollower>[0],
     signal: AbortSignal,
+    all: readonly FollowedName[],
   ) {
-    this.#upstream = upstream;
+    this.upstream = upstream;
     this.#options = options;
     this.#signal = signal;
-    this.#free = this.#places().map(({ address }) => address.name);
+    this.#all = all;
+    this.#freePlaces = this.#places().map(({ address }) => address.name);
   }
 
   /** Never rejects. */
@@ -117,7 +132,13 @@ class FollowedName {
       const ips = await this.#ask();
       this.#empty = ips.length === 0 ? this.#empty + 1 : 0;
       if (!this.#signal.aborted && (ips.length > 0 || this.#empty >= emptyMax)) {
-        const isRoom = this.#take(new Set(ips));
+        this.#named = new Set(ips);
+        const isMoved = this.#letGo();
+        const { isRoom, hasTaken } = this.#take();
+        if (isMoved || hasTaken) {
+          this.#options.onMove();
+        }
+        this.#tellVacant();
         this.#complain(isRoom ? "" : noPlace);
       }
     } catch (error) {
@@ -143,50 +164,94 @@ class FollowedName {
     }
   }
 
-  /** False where there are more pods than places. */
-  #take(ips: ReadonlySet<string>): boolean {
-    const { pool, log, onMove } = this.#options;
+  /** Frees the places of pods that have gone; true if there were any. */
+  #letGo(): boolean {
+    const named = this.#named;
     let isMoved = false;
-    let isRoom = true;
     const hasHeir = this.#places().some(
-      ({ address, facts }) => facts.healthy && ips.has(address.pod.ip ?? ""),
+      ({ address, facts }) => facts.healthy && named.has(address.pod.ip ?? ""),
     );
     for (const { address, facts, hold } of this.#places()) {
       const { ip } = address.pod;
       if (ip === undefined) {
         continue;
       }
-      const isNamed = ips.has(ip);
+      const isNamed = named.has(ip);
       // Until one that is named answers too, those that do are better than nobody: what replaces
       // them has not been probed yet, or all were slow to be ready.
       const isLeaving = !isNamed && hasHeir;
       if (!isNamed && !facts.healthy) {
-        log.info("a pod has gone", { replica: address.name, ip });
-        this.#free.push(address.name);
-        pool.move(address.name, placeOfPod(address, address.pod, undefined));
+        this.#free(ip);
         isMoved = true;
       } else if (hold.isLeaving !== isLeaving) {
-        pool.hold(address.name, { isLeaving });
+        this.#options.pool.hold(address.name, { isLeaving });
       }
     }
+    return isMoved;
+  }
+
+  /** Gives a place to each pod that has none. */
+  #take(): { readonly isRoom: boolean; readonly hasTaken: boolean } {
+    const { pool, log } = this.#options;
+    const elsewhere = new Map<string, string>();
+    let hasTaken = false;
+    let isRoom = true;
     const placed = new Set(this.#places().map(({ address }) => address.pod.ip));
     // In one order, so that proxies which start together mostly agree about the places.
-    for (const ip of [...ips].filter((each) => !placed.has(each)).sort()) {
-      const name = this.#free.shift();
-      const place = this.#places().find(({ address }) => address.name === name);
+    for (const ip of [...this.#named].filter((each) => !placed.has(each)).sort()) {
+      const other = this.#otherWith(ip);
+      const owner = other && this.#all.find(({ upstream }) => upstream === upstreamOf(other));
+      const place = this.#places().find(({ address }) => address.name === this.#freePlaces[0]);
+      if (other !== undefined && (place === undefined || !this.#precedes(owner, ip))) {
+        elsewhere.set(ip, other.address.name);
+        continue;
+      }
       if (place === undefined) {
         isRoom = false;
-        break;
+        continue;
       }
+      owner?.#free(ip);
+      this.#freePlaces.shift();
       log.info("a pod has come", { replica: place.address.name, ip });
       pool.move(place.address.name, placeOfPod(place.address, place.address.pod, ip));
-      isMoved = true;
+      hasTaken = true;
     }
-    if (isMoved) {
-      onMove();
+    this.#tellElsewhere(elsewhere);
+    return { isRoom, hasTaken };
+  }
+
+  /** Takes the pod out of its place. */
+  #free(ip: string): void {
+    const { pool, log } = this.#options;
+    for (const { address } of this.#places().filter((place) => place.address.pod.ip === ip)) {
+      log.info("a pod has gone", { replica: address.name, ip });
+      this.#freePlaces.push(address.name);
+      pool.move(address.name, placeOfPod(address, address.pod, undefined));
     }
-    this.#tellVacant();
-    return isRoom;
+  }
+
+  /** What another upstream has at that address; undefined where no other has. */
+  #otherWith(ip: string): Replica | undefined {
+    const [place] = this.#places();
+    const reached = place && reachedAt(placeOfPod(place.address, place.address.pod, ip));
+    return this.#options.pool.replicas.find(
+      (replica) => reachedAt(replica.address) === reached && upstreamOf(replica) !== this.upstream,
+    );
+  }
+
+  /** True when the pod should be here rather than with its owner, if that is a name at all. */
+  #precedes(owner: FollowedName | undefined, ip: string): boolean {
+    const isFirst = () => owner && this.#all.indexOf(this) < this.#all.indexOf(owner);
+    return owner !== undefined && (!owner.#named.has(ip) || isFirst() === true);
+  }
+
+  #tellElsewhere(elsewhere: ReadonlyMap<string, string>): void {
+    for (const [ip, replica] of elsewhere) {
+      if (this.#elsewhere.get(ip) !== replica) {
+        this.#options.log.warn(shared, { upstream: this.upstream, replica, ip });
+      }
+    }
+    this.#elsewhere = elsewhere;
   }
 
   /**
@@ -195,8 +260,10 @@ class FollowedName {
    */
   #tellVacant(): void {
     const places = this.#places();
+    const { pool } = this.#options;
+    const elsewhere = [...this.#elsewhere.values()].flatMap((name) => pool.find(name) ?? []);
     const served = new Map<string, ServedModel>();
-    for (const { address, facts } of places) {
+    for (const { address, facts } of [...places, ...elsewhere]) {
       for (const model of isVacant(address) ? [] : facts.models) {
         served.set(model.id, model);
       }
@@ -207,14 +274,14 @@ class FollowedName {
     for (const { address, facts } of places.filter((place) => isVacant(place.address))) {
       const models = [...served.values(), ...facts.models.filter(({ id }) => !served.has(id))];
       if (!Bun.deepEquals(models, facts.models)) {
-        this.#options.pool.update(address.name, { models });
+        pool.update(address.name, { models });
       }
     }
   }
 
   #places(): readonly PlacedReplica[] {
     return this.#options.pool.replicas.filter((replica): replica is PlacedReplica => {
-      return upstreamOf(replica) === this.#upstream;
+      return upstreamOf(replica) === this.upstream;
     });
   }
 
@@ -223,7 +290,7 @@ class FollowedName {
     if (sentence !== this.#complaint) {
       this.#complaint = sentence;
       if (sentence !== "") {
-        this.#options.log.warn(sentence, { upstream: this.#upstream });
+        this.#options.log.warn(sentence, { upstream: this.upstream });
       }
     }
   }

@@ -61,10 +61,17 @@ export function placeOfPod(
 }
 
 /** What other proxies call the pod of a place: theirs may have it in another place. */
-export function sharedNameOf({ name, pod, origin, pathPrefix }: ReplicaAddress): string {
-  return pod === undefined || origin === undefined
-    ? name
-    : `${origin.host}:${origin.port}${pathPrefix}`;
+export function sharedNameOf(address: ReplicaAddress): string {
+  const { name, pod } = address;
+  return pod === undefined ? name : (reachedAt(address) ?? name);
+}
+
+/**
+ * Where requests to it go: two names that lead to one pod have this alike, though each says its own
+ * host. Undefined where nothing is known of it: a free place, an upstream behind TLS.
+ */
+export function reachedAt({ origin, pathPrefix }: ReplicaAddress): string | undefined {
+  return origin && `${origin.host}:${origin.port}${pathPrefix}`;
 }
 
 function portOf({ host }: PodPlace): number {
