@@ -210,7 +210,9 @@ class FollowedName {
         isRoom = false;
         continue;
       }
-      owner?.#free(ip);
+      if (owner !== undefined) {
+        owner.#free(ip);
+      }
       this.#freePlaces.shift();
       log.info("a pod has come", { replica: place.address.name, ip });
       pool.move(place.address.name, placeOfPod(place.address, place.address.pod, ip));
