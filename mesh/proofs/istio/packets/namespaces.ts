@@ -1,10 +1,9 @@
 /** Pods as network namespaces on one switch, with the redirection that a sidecar's init does. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Every namespace and interface of a run begins with it, so that what is left can be found. */
+/** Every namespace and interface of a run begins with it. */
 const prefix = "wpm-";
-const namespacesDir = "/run/netns";
 /** `ip netns exec` lays the files of this folder's sub-folders over those of /etc. */
 const etcDir = "/etc/netns";
 
@@ -92,36 +91,4 @@ export function publish(pod: string, port: number, to: number): void {
   sh(`ip netns exec ${ns} sysctl -qw net.ipv4.conf.all.route_localnet=1
 ip netns exec ${ns} iptables -w -t nat -A PREROUTING -p tcp --dport ${port} -j DNAT --to-destination 127.0.0.1:${to}
 ip netns exec ${ns} iptables -w -t nat -A INPUT -p tcp --dport ${to} -j SNAT --to-source 127.0.0.1`);
-}
-
-/** Removes every namespace of ours, with what still runs in it: an earlier run's too. */
-export function removeNamespaces(): void {
-  for (const ns of listOf(namespacesDir)) {
-    for (const pid of Bun.spawnSync(["ip", "netns", "pids", ns]).stdout.toString().split(/\s+/)) {
-      kill(Number(pid));
-    }
-    Bun.spawnSync(["ip", "netns", "del", ns]);
-  }
-  for (const ns of listOf(etcDir)) {
-    rmSync(join(etcDir, ns), { recursive: true, force: true });
-  }
-}
-
-function listOf(dir: string): readonly string[] {
-  try {
-    return readdirSync(dir).filter((name) => name.startsWith(prefix));
-  } catch {
-    // No such folder: there has never been one.
-    return [];
-  }
-}
-
-function kill(pid: number): void {
-  if (pid > 1) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // Ended between the listing and the signal.
-    }
-  }
 }

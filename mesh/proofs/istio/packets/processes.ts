@@ -1,5 +1,6 @@
 /** Processes inside pods: started, read line by line, signalled, and gone when the run is over. */
 import { createWriteStream } from "node:fs";
+import { tmpdir } from "node:os";
 import { namespaceOf } from "./namespaces.ts";
 
 /** How a process is started. */
@@ -35,7 +36,7 @@ export function startProcess(options: ProcessOptions): Running {
   const inPod = pod === undefined ? [] : ["ip", "netns", "exec", namespaceOf(pod)];
   const asUser = uid === undefined ? [] : ["setpriv", "--reuid", String(uid), "--clear-groups"];
   const child = Bun.spawn([...inPod, ...asUser, ...options.command], {
-    env: { PATH: process.env["PATH"] ?? "", HOME: "/tmp", ...options.env },
+    env: { PATH: process.env["PATH"] ?? "", HOME: "/tmp", TMPDIR: tmpdir(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdin: "pipe",
     stdout: "pipe",

@@ -7,7 +7,7 @@ import type { KubeObject } from "../../kube-object.ts";
 import type { AgentLine, Order } from "./agent-protocol.ts";
 import { clusterObjects, hostsOf, labelsOf, type Pod, type Service } from "./cluster.ts";
 import { askEnvoy, copyEnvoy, startEnvoy } from "./envoy.ts";
-import { createPod, createSwitch, removeNamespaces } from "./namespaces.ts";
+import { createPod, createSwitch } from "./namespaces.ts";
 import { type ProcessOptions, type Running, startProcess } from "./processes.ts";
 import { asYaml, isGatewayApi, isIstio } from "./rendered.ts";
 
@@ -57,32 +57,27 @@ export interface Rig {
     slice: string,
     ready: Readonly<Record<string, boolean>>,
   ): Promise<void>;
-  /** Ends everything and removes the namespaces; keeps the folder if asked. */
-  close(keep: boolean): Promise<void>;
+  /** Ends everything. Its folder and the namespaces go with the run. */
+  close(): Promise<void>;
 }
 
 /** Brings the mesh up and waits until every Envoy has its configuration. */
 export async function startRig(options: RigOptions): Promise<Rig> {
-  const dir = mkdtempSync(join(tmpdir(), "warmpath-packets-"));
+  const dir = mkdtempSync(join(tmpdir(), "rig-"));
   // Envoy runs as another user.
   chmodSync(dir, 0o777);
   const running: Running[] = [];
   const agents = new Map<string, Promise<Agent>>();
   const envoys = new Map<string, Running>();
-  removeNamespaces();
   createSwitch();
   const hosts = `${hostsOf(options.services, options.pods)}${options.hosts}`;
   for (const pod of options.pods) {
     createPod({ ...pod, hosts });
   }
-  const close = async (keep: boolean) => {
+  const close = async () => {
     await Promise.all(running.toReversed().map((each) => each.stop()));
-    removeNamespaces();
     // A hundred megabytes that tell nothing.
     rmSync(join(dir, "envoy"), { force: true });
-    if (!keep) {
-      rmSync(dir, { recursive: true, force: true });
-    }
   };
   const start: Rig["start"] = (pod, name, started) => {
     const made = startProcess({ ...started, pod, log: join(dir, `${name}.log`) });
@@ -124,7 +119,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       close,
     };
   } catch (error) {
-    await close(true);
+    await close();
     throw new Error(`the mesh did not come up: ${messageOf(error)}; see ${dir}`, { cause: error });
   }
 }
