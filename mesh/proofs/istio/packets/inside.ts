@@ -2,8 +2,7 @@
  * A run of the level, from inside its namespaces: `bun inside.ts`, which isolated.ts starts and
  * reads. What is missing is built and fetched first; the time of that is told apart.
  */
-import { mkdtempSync, readFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@warmpath/runtime/base";
 import type { ProofResult } from "../../step.ts";
@@ -17,7 +16,7 @@ import { startStubs } from "./checks/stubs.ts";
 import { plaintextChecks, taskChecks } from "./checks/tasks.ts";
 import { fetchEnvoy, findEnvoy } from "./envoy.ts";
 import type { InsideLine } from "./isolated.ts";
-import { copyChart, renderObjects } from "./rendered.ts";
+import { renderObjects } from "./rendered.ts";
 import type { Rig } from "./rig.ts";
 import { inWords, judgeRunTime, runSecondsMax, startStretch } from "./run-time.ts";
 import { type SceneOptions, startCast, startScene } from "./scene.ts";
@@ -37,7 +36,7 @@ async function proveOnPackets(): Promise<ProofResult> {
   await fetchStores();
   say(`what it needs is built and fetched, which took ${inWords(making())}`);
   const running = startStretch();
-  const objects = renderObjects(copyChart(mkdtempSync(join(tmpdir(), "chart-"))), []);
+  const objects = renderObjects();
   const verdicts = startVerdicts(say);
   const rig = await startScene({ controlPlane, envoy, objects, meshConfig: readMeshConfig() });
   try {
