@@ -3,7 +3,6 @@
 // helm.
 
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartDir, findHelm, helmMissing, renderChart } from "./helm.ts";
 import { callersOf, ingressCaller, readMatrix } from "./service-table.ts";
@@ -381,15 +380,4 @@ helmTest("in ambient mode the waypoint enforces, and no sidecar is asked for", (
       expect(template.metadata.labels).toMatchObject({ "istio.io/dataplane-mode": "ambient" });
     }
   }
-});
-
-test("the mesh retries nothing by itself and lets nothing out that is not registered", () => {
-  const text = readFileSync(join(import.meta.dir, "istio/mesh-config.yaml"), "utf8");
-  expect(Bun.YAML.parse(text)).toMatchObject({
-    meshConfig: {
-      defaultHttpRetryPolicy: { attempts: 0 },
-      outboundTrafficPolicy: { mode: "REGISTRY_ONLY" },
-      extensionProviders: [{ name: "warmpath-otlp" }],
-    },
-  });
 });
