@@ -6,13 +6,17 @@ package istioproof
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"istio.io/istio/pilot/pkg/config/file"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pkg/cluster"
 	"istio.io/istio/pkg/config/analysis/analyzers"
 	"istio.io/istio/pkg/config/analysis/diag"
+	"istio.io/istio/pkg/config/analysis/legacy/util/kuberesource"
 	"istio.io/istio/pkg/config/analysis/local"
-	"sigs.k8s.io/yaml"
 )
 
 // analyze gives what the analyzers say of an estate, every level of it, and how many of them looked.
@@ -20,18 +24,22 @@ func analyze(t *testing.T, e estate) (found diag.Messages, ran int) {
 	t.Helper()
 	source := local.NewSourceAnalyzer(analyzers.AllCombined(), "", "istio-system", nil)
 	// Before everything else: it decides what the default resources are.
-	if err := source.AddFileKubeMeshConfig(filepath.Join(os.Getenv("RENDERED"), "mesh.yaml")); err != nil {
+	if err := source.AddFileKubeMeshConfig(filepath.Join(os.Getenv("RENDERED"), e.variant, "mesh.yaml")); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range e.docs {
-		text, err := yaml.Marshal(d)
-		if err != nil {
-			t.Fatal(err)
+		// Not an object of Kubernetes: which networks a mesh has, as Istio's own configuration may say it.
+		if d.kind() == "MeshNetworks" {
+			addNetworks(t, source, d)
+			continue
 		}
 		// A document that cannot be read at all is a finding of its own in the planted faults.
-		if err := source.AddTestReaderKubeSource([]local.ReaderSource{{Name: d.String(), Reader: strings.NewReader(string(text))}}); err != nil {
+		if err := source.AddTestReaderKubeSource([]local.ReaderSource{{Name: d.String(), Reader: strings.NewReader(d.yaml())}}); err != nil {
 			t.Fatalf("%s: %v", d, err)
 		}
+	}
+	if e.peer != nil {
+		source.AddSourceForCluster(e.peerSource(t), cluster.ID(e.setting.Clusters.Peers[0].Name))
 	}
 	stop := make(chan struct{})
 	defer close(stop)
@@ -43,6 +51,30 @@ func analyze(t *testing.T, e estate) (found diag.Messages, ran int) {
 		t.Errorf("left out: %v", result.SkippedAnalyzers)
 	}
 	return result.Messages, len(result.ExecutedAnalyzers)
+}
+
+func addNetworks(t *testing.T, source *local.IstiodAnalyzer, d doc) {
+	file := filepath.Join(t.TempDir(), "networks.yaml")
+	if err := os.WriteFile(file, []byte(doc(d.at("spec").(map[string]any)).yaml()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.AddFileKubeMeshNetworks(file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// peerSource is what Istio's analyzers look at in another cluster: what says where its pods are, and no configuration.
+func (e estate) peerSource(t *testing.T) model.ConfigStoreController {
+	source := file.NewKubeSource(kuberesource.DefaultExcludedSchemas())
+	for _, d := range e.peer {
+		if d.text("apiVersion") != "v1" || !slices.Contains([]string{"Service", "Namespace", "Node", "Pod", "Secret"}, d.kind()) {
+			continue
+		}
+		if err := source.ApplyContent(d.String(), d.yaml()); err != nil {
+			t.Fatalf("%s: %v", d, err)
+		}
+	}
+	return source
 }
 
 // TestAnalyzers: every variant is without a finding of any level.

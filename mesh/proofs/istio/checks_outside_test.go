@@ -65,7 +65,7 @@ func checkEgress(t *testing.T, w *world) (bad []string, looked int) {
 	}
 	for _, r := range rows {
 		sim := w.simulate(t, w.mustPod(t, workload(r.Name)))
-		for _, d := range w.matrix.Destinations {
+		for _, d := range w.setting.Destinations {
 			if d.Name == "modelHub" && len(w.engines()) == 0 {
 				continue
 			}

@@ -6,6 +6,7 @@ package istioproof
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,14 +14,17 @@ import (
 	"sync"
 	"testing"
 
+	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	meshapi "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/pkg/simulation"
 	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/cluster"
 	"istio.io/istio/pkg/config/mesh"
 	"istio.io/istio/pkg/config/schema/gatewayapi"
 	"istio.io/istio/pkg/log"
+	"istio.io/istio/pkg/network"
 	"sigs.k8s.io/yaml"
 )
 
@@ -38,33 +42,50 @@ func init() {
 
 // estate is one render of the chart, together with the table that it was made from.
 type estate struct {
-	docs   []doc
-	pods   []pod
-	matrix matrix
-	mesh   *meshapi.MeshConfig
+	variant string
+	docs    []doc
+	pods    []pod
+	matrix  matrix
+	mesh    *meshapi.MeshConfig
+	setting setting
+	// peer is what the other cluster's API server has, where there is one.
+	peer []doc
 	// canary is the share of calls, of 100, that go to a row's canary.
 	canary map[string]int
 }
 
-// readEstate reads $RENDERED/<variant>, which istio.ts fills: k8s.yaml, istio.yaml, gateway.yaml, and beside the variants
-// matrix.json and mesh.yaml.
+// readEstate reads $RENDERED/<variant>, which render.ts fills: k8s.yaml, istio.yaml, gateway.yaml, setting.json, mesh.yaml,
+// and the same of another cluster in peer/; beside the variants matrix.json.
 func readEstate(t *testing.T, variant string) estate {
 	t.Helper()
 	root := os.Getenv("RENDERED")
 	if root == "" {
 		t.Skip("RENDERED names no folder: npm run mesh:prove -- simulation renders one")
 	}
-	e := estate{matrix: readMatrix(t, filepath.Join(root, "matrix.json")), mesh: readMeshConfig(t, filepath.Join(root, "mesh.yaml"))}
-	var docs []doc
-	for _, file := range []string{"k8s.yaml", "istio.yaml", "gateway.yaml"} {
-		docs = append(docs, readDocs(t, filepath.Join(root, variant, file))...)
+	folder := filepath.Join(root, variant)
+	e := estate{
+		variant: variant,
+		matrix:  readMatrix(t, filepath.Join(root, "matrix.json")), mesh: readMeshConfig(t, filepath.Join(folder, "mesh.yaml")),
+		setting: readSetting(t, filepath.Join(folder, "setting.json")),
 	}
-	surroundings := append(readDocs(t, "testdata/surroundings.yaml"), surroundingsOf(t, e.matrix, docs)...)
-	e.docs, e.pods = settle(append(surroundings, docs...))
+	e.docs, e.pods = settle(readCluster(t, folder, e.setting), site{"10.77.0", e.setting})
+	if e.setting.Clusters != nil {
+		turned := e.setting.turnedRound()
+		e.peer, _ = settle(readCluster(t, filepath.Join(folder, "peer"), turned), site{"10.78.0", turned})
+	}
 	if variant == "canary" {
 		e.canary = e.matrix.CanaryShare
 	}
 	return e
+}
+
+// readCluster reads what is applied to one cluster, and what stands around it there.
+func readCluster(t *testing.T, folder string, s setting) (docs []doc) {
+	for _, file := range []string{"k8s.yaml", "istio.yaml", "gateway.yaml"} {
+		docs = append(docs, readDocs(t, filepath.Join(folder, file))...)
+	}
+	surroundings := append(readDocs(t, "testdata/surroundings.yaml"), surroundingsOf(t, s, docs)...)
+	return append(surroundings, docs...)
 }
 
 func readDocs(t *testing.T, path string) (docs []doc) {
@@ -114,19 +135,25 @@ func readJSON(t *testing.T, path string, into any) {
 }
 
 // yamlOf joins the documents that istiod reads as Kubernetes objects, or those it reads as its own configuration.
-func (e estate) yamlOf(isWanted func(doc) bool) string {
+func yamlOf(docs []doc, isWanted func(doc) bool) string {
 	var parts []string
-	for _, d := range e.docs {
+	for _, d := range docs {
 		if isWanted(d) {
-			text, err := yaml.Marshal(d)
-			if err != nil {
-				panic(err)
-			}
-			parts = append(parts, string(text))
+			parts = append(parts, d.yaml())
 		}
 	}
 	return strings.Join(parts, "\n---\n")
 }
+
+func (d doc) yaml() string {
+	text, err := yaml.Marshal(d)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func isKubernetesKind(d doc) bool { return !isIstioKind(d) }
 
 func isIstioKind(d doc) bool {
 	return strings.HasSuffix(strings.Split(d.text("apiVersion"), "/")[0], ".istio.io")
@@ -150,37 +177,47 @@ var plainEnvoy = sync.OnceFunc(func() {
 func (e estate) start(t *testing.T, listen func() (net.Listener, error)) *world {
 	t.Helper()
 	plainEnvoy()
-	server := xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
-		KubernetesObjectString: e.yamlOf(func(d doc) bool { return !isIstioKind(d) }),
-		ConfigString:           e.yamlOf(isIstioKind),
+	options := xds.FakeOptions{
+		KubernetesObjectString: yamlOf(e.docs, isKubernetesKind),
+		ConfigString:           yamlOf(e.docs, isIstioKind),
 		MeshConfig:             e.mesh,
 		ListenerBuilder:        listen,
-	})
-	return &world{estate: e, server: server, sims: map[string]*simulation.Simulation{}}
+	}
+	if e.setting.Clusters != nil {
+		options.DefaultClusterName = e.setting.clusterID()
+		options.KubernetesObjectStringByCluster = map[cluster.ID]string{cluster.ID(e.setting.Clusters.Peers[0].Name): yamlOf(e.peer, isKubernetesKind)}
+	}
+	return &world{estate: e, server: xds.NewFakeDiscoveryServer(t, options), sims: map[string]*simulation.Simulation{}}
 }
 
 // simulate gives what istiod sends to the proxy of a pod, made once.
 func (w *world) simulate(t *testing.T, p pod) *simulation.Simulation {
 	t.Helper()
 	if w.sims[p.name] == nil {
-		w.sims[p.name] = simulation.NewSimulation(t, w.server, w.server.SetupProxy(proxyOf(p)))
+		w.sims[p.name] = simulation.NewSimulation(t, w.server, w.server.SetupProxy(w.proxyOf(p)))
 	}
 	return w.sims[p.name]
 }
 
 // proxyOf is the node that a pod's proxy says it is.
-func proxyOf(p pod) *model.Proxy {
-	kind := model.SidecarProxy
-	if p.isGateway {
-		kind = model.Router
-	}
-	return &model.Proxy{
-		Type: kind, ID: p.name + "." + p.namespace, ConfigNamespace: p.namespace, IPAddresses: []string{p.ip}, Labels: p.labels,
+func (w *world) proxyOf(p pod) *model.Proxy {
+	proxy := &model.Proxy{
+		Type: p.proxy, ID: p.name + "." + p.namespace, ConfigNamespace: p.namespace, IPAddresses: []string{p.ip}, Labels: p.labels,
 		DNSDomain: p.namespace + ".svc.cluster.local",
 		Metadata: &model.NodeMetadata{
-			Namespace: p.namespace, Labels: p.labels, ServiceAccount: p.account, IstioVersion: "1.31.0", ClusterID: "Kubernetes",
+			Namespace: p.namespace, Labels: p.labels, ServiceAccount: p.account, IstioVersion: "1.31.0", ClusterID: w.setting.clusterID(),
 		},
 	}
+	if w.setting.Clusters == nil {
+		return proxy
+	}
+	// What istiod reads of the pod's node when a proxy connects.
+	zone := p.region + "-a"
+	proxy.Metadata.Network = network.ID(w.setting.Clusters.Network)
+	proxy.Locality = &core.Locality{Region: p.region, Zone: zone}
+	proxy.Labels = maps.Clone(p.labels)
+	maps.Copy(proxy.Labels, map[string]string{"topology.kubernetes.io/region": p.region, "topology.kubernetes.io/zone": zone})
+	return proxy
 }
 
 // podOf finds the first pod of a workload by the name of its Deployment.

@@ -15,8 +15,6 @@ type matrix struct {
 	RetryOn string `json:"retryOn"`
 	// What is outside the table and spoken to over TCP, by name, with its ports.
 	Outside map[string][]int `json:"outside"`
-	// Destinations are the hosts that the chart's values name for it.
-	Destinations []destination `json:"destinations"`
 	// CanaryShare is the share of calls, of 100, that the variant "canary" gives to a row's canary.
 	CanaryShare map[string]int `json:"canaryShare"`
 }

@@ -82,7 +82,10 @@ func mutationsOf(d doc) []mutation {
 		add("no traces", func(spec doc) { delete(spec, "tracing") })
 		add("every call traced", func(spec doc) { spec.list("tracing")[0]["randomSamplingPercentage"] = float64(100) })
 	case "Gateway":
-		if d.text("spec", "gatewayClassName") == "istio" {
+		switch {
+		case isIstioKind(d):
+			out = append(out, eastWestMutations(d)...)
+		case d.text("spec", "gatewayClassName") == "istio":
 			add("every name", func(spec doc) { delete(spec.list("listeners")[0], "hostname") })
 			add("no TLS", func(spec doc) {
 				listener := spec.list("listeners")[0]
@@ -171,9 +174,14 @@ func gatewayRouteMutations(d doc) (out []mutation) {
 		add := func(what string, edit func(rule doc)) {
 			out = append(out, mutation{fmt.Sprintf("rule %d %s", i, what), func(d doc) doc { edit(d.list("spec", "rules")[i]); return d }})
 		}
-		add("for every path", func(rule doc) { delete(rule, "matches") })
-		if d.kind() == "HTTPRoute" {
+		if rule["matches"] != nil {
+			add("for every path", func(rule doc) { delete(rule, "matches") })
+		}
+		if d.kind() == "HTTPRoute" && rule["backendRefs"] != nil {
 			add("with a third of a second", func(rule doc) { rule["timeouts"] = map[string]any{"request": "300ms"} })
+		}
+		if rule["backendRefs"] == nil {
+			continue
 		}
 		if rule.text("timeouts", "request") != "0s" && d.kind() == "HTTPRoute" {
 			add("without a timeout", func(rule doc) { delete(rule, "timeouts") })
@@ -221,9 +229,9 @@ func (e estate) mutate(at int, edit func(doc) doc) estate {
 }
 
 // reddens says which check notices; empty: none does.
-func reddens(t *testing.T, e estate, variant string) (by string) {
+func reddens(t *testing.T, e estate) (by string) {
 	w := e.start(t, nil)
-	for _, c := range checksFor(variant) {
+	for _, c := range checksFor(e) {
 		if bad, _ := c.run(t, w); len(bad) > 0 {
 			return fmt.Sprintf("%s: %s", c.name, bad[0])
 		}
@@ -235,7 +243,7 @@ func reddens(t *testing.T, e estate, variant string) (by string) {
 // that it changes, only what can be done to it nowhere else, such as to a canary's weights.
 func TestMutations(t *testing.T) {
 	isSeen := map[string]bool{}
-	for _, variant := range append([]string{"production"}, without(variants(t), "production")...) {
+	for _, variant := range append([]string{"production"}, without(without(variants(t), "production"), "ambient")...) {
 		e := readEstate(t, variant)
 		for at, d := range e.docs {
 			if !slices.Contains(policyKinds, d.kind()) {
@@ -244,7 +252,11 @@ func TestMutations(t *testing.T) {
 				}
 				continue
 			}
-			for _, m := range mutationsOf(d) {
+			mutations := mutationsOf(d)
+			if e.setting.Clusters != nil {
+				mutations = append(mutations, clusterMutationsOf(d)...)
+			}
+			for _, m := range mutations {
 				name := fmt.Sprintf("%s %s", d, m.name)
 				if isSeen[name] {
 					continue
@@ -252,7 +264,7 @@ func TestMutations(t *testing.T) {
 				isSeen[name] = true
 				t.Run(variant+"/"+name, func(t *testing.T) {
 					t.Parallel()
-					by := reddens(t, e.mutate(at, m.edit), variant)
+					by := reddens(t, e.mutate(at, m.edit))
 					if by == "" {
 						t.Error("nothing notices")
 					}
@@ -265,15 +277,21 @@ func TestMutations(t *testing.T) {
 
 // TestMeshMutations: what is said of the mesh as a whole matters too.
 func TestMeshMutations(t *testing.T) {
-	for name, edit := range map[string]func(*meshapi.MeshConfig){
-		"Istio's own retries": func(m *meshapi.MeshConfig) { m.DefaultHttpRetryPolicy = nil },
-		"paths as they come":  func(m *meshapi.MeshConfig) { m.PathNormalization = nil },
+	for name, m := range map[string]struct {
+		variant string
+		edit    func(*meshapi.MeshConfig)
+	}{
+		"Istio's own retries": {"production", func(m *meshapi.MeshConfig) { m.DefaultHttpRetryPolicy = nil }},
+		"paths as they come":  {"production", func(m *meshapi.MeshConfig) { m.PathNormalization = nil }},
+		// Then a task would be made in the record of whichever cluster answers.
+		"everything shared with the other cluster": {"second-cluster", func(m *meshapi.MeshConfig) { m.ServiceSettings = nil }},
+		"nothing shared with the other cluster":    {"second-cluster", func(m *meshapi.MeshConfig) { m.ServiceSettings = m.ServiceSettings[:1] }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := readEstate(t, "production")
+			e := readEstate(t, m.variant)
 			e.mesh = proto.Clone(e.mesh).(*meshapi.MeshConfig)
-			edit(e.mesh)
-			by := reddens(t, e, "production")
+			m.edit(e.mesh)
+			by := reddens(t, e)
 			if by == "" {
 				t.Error("nothing notices")
 			}

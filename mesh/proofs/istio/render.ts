@@ -1,75 +1,52 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chartDir, renderChart } from "../../helm.ts";
-import { destinationsOf, flattenMatrix } from "./cells.ts";
-
-/** A way to render the chart, and the folder's name that the Go side finds it by. */
-interface Variant {
-  readonly name: string;
-  readonly args: readonly string[];
-}
-
-const valuesPath = join(chartDir, "values-production.yaml");
-const production = ["-n", "warmpath", "-f", valuesPath];
-
-/** A canary's share of 100 calls: of what clients see, and of what that stands on. */
-const canaryShare = { gateway: 10, "inference-proxy": 25, state: 5 };
-
-const canaries = Object.entries(canaryShare).flatMap(([name, weight]) => [
-  "--set",
-  `canary.${name}.enabled=true,canary.${name}.weight=${weight},canary.${name}.tag=0.2.0`,
-]);
-
-const variants: readonly Variant[] = [
-  { name: "production", args: production },
-  { name: "engines", args: [...production, "-f", join(chartDir, "values-multi-gpu.yaml")] },
-  { name: "canary", args: [...production, ...canaries] },
-];
-
-/** Values of Istio's own chart; of interest here is what it says of the mesh as a whole. */
-const meshConfigPath = join(import.meta.dir, "../../istio/mesh-config.yaml");
+import { renderChart } from "../../helm.ts";
+import { flattenMatrix } from "./cells.ts";
+import {
+  argsOf,
+  canaryShare,
+  meshConfigOf,
+  meshConfigPath,
+  productionPath,
+  settingOf,
+  turnedRound,
+  type Variant,
+  variants,
+} from "./variants.ts";
 
 /**
- * Renders the chart into `folder` for the Go side: matrix.json, mesh.yaml, and of each variant
- * k8s.yaml, istio.yaml and gateway.yaml. Gives the kinds that istiod does not read: left out.
+ * Renders the chart into `folder` for the Go side: matrix.json, and of each variant setting.json,
+ * mesh.yaml, k8s.yaml, istio.yaml and gateway.yaml; of one that has another cluster beside it, that
+ * one's k8s.yaml in peer/. Gives the kinds that istiod does not read: left out.
  */
 export function renderForGo(folder: string): readonly string[] {
+  const matrix = flattenMatrix();
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "matrix.json"), JSON.stringify(tables()));
-  writeFileSync(join(folder, "mesh.yaml"), meshConfig());
+  writeFileSync(join(folder, "matrix.json"), JSON.stringify({ ...matrix, canaryShare }));
   const dropped = new Set<string>();
-  for (const { name, args } of variants) {
-    const rendered = renderChart(args);
-    if (rendered === undefined || rendered.exitCode !== 0) {
-      throw new Error(`helm template ${args.join(" ")}: ${rendered?.stderr ?? "no helm"}`);
-    }
-    mkdirSync(join(folder, name), { recursive: true });
-    for (const [file, documents] of splitByReader(rendered.stdout, dropped)) {
-      writeFileSync(join(folder, name, file), documents.join("\n---\n"));
+  for (const variant of variants) {
+    const own = join(folder, variant.name);
+    renderVariant(variant, own, dropped);
+    writeFileSync(join(own, "mesh.yaml"), meshConfigOf(variant));
+    writeFileSync(join(own, "setting.json"), JSON.stringify(settingOf(variant, matrix.outside)));
+    const peer = turnedRound(variant);
+    if (peer !== undefined) {
+      renderVariant(peer, join(own, "peer"), dropped);
     }
   }
   return [...dropped].sort();
 }
 
-/** The matrix, and what the values of production say of hosts outside it. */
-function tables() {
-  const matrix = flattenMatrix();
-  // The schema refuses a values file of another shape.
-  const values = Bun.YAML.parse(readFileSync(valuesPath, "utf8")) as Parameters<
-    typeof destinationsOf
-  >[0];
-  return { ...matrix, destinations: destinationsOf(values, matrix.outside), canaryShare };
-}
-
-/** meshConfig as YAML, of which JSON is a part. */
-function meshConfig(): string {
-  const { meshConfig: config } = Bun.YAML.parse(readFileSync(meshConfigPath, "utf8")) as {
-    meshConfig?: unknown;
-  };
-  if (config === undefined) {
-    throw new Error(`${meshConfigPath} has no meshConfig`);
+function renderVariant(variant: Variant, folder: string, dropped: Set<string>): void {
+  const args = argsOf(variant);
+  const rendered = renderChart(args);
+  if (rendered === undefined || rendered.exitCode !== 0) {
+    throw new Error(`helm template ${args.join(" ")}: ${rendered?.stderr ?? "no helm"}`);
   }
-  return JSON.stringify(config);
+  mkdirSync(folder, { recursive: true });
+  for (const [file, documents] of splitByReader(rendered.stdout, dropped)) {
+    writeFileSync(join(folder, file), documents.join("\n---\n"));
+  }
 }
 
 const files = ["k8s.yaml", "istio.yaml", "gateway.yaml"] as const;
@@ -109,5 +86,5 @@ function fileFor(apiVersion: string): (typeof files)[number] | undefined {
 
 /** Whether the chart has what these levels render. */
 export function canRender(): boolean {
-  return existsSync(valuesPath) && existsSync(meshConfigPath);
+  return existsSync(productionPath) && existsSync(meshConfigPath);
 }

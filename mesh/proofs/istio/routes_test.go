@@ -50,7 +50,7 @@ func take(t *testing.T, sim *simulation.Simulation, call simulation.Call, verb s
 				continue
 			}
 			if r.GetRoute() == nil {
-				return taken{err: fmt.Errorf("the route %q goes nowhere", r.Name)}
+				return taken{err: fmt.Errorf("the route %q goes nowhere", r.Name), route: r}
 			}
 			out.route, out.action = r, r.GetRoute()
 			out.timeout, out.clusters = out.action.GetTimeout().AsDuration(), weights(out.action)

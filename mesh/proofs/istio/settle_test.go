@@ -6,7 +6,16 @@ package istioproof
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
+
+	"istio.io/istio/pilot/pkg/model"
+)
+
+// Istio's own namespace, and its class of Gateways for calls inside an ambient mesh.
+const (
+	istioNamespace = "istio-system"
+	waypointClass  = "istio-waypoint"
 )
 
 // doc is one Kubernetes document.
@@ -57,8 +66,21 @@ type pod struct {
 	name, namespace, workload, account, ip string
 	labels                                 map[string]string
 	// ports by name
-	ports     map[string]int
+	ports map[string]int
+	// proxy is what stands before it, or what it is.
+	proxy model.NodeType
+	// isGateway: clients come in through it.
 	isGateway bool
+	// isAmbient: taken into the mesh by its node, without a proxy of its own.
+	isAmbient bool
+	// region of its node, where that is known.
+	region string
+}
+
+// site is where an estate stands: the first three bytes of its pods' addresses, and what its values say.
+type site struct {
+	network string
+	setting setting
 }
 
 // principal is the identity in the pod's certificate.
@@ -66,7 +88,7 @@ func (p pod) principal(trustDomain string) string {
 	return fmt.Sprintf("spiffe://%s/ns/%s/sa/%s", trustDomain, p.namespace, p.account)
 }
 
-var clusterScoped = map[string]bool{"Namespace": true, "GatewayClass": true, "PriorityClass": true, "ClusterRole": true, "ClusterRoleBinding": true}
+var clusterScoped = map[string]bool{"Namespace": true, "GatewayClass": true, "Node": true, "PriorityClass": true, "ClusterRole": true, "ClusterRoleBinding": true}
 
 // podsOf says how many pods a workload gets: engines two, because the choice between them is what is looked at.
 func podsOf(d doc) int {
@@ -77,7 +99,7 @@ func podsOf(d doc) int {
 }
 
 // settle returns the documents with what controllers add, and the pods.
-func settle(given []doc) (docs []doc, pods []pod) {
+func settle(given []doc, at site) (docs []doc, pods []pod) {
 	address := 10
 	next := func() int { address++; return address }
 	for _, d := range given {
@@ -94,17 +116,18 @@ func settle(given []doc) (docs []doc, pods []pod) {
 		switch d.kind() {
 		case "Deployment", "StatefulSet":
 			for i := range podsOf(d) {
-				pods = append(pods, workloadPod(d, i, fmt.Sprintf("10.77.0.%d", next())))
+				pods = append(pods, workloadPod(d, i, fmt.Sprintf("%s.%d", at.network, next()), at.setting))
 			}
 		case "Gateway":
-			if strings.HasPrefix(d.text("apiVersion"), "gateway.networking.k8s.io/") && d.text("spec", "gatewayClassName") == "istio" {
-				p, service := gatewayParts(d, next)
+			if strings.HasPrefix(d.text("apiVersion"), "gateway.networking.k8s.io/") {
+				p, service := gatewayParts(d, at, next)
 				pods, docs = append(pods, p), append(docs, service)
 			}
 		}
 	}
-	for _, p := range pods {
-		docs = append(docs, p.doc())
+	for i := range pods {
+		pods[i].region = at.setting.region()
+		docs = append(docs, pods[i].doc())
 	}
 	for _, d := range append([]doc{}, docs...) {
 		if d.kind() == "Service" && d.at("spec", "selector") != nil {
@@ -114,11 +137,13 @@ func settle(given []doc) (docs []doc, pods []pod) {
 	return docs, pods
 }
 
-func workloadPod(d doc, index int, ip string) pod {
+func workloadPod(d doc, index int, ip string, s setting) pod {
 	template := doc{"template": d.at("spec", "template")}
 	p := pod{
-		name: fmt.Sprintf("%s-%d", d.name(), index), namespace: d.namespace(), workload: d.name(), ip: ip,
+		// No two pods of a mesh have one name: a ReplicaSet's have random letters.
+		name: strings.Join(slices.DeleteFunc([]string{d.name(), s.region(), fmt.Sprint(index)}, isEmpty), "-"), namespace: d.namespace(), workload: d.name(), ip: ip,
 		account: template.text("template", "spec", "serviceAccountName"), labels: template.textMap("template", "metadata", "labels"), ports: map[string]int{},
+		proxy: model.SidecarProxy,
 	}
 	if p.account == "" {
 		p.account = "default"
@@ -128,18 +153,40 @@ func workloadPod(d doc, index int, ip string) pod {
 			p.ports[port.text("name")] = port.number("containerPort")
 		}
 	}
-	// The injector's labels: with them istiod knows that the pod speaks mutual TLS.
-	if p.labels["sidecar.istio.io/inject"] != "false" {
+	switch {
+	case p.namespace == istioNamespace:
+		// Istio's own east-west gateway, the one workload there that is looked at.
+		p.proxy = model.Router
+	case s.isAmbient():
+		p.isAmbient = true
+	case p.labels["sidecar.istio.io/inject"] != "false":
+		// The injector's labels: with them istiod knows that the pod speaks mutual TLS, and where others reach it.
 		p.labels["security.istio.io/tlsMode"] = "istio"
+		if s.Clusters != nil {
+			p.labels[networkLabel] = s.Clusters.Network
+		}
 	}
 	return p
 }
 
-// gatewayParts is what istiod's deployment controller makes of a Gateway of class istio.
-func gatewayParts(d doc, next func() int) (pod, doc) {
-	name := d.name() + "-istio"
-	labels := map[string]string{"gateway.networking.k8s.io/gateway-name": d.name(), "service.istio.io/canonical-name": name}
-	p := pod{name: name + "-0", namespace: d.namespace(), workload: name, account: name, ip: fmt.Sprintf("10.77.0.%d", next()), labels: labels, ports: map[string]int{}, isGateway: true}
+// gatewayParts is what istiod's deployment controller makes of a Gateway: of class istio the way in, of class
+// istio-waypoint the proxy that ambient mode sends calls through. Neither is taken into the mesh by its node.
+func gatewayParts(d doc, at site, next func() int) (pod, doc) {
+	class := d.text("spec", "gatewayClassName")
+	name, controller, proxy := d.name()+"-istio", "istio.io-gateway-controller", model.Router
+	if class == waypointClass {
+		name, controller, proxy = d.name(), "istio.io-mesh-controller", model.Waypoint
+		d["status"] = map[string]any{"addresses": []any{map[string]any{"type": "Hostname", "value": fqdn(name)}}}
+	}
+	labels := d.textMap("spec", "infrastructure", "labels")
+	maps.Copy(labels, map[string]string{
+		"gateway.networking.k8s.io/gateway-name": d.name(), "gateway.networking.k8s.io/gateway-class-name": class,
+		"gateway.istio.io/managed": controller, "service.istio.io/canonical-name": name, "istio.io/dataplane-mode": "none",
+	})
+	p := pod{
+		name: name + "-0", namespace: d.namespace(), workload: name, account: name, ip: fmt.Sprintf("%s.%d", at.network, next()), labels: labels,
+		ports: map[string]int{}, proxy: proxy, isGateway: proxy == model.Router,
+	}
 	var ports []any
 	for _, listener := range d.list("spec", "listeners") {
 		number, protocol := listener.number("port"), strings.ToLower(listener.text("protocol"))
@@ -171,10 +218,20 @@ func (p pod) doc() doc {
 	for name, number := range p.ports {
 		ports = append(ports, map[string]any{"name": name, "containerPort": float64(number)})
 	}
-	containers := []any{map[string]any{"name": "main", "image": "main:1", "ports": ports}, map[string]any{"name": "istio-proxy", "image": "proxyv2:1.31.0"}}
+	containers := []any{map[string]any{"name": "main", "image": "main:1", "ports": ports}}
+	metadata := map[string]any{"name": p.name, "namespace": p.namespace, "labels": anyMap(labels)}
+	if p.isAmbient {
+		// As Istio's node agent writes it, once it has redirected the pod.
+		metadata["annotations"] = map[string]any{"ambient.istio.io/redirection": "enabled"}
+	} else {
+		containers = append(containers, map[string]any{"name": "istio-proxy", "image": "proxyv2:1.31.0"})
+	}
+	spec := map[string]any{"serviceAccountName": p.account, "containers": containers}
+	if p.region != "" {
+		spec["nodeName"] = nodeName(p.region)
+	}
 	return doc{
-		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": p.name, "namespace": p.namespace, "labels": anyMap(labels)},
-		"spec":   map[string]any{"serviceAccountName": p.account, "containers": containers},
+		"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec,
 		"status": map[string]any{"podIP": p.ip, "phase": "Running", "conditions": []any{map[string]any{"type": "Ready", "status": "True"}}},
 	}
 }
@@ -207,6 +264,8 @@ func endpointSlice(service doc, pods []pod) doc {
 		"metadata": map[string]any{"name": service.name() + "-1", "namespace": service.namespace(), "labels": map[string]any{"kubernetes.io/service-name": service.name()}},
 	}
 }
+
+func isEmpty(text string) bool { return text == "" }
 
 func isSubset(part, whole map[string]string) bool {
 	for key, value := range part {

@@ -29,10 +29,10 @@ var engineCheck = check{"engines by pod", checkEngines}
 
 // TestSimulation: what istiod generates from the chart is what the matrix says, in every way that it is rendered.
 func TestSimulation(t *testing.T) {
-	for _, variant := range variants(t) {
+	for _, variant := range without(variants(t), "ambient") {
 		t.Run(variant, func(t *testing.T) {
 			w := readEstate(t, variant).start(t, nil)
-			for _, c := range checksFor(variant) {
+			for _, c := range checksFor(w.estate) {
 				t.Run(c.name, func(t *testing.T) {
 					bad, looked := c.run(t, w)
 					for _, each := range bad {
@@ -48,8 +48,11 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-func checksFor(variant string) []check {
-	if variant == "engines" {
+func checksFor(e estate) []check {
+	switch {
+	case e.setting.Clusters != nil:
+		return append(slices.Clone(checks), clusterChecks...)
+	case e.variant == "engines":
 		return append(slices.Clone(checks), engineCheck)
 	}
 	return checks

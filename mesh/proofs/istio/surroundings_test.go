@@ -4,12 +4,14 @@ package istioproof
 // the namespace that is none of ours.
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -20,9 +22,13 @@ import (
 // strangerName is a workload of the namespace that the matrix does not know.
 const strangerName = "stranger"
 
-func surroundingsOf(t *testing.T, m matrix, docs []doc) (out []doc) {
+func surroundingsOf(t *testing.T, s setting, docs []doc) (out []doc) {
+	out = meshNamespaces(s)
+	if s.Clusters != nil {
+		out = append(out, clusterSurroundings(s, docs)...)
+	}
 	var namespaces []string
-	for _, d := range m.Destinations {
+	for _, d := range s.Destinations {
 		if !d.isInside() {
 			continue
 		}
@@ -61,6 +67,71 @@ func surroundingsOf(t *testing.T, m matrix, docs []doc) (out []doc) {
 		}},
 	})
 }
+
+// meshNamespaces are ours and Istio's, each with the label that makes it part of the mesh, or of a network.
+func meshNamespaces(s setting) []doc {
+	ours, istios := map[string]any{"istio-injection": "enabled"}, map[string]any{}
+	if s.isAmbient() {
+		ours = map[string]any{"istio.io/dataplane-mode": "ambient"}
+	}
+	if s.Clusters != nil {
+		istios[networkLabel] = s.Clusters.Network
+	}
+	named := func(name string, labels map[string]any) doc {
+		return doc{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": labels}}
+	}
+	return []doc{named(namespace, ours), named(istioNamespace, istios)}
+}
+
+// networkLabel tells istiod which pods reach each other, and where the way into a network is.
+const networkLabel = "topology.istio.io/network"
+
+// clusterSurroundings are what several clusters in one mesh have besides: Istio's own chart "gateway" as the east-west
+// gateway, to whose pods the chart's Gateway refers (a Deployment, and a Service of an address that the others see); the
+// secret by which istiod finds another cluster; and a node, whose labels say how far a pod is away.
+func clusterSurroundings(s setting, docs []doc) (out []doc) {
+	self, other := s.Clusters, s.Clusters.Peers[0]
+	for _, d := range docs {
+		if d.kind() != "Gateway" || !isIstioKind(d) {
+			continue
+		}
+		labels := d.at("spec", "selector").(map[string]any)
+		var ports []any
+		for _, server := range d.list("spec", "servers") {
+			number := float64(server.number("port", "number"))
+			ports = append(ports, map[string]any{"name": server.text("port", "name"), "port": number, "targetPort": number, "protocol": "TCP"})
+		}
+		metadata := func() map[string]any {
+			both := map[string]any{networkLabel: self.Network}
+			maps.Copy(both, labels)
+			return map[string]any{"name": eastWestName, "namespace": istioNamespace, "labels": both}
+		}
+		out = append(out, doc{
+			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(),
+			"spec": map[string]any{"selector": map[string]any{"matchLabels": labels}, "template": map[string]any{
+				"metadata": metadata(), "spec": map[string]any{"serviceAccountName": eastWestName, "containers": []any{map[string]any{
+					"name": "istio-proxy", "image": "proxyv2:1.31.0", "ports": []any{map[string]any{"name": "tls", "containerPort": float64(self.EastWest.Port)}}}}},
+			}},
+		}, doc{
+			"apiVersion": "v1", "kind": "Service", "metadata": metadata(),
+			"spec":   map[string]any{"type": "LoadBalancer", "selector": labels, "ports": ports},
+			"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": cmp.Or(s.own, "198.51.100.7")}}}},
+		})
+	}
+	return append(out, doc{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{
+			"name": "istio-remote-secret-" + other.Name, "namespace": istioNamespace, "labels": map[string]any{"istio/multiCluster": "true"}},
+		"data": map[string]any{other.Name: base64.StdEncoding.EncodeToString([]byte("a kubeconfig"))},
+	}, doc{
+		"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": nodeName(self.Name), "labels": map[string]any{
+			"topology.kubernetes.io/region": self.Name, "topology.kubernetes.io/zone": self.Name + "-a"}},
+	})
+}
+
+// eastWestName is what docs/DEPLOY.md has Istio's chart installed as.
+const eastWestName = "istio-eastwestgateway"
+
+func nodeName(region string) string { return "node-of-" + region }
 
 // certificateSecret is what cert-manager would keep there.
 func certificateSecret(t *testing.T, name string, hosts []string) doc {
