@@ -95,7 +95,7 @@ export function settingOf(
   };
 }
 
-/** The first of the other clusters, with the same keys turned round; undefined where there is none. */
+/** The first of the other clusters, with the keys turned round; undefined where there is none. */
 export function turnedRound(variant: Variant): Variant | undefined {
   const { clusters, ingress } = valuesOf(variant);
   const [peer] = clusters.peers;
