@@ -12,7 +12,7 @@ const switchingFactor = 2;
  * sum is (ahead + own) × (in flight + 1), LMetric's product (OSDI'26, arXiv 2603.15202) in the
  * replica's own seconds, so replicas of different speed compare.
  *
- * `aheadSeconds`: prefill booked there without a first event. `ownSeconds`: of this prompt's tokens
+ * `aheadSeconds`: prefill booked there and not done yet. `ownSeconds`: of this prompt's tokens
  * that are not cached there. `inFlight`: requests there. `leftSeconds`: prefill that the session's
  * cached tokens at its home would cost once more. `adapterSeconds`: of loading an adapter first,
  * for which the engine stands still, too.

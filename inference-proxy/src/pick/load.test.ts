@@ -5,7 +5,7 @@ import { Load } from "./load.ts";
 describe("Load", () => {
   test("what an engine says beyond what anybody told is somebody else's", () => {
     const load = new Load(2);
-    load.book(0, 0);
+    load.book(0, 0, 0);
     load.setForeign(0, 2, 0);
     load.engineSays(0, 8, 1000);
     expect([load.allRequests[0], load.requests[0], load.isIdle(0)]).toEqual([8, 1, false]);
@@ -16,7 +16,7 @@ describe("Load", () => {
 
   test("numbers that are too large to be true are no fewer than none", () => {
     const load = new Load(1);
-    load.book(0, 0);
+    load.book(0, 0, 0);
     load.setForeign(0, 2 ** 32 - 5, 0);
     expect(load.allRequests[0]).toBeGreaterThan(1000);
     load.setForeign(0, 0, 0);
@@ -31,13 +31,13 @@ describe("Load", () => {
   test("our own requests are never taken for others', however late the engine's word is", () => {
     const random = seededRandom(3);
     const load = new Load(1);
-    const open: { end(): void }[] = [];
+    const open: { end(nowMs: number): void }[] = [];
     const counts: number[] = [0];
     for (let step = 0; step < 5000; step += 1) {
       if (random.next() < 0.5) {
-        open.push(load.book(0, 0));
+        open.push(load.book(0, 0, 0));
       } else {
-        open.splice(Math.floor(random.next() * open.length), 1)[0]?.end();
+        open.splice(Math.floor(random.next() * open.length), 1)[0]?.end(0);
       }
       counts.push(open.length);
       if (step % 20 === 0) {
@@ -61,5 +61,36 @@ describe("Load", () => {
     expect(Array.from(load.allRequests)).toEqual([5, 0]);
     load.forgetOld(41_000);
     expect(Array.from(load.allRequests)).toEqual([0, 0]);
+  });
+
+  test("prefill under way is done as far as time has passed, and what is behind it is not", () => {
+    const load = new Load(1);
+    const first = load.book(0, 2, 1000);
+    const second = load.book(0, 3, 1500);
+    expect(load.aheadSecondsAt(0, 1500)).toBe(4.5);
+    // It takes longer than was thought, of which the second one knows nothing.
+    expect(load.aheadSecondsAt(0, 9000)).toBe(3);
+    first.firstEvent(9000);
+    expect(load.aheadSecondsAt(0, 9000)).toBe(3);
+    expect(load.aheadSecondsAt(0, 10_000)).toBe(2);
+    load.setForeign(0, 1, 5);
+    expect(load.aheadSecondsAt(0, 10_000)).toBe(7);
+    load.setForeign(0, 0, 0);
+    second.end(11_000);
+    expect(load.aheadSecondsAt(0, 11_000)).toBe(0);
+  });
+
+  test("one that leaves before its turn, or is answered before it, takes no time from the first", () => {
+    const load = new Load(1);
+    load.book(0, 2, 0);
+    const second = load.book(0, 1, 0);
+    const third = load.book(0, 1, 0);
+    second.end(500);
+    third.firstEvent(800);
+    expect(load.aheadSecondsAt(0, 1000)).toBe(1);
+    const later = load.book(0, 4, 1000);
+    expect(load.aheadSecondsAt(0, 1500)).toBe(4.5);
+    later.end(1500);
+    expect(load.aheadSecondsAt(0, 1500)).toBe(0.5);
   });
 });

@@ -21,6 +21,11 @@ export class Load {
   /** Both with what others have: what a choice goes by. */
   readonly allRequests: Int32Array;
   readonly allAheadSeconds: Float64Array;
+  /** Own requests without a first event, in the order of booking, in which engines prefill. */
+  readonly #ahead: readonly Set<BookedAt>[];
+  /** The first of them: its prefill, and since when nothing of ours is before it. */
+  readonly #headSeconds: Float64Array;
+  readonly #headSinceMs: Float64Array;
   readonly #foreignRequests: Int32Array;
   readonly #foreignAheadSeconds: Float64Array;
   /** Requests of those who tell nobody. */
@@ -37,6 +42,9 @@ export class Load {
     this.aheadSeconds = new Float64Array(replicas);
     this.allRequests = new Int32Array(replicas);
     this.allAheadSeconds = new Float64Array(replicas);
+    this.#ahead = Array.from({ length: replicas }, () => new Set<BookedAt>());
+    this.#headSeconds = new Float64Array(replicas);
+    this.#headSinceMs = new Float64Array(replicas);
     this.#foreignRequests = new Int32Array(replicas);
     this.#foreignAheadSeconds = new Float64Array(replicas);
     this.#stray = new Int32Array(replicas);
@@ -49,6 +57,21 @@ export class Load {
   /** True when nobody's prefill is ahead there, as far as anybody knows. */
   isIdle(replica: number): boolean {
     return this.allAheadSeconds[replica] === 0 && this.#stray[replica] === 0;
+  }
+
+  /**
+   * Prefill that is still ahead of a request that comes now: of the one whose turn it is, what it
+   * has had time for is done. Without that a replica looks busier than it is, by half a prompt on
+   * average, and prompts go where nothing of them is cached. Never less than what is behind that
+   * one, however late its first event is.
+   */
+  aheadSecondsAt(replica: number, nowMs: number): number {
+    const all = this.allAheadSeconds[replica]!;
+    if (all === 0) {
+      return 0;
+    }
+    const passed = Math.max(0, nowMs - this.#headSinceMs[replica]!) / 1000;
+    return Math.max(0, all - Math.min(passed, this.#headSeconds[replica]!));
   }
 
   /** The engine had so many requests then, whoever sent them. */
@@ -94,15 +117,30 @@ export class Load {
   }
 
   /** Books one request; the result is to be told of its first event and its end, once each. */
-  book(replica: number, prefillSeconds: number): BookedLoad {
+  book(replica: number, prefillSeconds: number, nowMs: number): BookedLoad {
     this.requests[replica]! += 1;
     this.aheadSeconds[replica]! += prefillSeconds;
     this.#sum(replica);
-    return new BookedAt(this, replica, prefillSeconds);
+    const booked = new BookedAt(this, replica, prefillSeconds);
+    this.#ahead[replica]!.add(booked);
+    if (this.#ahead[replica]!.size === 1) {
+      this.#headSeconds[replica] = prefillSeconds;
+      this.#headSinceMs[replica] = nowMs;
+    }
+    return booked;
   }
 
-  /** Prefill that was booked is done. */
-  takePrefill(replica: number, prefillSeconds: number): void {
+  /** Prefill that was booked is done; whose turn it is next begins now. */
+  takePrefill(booked: BookedAt, nowMs: number): void {
+    const { replica, prefillSeconds } = booked;
+    const inOrder = this.#ahead[replica]!;
+    const [head] = inOrder;
+    inOrder.delete(booked);
+    if (head === booked) {
+      const [next] = inOrder;
+      this.#headSeconds[replica] = next?.prefillSeconds ?? 0;
+      this.#headSinceMs[replica] = nowMs;
+    }
     // Sums of fractions drift: an idle replica has exactly nothing ahead.
     const left = this.aheadSeconds[replica]! - prefillSeconds;
     this.aheadSeconds[replica] = left < driftSeconds ? 0 : left;
@@ -133,32 +171,32 @@ export class Load {
 
 /** A request's part in the load of a replica. */
 export interface BookedLoad {
-  firstEvent(): void;
-  end(): void;
+  firstEvent(nowMs: number): void;
+  end(nowMs: number): void;
 }
 
 class BookedAt implements BookedLoad {
+  readonly replica: number;
+  readonly prefillSeconds: number;
   readonly #load: Load;
-  readonly #replica: number;
-  readonly #prefillSeconds: number;
   #isAhead = true;
 
   constructor(load: Load, replica: number, prefillSeconds: number) {
     this.#load = load;
-    this.#replica = replica;
-    this.#prefillSeconds = prefillSeconds;
+    this.replica = replica;
+    this.prefillSeconds = prefillSeconds;
   }
 
-  firstEvent(): void {
+  firstEvent(nowMs: number): void {
     if (this.#isAhead) {
       this.#isAhead = false;
-      this.#load.takePrefill(this.#replica, this.#prefillSeconds);
+      this.#load.takePrefill(this, nowMs);
     }
   }
 
-  end(): void {
-    this.firstEvent();
-    this.#load.takeRequest(this.#replica);
+  end(nowMs: number): void {
+    this.firstEvent(nowMs);
+    this.#load.takeRequest(this.replica);
   }
 }
 

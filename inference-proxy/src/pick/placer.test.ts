@@ -92,6 +92,20 @@ describe("Placer", () => {
     expect(place(placer, promptOf("agent", 46), 9001).endpoint).not.toBe(home);
   });
 
+  test("a prefix is followed to where one prompt is ahead, once that one is nearly computed", () => {
+    const placer = placerOf();
+    const known = promptOf("known", 100);
+    const first = place(placer, known);
+    finish(first, known, 10);
+    const onlyThere = all.map((each) => ({ ...each, healthy: each.name === first.endpoint }));
+    place(placer, promptOf("large", 200), 1000, onlyThere);
+    const chosenAt = (nowMs: number) =>
+      placer.explain(all, ask({ ...known, sessionId: "follower" }), nowMs)[0]!;
+    expect(chosenAt(1000).endpoint).not.toBe(first.endpoint);
+    const after = chosenAt(9000);
+    expect([after.endpoint, after.terms.wait]).toEqual([first.endpoint, 0]);
+  });
+
   test("what every candidate holds counts for nobody", () => {
     const placer = placerOf();
     const shared = promptOf("system", 20);

@@ -40,6 +40,7 @@ interface Considered {
   readonly standing: Standing;
   /** It had its place already: it waits for no room. */
   readonly isFree: boolean;
+  readonly nowMs: number;
 }
 
 /** A booked request, until its end. */
@@ -244,7 +245,7 @@ export class Placer implements Placing {
     // Sessions are moved away from where they cannot stay: they had their place, as a retry had.
     const isMoved = home !== undefined && isOut(endpoints[home]!, request.model);
     const isFree = isMoved || isDisplaced || request.excluded.size > 0;
-    return { request, view, turn, standing, isFree };
+    return { request, view, turn, standing, isFree, nowMs };
   }
 
   #quoteAdapter(adapter: string): void {
@@ -279,7 +280,7 @@ export class Placer implements Placing {
     const { seconds: quoted } = this.#quotes;
     const { allRequests } = this.#load;
     const count = allRequests.length;
-    this.#quotes.writeSeconds();
+    this.#quotes.writeSeconds(considered.nowMs);
     best.clear();
     let { secondsMax } = best;
     for (let step = 0; step < count; step += 1) {
@@ -328,7 +329,7 @@ export class Placer implements Placing {
     const booked: Booked = {
       replica,
       prompt,
-      load: this.#load.book(replica, own),
+      load: this.#load.book(replica, own, nowMs),
       turn: this.gate.admit(turn, replica),
       sentAtMs: nowMs,
       sending: this.belief.sent(replica, prompt, nowMs),
@@ -343,7 +344,7 @@ export class Placer implements Placing {
       endpoint: this.#names[replica]!,
       cachedTokensExpected,
       firstEvent: (atMs) => {
-        booked.load.firstEvent();
+        booked.load.firstEvent(atMs);
         booked.firstEventSeconds ??= (atMs - booked.sentAtMs) / 1000;
       },
       release: (end, atMs) => this.#release(booked, end, atMs),
@@ -358,7 +359,7 @@ export class Placer implements Placing {
     if (end.rest === failedRest && booked.firstEventSeconds === undefined) {
       this.belief.unsent(booked.replica, booked.prompt, booked.sending);
     }
-    booked.load.end();
+    booked.load.end(nowMs);
     const { replica, firstEventSeconds, isAlone, cachedTokensExpected } = booked;
     const cachedTokens = end.usage?.cachedTokens;
     const promptTokens = end.usage?.promptTokens;

@@ -11,6 +11,8 @@ export class Quotes {
   readonly depths: Int32Array;
   /** What `writeSeconds` wrote last. */
   readonly seconds: Float64Array;
+  /** What was ahead when `seconds` was written. */
+  readonly #aheadSeconds: Float64Array;
   readonly #load: Load;
   readonly #rates: PrefillRates;
   #promptTokens = 0;
@@ -26,6 +28,7 @@ export class Quotes {
   constructor(replicas: number, load: Load, rates: PrefillRates) {
     this.depths = new Int32Array(replicas);
     this.seconds = new Float64Array(replicas);
+    this.#aheadSeconds = new Float64Array(replicas);
     this.#quotedDepths = this.depths;
     this.#levelDepths = new Int32Array(replicas);
     this.#load = load;
@@ -66,11 +69,12 @@ export class Quotes {
     return this.#ownSeconds(replica, this.cachedTokens(replica));
   }
 
-  /** Writes what choosing each replica would cost; see `costOf`. One loop over plain arrays. */
-  writeSeconds(): void {
+  /** Writes what choosing each replica now costs; see `costOf`. One loop over plain arrays. */
+  writeSeconds(nowMs: number): void {
     const { seconds } = this;
     const depths = this.#quotedDepths;
-    const { allAheadSeconds, allRequests } = this.#load;
+    const aheadSeconds = this.#aheadSeconds;
+    const { allRequests } = this.#load;
     const promptTokens = this.#promptTokens;
     const chunkTokens = this.#chunkTokens;
     const homeTokens = this.#homeTokens;
@@ -84,13 +88,15 @@ export class Quotes {
       const left =
         homeTokens > cached ? rates.seconds(replica, homeTokens - cached, promptTokens) : 0;
       const work = adapterSeconds === undefined ? own : own + adapterSeconds[replica]!;
-      seconds[replica] = costOf(allAheadSeconds[replica]!, work, allRequests[replica]!, left);
+      const ahead = this.#load.aheadSecondsAt(replica, nowMs);
+      aheadSeconds[replica] = ahead;
+      seconds[replica] = costOf(ahead, work, allRequests[replica]!, left);
     }
   }
 
-  /** Notes what the cost is made of. */
+  /** Notes what the cost that was written last is made of. */
   keep(replica: number, into: Snapshot): void {
-    const ahead = this.#load.allAheadSeconds[replica]!;
+    const ahead = this.#aheadSeconds[replica]!;
     const inFlight = this.#load.allRequests[replica]!;
     const cached = this.#tokensOf(this.#quotedDepths[replica]!);
     const leftTokens = this.#homeTokens - cached;
