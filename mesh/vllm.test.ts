@@ -119,6 +119,28 @@ helmTest("the proxy is told to look up the pods of each class", () => {
 });
 
 helmTest(
+  "the proxy is told which models must have a replica, unless somebody says it himself",
+  () => {
+    const wanted = (...extra: readonly string[]) =>
+      find(
+        render(...extra),
+        "Deployment",
+        "warmpath-inference-proxy",
+      ).spec.template.spec.containers[0]?.env.filter(
+        ({ name }) => name === "WARMPATH_MODELS_WANTED",
+      );
+    const served = render()
+      .filter(({ kind, metadata }) => kind === "Deployment" && metadata.name.includes("-vllm-"))
+      .flatMap(({ spec }) => spec.template.spec.containers[0]?.args ?? [])
+      .flatMap((arg: string) => arg.split("--served-model-name=")[1] ?? []);
+    expect(served.length).toBeGreaterThan(0);
+    expect(wanted()?.map(({ value }) => value.split(","))).toEqual([[...new Set(served)]]);
+    const own = "services.inference-proxy.env.WARMPATH_MODELS_WANTED=other";
+    expect(wanted("--set", own)?.map(({ value }) => value)).toEqual(["other"]);
+  },
+);
+
+helmTest(
   "pods land on their GPUs: taint, product, resource, priority and the packing scheduler",
   () => {
     const manifests = render();

@@ -62,6 +62,20 @@ export const inferenceProxyOptions = {
     doc: "Model for embeddings; unset: the first whose name says that it is one.",
     why: "upstreams list their models without saying what they are for",
   }),
+  modelsWanted: option.list({
+    env: "WARMPATH_MODELS_WANTED",
+    default: [],
+    doc: "Models that must have a replica: without one `model_replicas` shows 0 for as long as they are named here, or above as the default, a tier's or the embedding model.",
+    why: "what nobody names may have been retired on purpose",
+  }),
+  modelKeptMs: option.int({
+    env: "WARMPATH_PROXY_MODEL_KEPT_MS",
+    default: 900_000,
+    min: 0,
+    unit: "ms",
+    doc: "How long `model_replicas` shows 0 for a model that nothing names and no upstream lists any more.",
+    why: "a page comes after two minutes and is answered by then; a longer outage of a model that is not named looks like a retirement",
+  }),
   prices: option.list({
     env: "WARMPATH_PRICES",
     default: [],

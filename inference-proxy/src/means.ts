@@ -163,7 +163,7 @@ export function createMeans(options: MeansOptions): Means {
       failover: failoverOf(options, pool, proxyMetrics),
       reuse: reuseOf(options, answers, models, proxyMetrics),
     },
-    reportLoad: createLoadReport(proxyMetrics, { pool, placement, placer, paces, models }),
+    reportLoad: createLoadReport(proxyMetrics, { config, pool, placement, placer, paces, clock }),
     moved: () => peers?.rename(pool.replicas.map(({ address }) => sharedNameOf(address))),
     refuseNew: () => placement.close(shuttingDown()),
     close: async () => {

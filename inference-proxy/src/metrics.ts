@@ -98,7 +98,7 @@ export function createInferenceProxyMetrics(
     }),
     modelReplicas: metrics.gauge({
       name: "warmpath_inference_proxy_model_replicas",
-      help: "Healthy replicas that serve a model; 0 once a model that was served has none.",
+      help: "Healthy replicas that serve a model; 0 for one that is declared and has none, and for a while for one that was served.",
       labels: ["model"],
     }),
     keyLookUps: metrics.counter({

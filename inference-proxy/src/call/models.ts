@@ -106,6 +106,18 @@ function listModels(pool: Pool): readonly ListedModel[] {
   return [...models.values()];
 }
 
+/** The models that configuration names: each of them is meant to be served. */
+export function declaredModels(named: {
+  readonly modelsWanted: readonly string[];
+  readonly modelTiers: readonly string[];
+  readonly defaultModel: string | undefined;
+  readonly embeddingModel: string | undefined;
+}): ReadonlySet<string> {
+  const { modelsWanted, modelTiers, defaultModel, embeddingModel } = named;
+  const all = [...modelsWanted, ...parseModelTiers(modelTiers).values()];
+  return new Set([...all, defaultModel ?? [], embeddingModel ?? []].flat());
+}
+
 /** Reads `tier=model` entries, listing every one that is not of this form. */
 export function parseModelTiers(entries: readonly string[]): ReadonlyMap<string, string> {
   const tiers = new Map<string, string>();

@@ -1,9 +1,10 @@
+import type { Clock } from "@warmpath/runtime/base";
 import type { ReplicaPaces } from "../learn/index.ts";
 import type { InferenceProxyMetrics } from "../metrics.ts";
 import type { Placer } from "../pick/index.ts";
 import type { Pool, Replica } from "../upstream/pool.ts";
 import { isVacant } from "../upstream/replica.ts";
-import type { Models } from "./models.ts";
+import { declaredModels } from "./models.ts";
 import type { Placement } from "./placement.ts";
 
 function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement: Placement): void {
@@ -17,16 +18,22 @@ function reportQueue({ queueEstimateSeconds }: InferenceProxyMetrics, placement:
 
 /** What the gauges are read from. */
 interface LoadSources {
+  readonly config: Parameters<typeof declaredModels>[0] & { readonly modelKeptMs: number };
   readonly pool: Pool;
+  readonly clock: Clock;
   readonly placement: Placement;
   readonly placer: Placer;
   readonly paces: ReplicaPaces;
-  readonly models: Models;
 }
 
 /** A reporter that sets the gauges which are only worth computing when somebody reads them. */
 export function createLoadReport(metrics: InferenceProxyMetrics, read: LoadSources): () => void {
-  const reportModels = createModelReport(metrics, read.models);
+  const reportModels = createModelReport(metrics, {
+    pool: read.pool,
+    clock: read.clock,
+    declared: declaredModels(read.config),
+    keptMs: read.config.modelKeptMs,
+  });
   return () => {
     reportReplicas(metrics, read);
     reportModels();
@@ -64,23 +71,46 @@ function forgetReplica(metrics: InferenceProxyMetrics, replica: string): void {
   }
 }
 
+/** What says which models there are. */
+export interface ModelSources {
+  readonly pool: Pick<Pool, "replicas">;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** Models that configuration names: they are wanted, whether or not anybody serves them. */
+  readonly declared: ReadonlySet<string>;
+  /** How long a model stays in sight that is named nowhere and that no upstream lists. */
+  readonly keptMs: number;
+}
+
 /**
- * A reporter of how many healthy replicas each model has. A model that was served once and has lost
- * its last replica stays in sight with 0: a series that ends looks like a scrape that failed.
+ * A reporter of how many healthy replicas each model has. One that has lost its last replica stays
+ * in sight with 0, since a series that ends looks like a scrape that failed: for as long as
+ * configuration names it or an upstream that is out lists it, else until it was not seen for
+ * `keptMs`. Pods that are gone for good list nothing.
  */
 export function createModelReport(
   metrics: Pick<InferenceProxyMetrics, "modelReplicas">,
-  models: Pick<Models, "list">,
+  { pool, clock, declared, keptMs }: ModelSources,
 ): () => void {
-  const seen = new Set<string>();
+  const seenAtMs = new Map<string, number>();
   return () => {
-    const listed = models.list();
-    for (const model of seen) {
-      metrics.modelReplicas.set({ model }, 0);
+    const nowMs = clock.monotonicMs();
+    const healthy = new Map([...declared].map((model) => [model, 0]));
+    for (const { address, facts } of pool.replicas) {
+      for (const { id } of isVacant(address) ? [] : facts.models) {
+        healthy.set(id, (healthy.get(id) ?? 0) + (facts.healthy ? 1 : 0));
+      }
     }
-    for (const { id: model, healthyReplicas } of listed) {
-      seen.add(model);
-      metrics.modelReplicas.set({ model }, healthyReplicas);
+    for (const [model, count] of healthy) {
+      seenAtMs.set(model, nowMs);
+      metrics.modelReplicas.set({ model }, count);
+    }
+    for (const [model, atMs] of seenAtMs) {
+      if (nowMs - atMs > keptMs) {
+        seenAtMs.delete(model);
+        metrics.modelReplicas.remove({ model });
+      } else if (!healthy.has(model)) {
+        metrics.modelReplicas.set({ model }, 0);
+      }
     }
   };
 }

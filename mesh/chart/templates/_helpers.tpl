@@ -144,6 +144,12 @@ is also the name of its key in the Secret.
 {{- if has "WARMPATH_UPSTREAM" .service.settings }}
 - name: WARMPATH_UPSTREAM
   value: {{ include "warmpath.upstreams" $root | quote }}
+{{- if not (hasKey (index $root.Values.services .service.name).env "WARMPATH_MODELS_WANTED") }}
+{{- with include "warmpath.vllm.models" $root }}
+- name: WARMPATH_MODELS_WANTED
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if hasKey .service.stores "postgres" }}
 - name: WARMPATH_STATE_POOL_SIZE

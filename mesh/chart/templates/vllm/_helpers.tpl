@@ -30,6 +30,15 @@ chooses among them itself.
 {{- toJson $urls -}}
 {{- end }}
 
+{{/* The models of the classes, separated by commas: a proxy counts the replicas of each, also while there are none. */}}
+{{- define "warmpath.vllm.models" -}}
+{{- $models := list -}}
+{{- if .Values.vllm.enabled -}}
+{{- range .Values.vllm.classes }}{{ $models = append $models .model.servedName }}{{ end -}}
+{{- end -}}
+{{- join "," (uniq $models) -}}
+{{- end }}
+
 {{/* The extended resource that a class asks for: whole GPUs (shared ones under MPS), or slices of one MIG profile. */}}
 {{- define "warmpath.vllm.resource" -}}
 {{- if .mig }}nvidia.com/mig-{{ .mig }}{{ else }}nvidia.com/gpu{{ end -}}
