@@ -45,8 +45,8 @@ const containers = Object.entries(compose.services);
 /** Pages of the profile observability. */
 const pages: Readonly<Record<string, number>> = { prometheus: 9090, grafana: 3000 };
 
-/** Their images hold nothing but shell tools to ask with; Prometheus watches both instead. */
-const unprobed = ["grafana", "tempo"];
+/** Their images hold nothing but shell tools to ask with; Prometheus watches them instead. */
+const unprobed = ["grafana"];
 
 function secondsOf(duration: string | undefined): number {
   return Number(/^(\d+)s$/.exec(duration ?? "")?.[1]);
@@ -109,8 +109,7 @@ test("stores, engines and the collector are on the ports of the matrix", () => {
   const given = compose.services["vllm"]?.command ?? [];
   const engine = Array.isArray(given) ? given.join(" ") : given;
   expect(open("engines").filter((port) => !engine.includes(String(port)))).toEqual([]);
-  const tempo = readFileSync(join(import.meta.dir, "compose/observability/tempo.yaml"), "utf8");
-  expect(open("otlp").filter((port) => !tempo.includes(`0.0.0.0:${port}`))).toEqual([]);
+  expect(open("otlp").filter((port) => !tempoConfig().includes(`0.0.0.0:${port}`))).toEqual([]);
 });
 
 test("only public services and the profiles' pages publish ports, and only on the host's loopback", () => {
@@ -144,6 +143,9 @@ test("health checks call one program of the image itself, never a shell or its t
   }
   const watched = targets("observability");
   expect(unprobed.filter((name) => !watched.some((each) => each.startsWith(name)))).toEqual([]);
+  // `tempo -health` asks the port that is Tempo's default, whatever its configuration says.
+  expect(watched).toContain("tempo:3200");
+  expect(tempoConfig()).toContain("http_listen_port: 3200");
 });
 
 test("a container of ours is killed only after its drain is over", () => {
@@ -266,6 +268,10 @@ function targets(job: string): string[] {
   };
   const found = scrape_configs.find(({ job_name }) => job_name === job);
   return found?.static_configs.flatMap((each) => each.targets) ?? [];
+}
+
+function tempoConfig(): string {
+  return readFileSync(join(import.meta.dir, "compose/observability/tempo.yaml"), "utf8");
 }
 
 function readChart(file: string): string {
