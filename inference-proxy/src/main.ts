@@ -2,7 +2,6 @@ import { InferenceService } from "@warmpath/proto/inference";
 import type { KeyService } from "@warmpath/proto/state";
 import {
   type Bus,
-  createHealth,
   createRpcServer,
   type Health,
   type Listener,
@@ -16,13 +15,7 @@ import {
   type ServiceClient,
   type Tracing,
 } from "@warmpath/runtime";
-import {
-  type Clock,
-  type Logger,
-  type Random,
-  systemRandom,
-  WarmpathError,
-} from "@warmpath/runtime/base";
+import { type Clock, type Logger, type Random, systemRandom } from "@warmpath/runtime/base";
 import {
   type BodyBudget,
   createBodyBudget,
@@ -35,6 +28,7 @@ import type { Caller } from "./call/types.ts";
 import { fetchLimitVariable, fetchLimitWanted, type InferenceProxyConfig } from "./config.ts";
 import { parseControlPolicy } from "./formats/index.ts";
 import { createInferenceService } from "./generate/service.ts";
+import { createProxyHealth } from "./health.ts";
 import { createMeans, type Means } from "./means.ts";
 import type { LimitStore } from "./pace/index.ts";
 import { probeUpstream, type SecretSource } from "./providers/index.ts";
@@ -43,7 +37,6 @@ import { createFlusher } from "./relay/flusher.ts";
 import { createHandler, isApiPath } from "./relay/handle.ts";
 import { type LookUp, startPodFollower } from "./upstream/follow-pods.ts";
 import { type Monitor, startMonitor } from "./upstream/monitor.ts";
-import type { Pool } from "./upstream/pool.ts";
 
 /** Where to listen; port 0 takes a free one. */
 export interface Address {
@@ -110,7 +103,7 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
   });
   const { call, models, proxyMetrics } = means;
 
-  const health = createProxyHealth(clock, call.pool);
+  const health = createProxyHealth({ clock, pool: call.pool, keys: deps.keys, bus: deps.bus });
   const authenticator = await createAuthenticator({
     keys: deps.keys,
     bus: deps.bus,
@@ -260,23 +253,6 @@ function createInferenceRpc(
     health: parts.health,
     limits: { messageBytesMax: config.bodyBytesMax },
   });
-}
-
-/**
- * Ready means: at least one replica answers and has a model loaded. A server that is up before its
- * weights are, or has none at all, lists no model, and no call could be placed there.
- */
-function createProxyHealth(clock: Clock, pool: Pool): Health {
-  const health = createHealth({ clock });
-  health.check("a replica with its model loaded", async () => {
-    const answering = pool.endpoints.filter(({ healthy }) => healthy);
-    if (!answering.some(({ models }) => models.size > 0)) {
-      const sentence =
-        answering.length === 0 ? "no upstream is healthy" : "no upstream has a model loaded";
-      throw new WarmpathError("rejected-no-replica", sentence);
-    }
-  });
-  return health;
 }
 
 /**

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TaskState } from "@warmpath/proto/common";
+import { createMetrics, createServiceTransport } from "@warmpath/runtime";
 import { loadConfig, seededRandom, WarmpathError } from "@warmpath/runtime/base";
 import { orchestratorOptions } from "./config.ts";
 import { type Orchestrator, startOrchestrator } from "./main.ts";
@@ -60,6 +61,8 @@ describe("startOrchestrator()", () => {
 
   test("registers the sample agents and becomes ready", async () => {
     await until(async () => (await get("/ready")).status === 200);
+    const { checks } = await orchestrator.health.ready();
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
     expect((await get("/health")).status).toBe(200);
     const { agents } = await system.clients.registry.listAgents({}, { principal: ada });
     expect(agents.map(({ name }) => name)).toEqual([
@@ -95,6 +98,30 @@ describe("startOrchestrator()", () => {
     expect(metrics).toContain(
       'warmpath_orchestrator_tool_calls_total{kind="builtin",outcome="done",service="orchestrator"} 2',
     );
+  });
+
+  test("is ready while its proxy is away, and says so", async () => {
+    const unreachable = createServiceTransport({ url: "http://127.0.0.1:9" });
+    const deps = depsOf({ WARMPATH_KNOWLEDGE: directory });
+    const other = await startOrchestrator({
+      ...deps,
+      inference: unreachable,
+      metrics: createMetrics("orchestrator"),
+    });
+    try {
+      await until(async () => (await other.health.ready()).ready);
+      const { checks } = await other.health.ready();
+      expect(checks.map(({ name, optional = false }) => [name, optional])).toEqual([
+        ["store", false],
+        ["agents", false],
+        ["bus", true],
+        ["inference-proxy", true],
+      ]);
+      expect(checks.find(({ name }) => name === "inference-proxy")).toMatchObject({ ok: false });
+    } finally {
+      await other.close(1_000);
+      unreachable.close();
+    }
   });
 
   test("answers an unknown path with a JSON error", async () => {

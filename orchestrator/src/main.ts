@@ -15,6 +15,8 @@ import {
   opsRoutes,
   type PrincipalSigner,
   type RpcServer,
+  type ServiceClient,
+  servicePrincipal,
   type Tracing,
 } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, WarmpathError } from "@warmpath/runtime/base";
@@ -109,15 +111,7 @@ export async function startOrchestrator(deps: OrchestratorDeps): Promise<Orchest
   const onRegistered = () => {
     isRegistered = true;
   };
-  const health = createHealth({ clock });
-  if (deps.storeReady) health.check("store", deps.storeReady);
-  // Without it work is found by looking into the database.
-  health.checkOptional("bus", () => deps.bus.ready());
-  health.check("agents", async () => {
-    if (!isRegistered) {
-      throw new WarmpathError("rejected-unavailable", "the agents are not registered yet");
-    }
-  });
+  const health = createWorkerHealth(deps, inference, () => isRegistered);
   const rpc = createRpcServer({
     ...deps,
     service: "orchestrator",
@@ -162,6 +156,30 @@ export async function startOrchestrator(deps: OrchestratorDeps): Promise<Orchest
       await Promise.all([listeners.http?.close(graceMs), listeners.grpc?.close(graceMs)]);
     },
   };
+}
+
+/**
+ * Ready to hold runs. Nobody calls a worker, so its readiness decides about rollouts and evictions
+ * alone: one whose proxy is away waits with its runs, and unready it could be evicted with them.
+ */
+function createWorkerHealth(
+  { clock, storeReady, bus }: OrchestratorDeps,
+  inference: ServiceClient<typeof InferenceService>,
+  areRegistered: () => boolean,
+): Health {
+  const health = createHealth({ clock });
+  if (storeReady) health.check("store", storeReady);
+  health.check("agents", async () => {
+    if (!areRegistered()) {
+      throw new WarmpathError("rejected-unavailable", "the agents are not registered yet");
+    }
+  });
+  // Without it work is found by looking into the database.
+  health.checkOptional("bus", () => bus.ready());
+  health.checkOptional("inference-proxy", async (signal) => {
+    await inference.listModels({}, { principal: servicePrincipal("orchestrator"), signal });
+  });
+  return health;
 }
 
 function runDeps(

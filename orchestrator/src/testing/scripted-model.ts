@@ -51,6 +51,7 @@ export function createScriptedModel(script: Script): ScriptedModel {
           model.requests.push(request);
           yield* answer(model, model.script(request, index), context.signal);
         },
+        listModels: () => ({ models: [] }),
         embed() {
           throw connectErrorFromWarmpath(new WarmpathError("rejected-unimplemented", "no vectors"));
         },
