@@ -96,6 +96,26 @@ Context is (dict "root" $ "port" PORT "own" DICT), PORT being that of its metric
 {{- end -}}
 {{- end }}
 
+{{/*
+The IP address that a host is, in lower case, and nothing where it is a name. What only looks like an IPv4 address is
+refused: readers of addresses disagree about 10.1 and 010.0.0.1.
+*/}}
+{{- define "warmpath.address" -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
+{{- if contains ":" . -}}
+{{ lower . }}
+{{- else if regexMatch (printf "^(%s[.]){3}%s$" $octet $octet) . -}}
+{{ . }}
+{{- else if regexMatch "^[0-9.]+$" . -}}
+{{- fail (printf "%s is no host: an IPv4 address is four numbers from 0 to 255, without leading zeros" .) -}}
+{{- end -}}
+{{- end }}
+
+{{/* "true" for an address, or a name, of the pod itself. */}}
+{{- define "warmpath.isLoopback" -}}
+{{- if regexMatch "^(localhost|127[.][0-9.]+|::1|0[.]0[.]0[.]0|::)$" . -}}true{{- end -}}
+{{- end }}
+
 {{/* Every engine's address, separated by commas. None at all, and no hosted provider either, is a mistake, and better found now. */}}
 {{- define "warmpath.upstreams" -}}
 {{- $urls := .Values.upstreams.urls | default list -}}

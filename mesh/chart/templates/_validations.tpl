@@ -4,6 +4,7 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 */}}
 {{- define "warmpath.validate" -}}
 {{- include "warmpath.validate.image" . -}}
+{{- include "warmpath.validate.upstreams" . -}}
 {{- include "warmpath.validate.drain" . -}}
 {{- include "warmpath.validate.replicas" . -}}
 {{- include "warmpath.validate.priorities" . -}}
@@ -25,6 +26,16 @@ once, by validate.yaml; a folder of templates with rules of its own defines "war
 {{- range $name, $image := $images -}}
 {{- if regexMatch "^sha256:0+$" ($image.digest | default "") -}}
 {{- fail (printf "%s.digest is a place holder of zeros, which no registry has: set it, and the repository beside it, to what `docker push` printed, in a value file of your own or by --set %s.digest=sha256:…; empty (\"\"), it leaves the choice to the tag" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Nothing answers there: an engine is no container of the proxy's pod. */}}
+{{- define "warmpath.validate.upstreams" -}}
+{{- range $url := .Values.upstreams.urls -}}
+{{- $host := (urlParse $url).hostname -}}
+{{- if include "warmpath.isLoopback" (include "warmpath.address" $host | default $host) -}}
+{{- fail (printf "upstreams.urls: %s is the proxy's own pod, where no engine is: give the address that pods reach the engine by" $url) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

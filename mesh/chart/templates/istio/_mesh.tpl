@@ -72,8 +72,10 @@ istio.io/ingress-use-waypoint: "true"
 
 {{/*
 Where calls of this release go that stay in no service of its own, as a JSON list of
-{ host, port, protocol, namespace, users }: namespace is that of a Kubernetes Service and empty for a host outside the
-cluster; users are the rows that may call it, and "vllm" the engines.
+{ host, address, port, protocol, namespace, users }: namespace is that of a Kubernetes Service and empty for a host outside
+the cluster; users are the rows that may call it, and "vllm" the engines. Where the values give an IP address, that is
+address, and host a name made up for it, since Istio knows no address as a host; TCP, because an address says by itself
+where a connection goes. What is on the pod's own loopback leaves it by no way, and is left out.
 */}}
 {{- define "warmpath.mesh.destinations" -}}
 {{- $root := . -}}
@@ -118,6 +120,11 @@ cluster; users are the rows that may call it, and "vllm" the engines.
 {{- $port = regexFind "[0-9]+$" (trimPrefix $url.hostname $url.host) | default (ternary "443" "80" $isTls) -}}
 {{- if $isTls }}{{ $protocol = "TLS" }}{{ end -}}
 {{- end -}}
+{{- $address := include "warmpath.address" $host -}}
+{{- if $address -}}
+{{- $protocol = "TCP" -}}
+{{- $host = printf "ip-%s-%d.addresses.internal" (regexReplaceAll "[.:]" $address "-") (int $port) -}}
+{{- end -}}
 {{- $namespace := "" -}}
 {{- $inside := regexFind "^[^:/]+[.]svc([.]|$)" $host -}}
 {{- if $inside -}}
@@ -131,7 +138,9 @@ cluster; users are the rows that may call it, and "vllm" the engines.
 {{- $users := list -}}
 {{- if hasKey $found $key }}{{ $users = (index $found $key).users }}{{ end -}}
 {{- $users = append $users $one.user | uniq -}}
-{{- $_ := set $found $key (dict "host" $host "port" (int $port) "protocol" $protocol "namespace" $namespace "users" $users) -}}
+{{- if not (include "warmpath.isLoopback" ($address | default $host)) -}}
+{{- $_ := set $found $key (dict "host" $host "address" $address "port" (int $port) "protocol" $protocol "namespace" $namespace "users" $users) -}}
+{{- end -}}
 {{- end -}}
 {{- $list := list -}}
 {{- range $key := keys $found | sortAlpha }}{{ $list = append $list (index $found $key) }}{{ end -}}

@@ -21,7 +21,7 @@
 
 {{/*
 Egress rules to what is outside this release: context is (dict "root" $ "user" ROW "outside" DESTINATIONS). A policy
-knows addresses and no names: a host outside the cluster may be any address but those that belong to the cluster or the
+knows addresses and no names: an address that the values give is allowed as such; a host outside the cluster may be any address but those that belong to the cluster or the
 cloud's machine (metadata service), on its port alone; which host it is, the mesh's ServiceEntry says.
 */}}
 {{- define "warmpath.policy.outside" -}}
@@ -38,13 +38,17 @@ cloud's machine (metadata service), on its port alone; which host it is, the mes
     - podSelector: {}
     {{- else if $one.namespace }}
     - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ $one.namespace }} } }
+    {{- else if $one.address }}
+    - ipBlock: { cidr: {{ printf "%s/%d" $one.address (ternary 128 32 (contains ":" $one.address)) | quote }} }
     {{- else }}
     - ipBlock: { cidr: 0.0.0.0/0, except: {{ $root.Values.networkPolicy.notOutside | toJson }} }
     {{- range $root.Values.networkPolicy.hostAddresses }}
     - ipBlock: { cidr: {{ . | quote }} }
     {{- end }}
     {{- end }}
+  {{- if not $one.address }}
   # {{ $one.host }}
+  {{- end }}
   ports:
     - { port: {{ int $one.port }}, protocol: TCP }
 {{- end }}
