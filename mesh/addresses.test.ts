@@ -88,7 +88,7 @@ helmTest(
       ["10.20.0.5/32", 8000],
       ["2001:db8::5/128", 8000],
       ["10.20.0.6/32", 443],
-    ]) {
+    ] as const) {
       expect(rules).toContainEqual({
         to: [{ ipBlock: { cidr } }],
         ports: [{ port, protocol: "TCP" }],

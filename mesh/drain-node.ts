@@ -1,7 +1,8 @@
 /**
  * Empties a node that holds agent workers. Their budget allows no eviction, so that nobody drains
  * them by accident; here each is deleted on purpose, one after the other: it hands its runs back
- * within a step, and its replacement is ready elsewhere before the next one goes.
+ * within a step, and its replacement is ready elsewhere before the next one goes. Workers of a
+ * canary are moved likewise, each waited for by the Deployment that it is of.
  *
  *     bun mesh/drain-node.ts NODE [--namespace N] [--release R] [--timeout-s S] [--dry-run]
  *
@@ -37,14 +38,14 @@ export async function drainNode(
   const { node, namespace, release } = plan;
   const inNamespace = ["--namespace", namespace];
   const timeout = `--timeout=${plan.timeoutS}s`;
-  const deployment = `deployment/${release}-orchestrator`;
   say(`${node}: takes no new pods`);
   await kubectl(["cordon", node]);
   const workers = await workersOn(plan, kubectl);
-  for (const [index, pod] of workers.entries()) {
+  for (const [index, { pod, isCanary }] of workers.entries()) {
     say(`${pod}: hands its runs back (${index + 1} of ${workers.length})`);
     await kubectl(["delete", pod, ...inNamespace, "--wait=false"]);
     await kubectl(["wait", "--for=delete", pod, ...inNamespace, timeout]);
+    const deployment = `deployment/${release}-orchestrator${isCanary ? "-canary" : ""}`;
     // Only now: right after the deletion, a status of before would call it rolled out.
     await kubectl(["rollout", "status", deployment, ...inNamespace, timeout]);
   }
@@ -55,8 +56,31 @@ export async function drainNode(
   say(`${node}: empty; "kubectl uncordon ${node}" lets it in again`);
 }
 
-async function workersOn(plan: DrainPlan, kubectl: Kubectl): Promise<readonly string[]> {
-  const labels = `app.kubernetes.io/name=orchestrator,app.kubernetes.io/instance=${plan.release}`;
+interface Worker {
+  /** As kubectl names it: pod/NAME. */
+  readonly pod: string;
+  /** Whether it is of the canary's Deployment and not of the stable one. */
+  readonly isCanary: boolean;
+}
+
+/** The workers of the node, the canary's last. */
+async function workersOn(plan: DrainPlan, kubectl: Kubectl): Promise<readonly Worker[]> {
+  const stable = await podsOn(plan, "stable", kubectl);
+  const canary = await podsOn(plan, "canary", kubectl);
+  return [
+    ...stable.map((pod) => ({ pod, isCanary: false })),
+    ...canary.map((pod) => ({ pod, isCanary: true })),
+  ];
+}
+
+/** Those of one Deployment: the label `warmpath/track` is part of its selector. */
+async function podsOn(
+  plan: DrainPlan,
+  track: string,
+  kubectl: Kubectl,
+): Promise<readonly string[]> {
+  const name = `app.kubernetes.io/name=orchestrator,app.kubernetes.io/instance=${plan.release}`;
+  const labels = `${name},warmpath/track=${track}`;
   const listed = await kubectl([
     "get",
     "pods",

@@ -12,6 +12,9 @@ import { production, renderObjects } from "./rendered.ts";
 
 const namespace = "worker-drain";
 const worker = "app.kubernetes.io/name=orchestrator";
+const canaryWorker = `${worker},warmpath/track=canary`;
+/** One worker of another version beside those of production. */
+const canary = "canary.orchestrator.enabled=true,canary.orchestrator.tag=0.2.0";
 
 // Two: the services' pods keep apart, so that each node has one of each.
 const nodes = [{ name: "node-a" }, { name: "node-b" }];
@@ -27,7 +30,7 @@ export const workerDrainChecks: readonly Check[] = [
     run: ({ kubectl }) => onNodes(kubectl, namespace, nodes, () => evictUnready(kubectl)),
   },
   {
-    name: "mesh/drain-node.ts empties a node of workers, whose replacements are ready on another",
+    name: "mesh/drain-node.ts empties a node of workers, a canary's too; their replacements are ready on another",
     run: ({ kubectl }) => onNodes(kubectl, namespace, nodes, () => drainNode(kubectl)),
   },
 ];
@@ -60,7 +63,7 @@ async function evictUnready(kubectl: Kubectl): Promise<void> {
 }
 
 async function drainNode(kubectl: Kubectl): Promise<void> {
-  const from = nodeOf(await installed(kubectl));
+  const from = nodeOf(await installed(kubectl, canary, canaryWorker));
   const before = await podsOn(kubectl, from);
   assert(before.length > 1, `there is little to drain on ${from}`);
   const command = [process.execPath, join(import.meta.dir, "../../drain-node.ts"), from];
@@ -72,24 +75,27 @@ async function drainNode(kubectl: Kubectl): Promise<void> {
   });
   const said = await new Response(child.stderr).text();
   assert((await child.exited) === 0, `it failed: ${said.trim()}`);
+  // Before anything is waited for here: it is the command that waits for the workers.
+  const workers = await kubectl.list("pods", "-n", namespace, "-l", worker);
+  const canaries = await kubectl.list("pods", "-n", namespace, "-l", canaryWorker);
+  const ready = workers.filter(isReady).length;
+  assert(ready === workers.length, `${ready} of ${workers.length} workers are ready`);
+  assert(canaries.length === 1 && ready > 1, `${canaries.length} canaries of ${ready} workers`);
   await allReady(kubectl);
   const left = await podsOn(kubectl, from);
   assert(
     left.length === 0,
     `left on the node: ${left.map(({ metadata }) => metadata.name).join()}`,
   );
-  const workers = await kubectl.list("pods", "-n", namespace, "-l", worker);
-  const ready = workers.filter(isReady).length;
-  assert(ready > 0 && ready === workers.length, `${ready} of ${workers.length} workers are ready`);
 }
 
-/** Installs production and gives one of its workers, all of it ready. */
-async function installed(kubectl: Kubectl): Promise<KubeObject> {
-  const objects = renderObjects(production, namespace);
+/** Installs production, with `set`, and gives one of its workers by label, all of it ready. */
+async function installed(kubectl: Kubectl, set = "", labels = worker): Promise<KubeObject> {
+  const objects = renderObjects(production, namespace, set);
   await kubectl.mustApply(toYaml(objects), "-n", namespace);
   await scaleToMinimum(kubectl, objects, namespace);
   await allReady(kubectl);
-  const [pod] = await kubectl.list("pods", "-n", namespace, "-l", worker);
+  const [pod] = await kubectl.list("pods", "-n", namespace, "-l", labels);
   assert(pod !== undefined && nodeOf(pod) !== "", "there is no worker");
   return pod;
 }

@@ -97,7 +97,8 @@ where a connection goes. What is on the pod's own loopback leaves it by no way, 
 {{- range $values.egress.tools }}{{ $wanted = append $wanted (dict "host" .host "port" .port "protocol" .protocol "user" $service.name) }}{{ end -}}
 {{- end -}}
 {{- if has "engines" $service.egress -}}
-{{- range (splitList "," (include "warmpath.upstreams" $root)) }}{{ $wanted = append $wanted (dict "url" . "protocol" "HTTP" "user" $service.name) }}{{ end -}}
+{{- /* None, where there are hosted providers alone. */ -}}
+{{- range splitList "," (include "warmpath.upstreams" $root) | compact }}{{ $wanted = append $wanted (dict "url" . "protocol" "HTTP" "user" $service.name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if and $values.otlpUrl $values.ingress.enabled -}}
