@@ -123,7 +123,8 @@ function queueOfCode(): { readonly stream: string; readonly consumers: readonly 
   const types = readFileSync(join(root, "state/src/log/types.ts"), "utf8");
   const stream = /options\.name \?\? "(\w+)"/.exec(queue)?.[1] ?? "";
   const lanes = /laneNames: readonly LaneName\[\] = \[(.*)\]/.exec(types)?.[1] ?? "";
-  expect(queue).toContain("durable_name: lane,");
+  const consumers = readFileSync(join(root, "state/src/queue/nats-stream.ts"), "utf8");
+  expect(consumers).toContain("durable_name: lane,");
   return { stream, consumers: [...lanes.matchAll(/"(\w+)"/g)].flatMap(([, lane]) => lane ?? []) };
 }
 
