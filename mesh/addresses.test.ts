@@ -14,7 +14,7 @@ interface Manifest {
     readonly egress?: readonly {
       readonly hosts?: readonly string[];
       readonly to?: readonly object[];
-      readonly ports?: readonly { readonly port: number }[];
+      readonly ports?: readonly object[];
     }[];
   };
 }
