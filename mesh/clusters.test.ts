@@ -26,6 +26,9 @@ function render(...args: readonly string[]): readonly Manifest[] {
   return (Bun.YAML.parse(stdout ?? "") as (Manifest | null)[]).filter((each) => each !== null);
 }
 
+/** The one service that clusters share. */
+const shared = "warmpath-inference-proxy";
+
 helmTest(
   "the east-west gateway passes mutual TLS to the shared service and to nothing else",
   () => {
@@ -94,6 +97,19 @@ helmTest("every route of a tenant's name has its listener", () => {
       expect(spec["hostnames"]).toContain(listener?.hostname);
     }
   }
+});
+
+helmTest("a call stays in its own cluster while a pod is well there, zones or not", () => {
+  const nearOf = (...args: string[]) =>
+    render(...args)
+      .filter(({ kind, metadata }) => kind === "DestinationRule" && metadata.name === shared)
+      .map(({ spec }) => JSON.stringify(spec["trafficPolicy"]))
+      .flatMap((policy) => [...policy.matchAll(/"topology\.([\w./]+)"/g)])
+      .map(([, label]) => label);
+  const zones = ["kubernetes.io/region", "kubernetes.io/zone"];
+  expect(nearOf()).toEqual(["istio.io/cluster", ...zones]);
+  expect(nearOf("--set", "mesh.locality=false")).toEqual(["istio.io/cluster"]);
+  expect(nearOf("--set", "clusters.enabled=false")).toEqual(zones);
 });
 
 helmTest("one cluster alone renders nothing of it", () => {

@@ -262,6 +262,19 @@ helmTest("engines cache prefixes, tell of it, and guess ahead where that is aske
   expect(flag(engineOf(manifests, "l4").container, "speculative-config")).toBeUndefined();
 });
 
+helmTest(
+  "an engine reads a model's calls of tools as its class says, or agents could call none",
+  () => {
+    const { args } = engineOf(render(), "h100").container;
+    expect(args).toContain("--enable-auto-tool-choice");
+    expect(args).toContain("--tool-call-parser=hermes");
+    const without = engineOf(render("--set", "vllm.classes[1].model.toolParser="), "l4").container;
+    expect(without.args).not.toContain("--enable-auto-tool-choice");
+    const more = engineOf(render("--set", "vllm.classes[1].args={--async-scheduling}"), "l4");
+    expect(more.container.args.at(-1)).toBe("--async-scheduling");
+  },
+);
+
 helmTest("a start may take twice as long as reading the weights and compiling take", () => {
   const manifests = render();
   for (const name of classNames) {

@@ -80,6 +80,11 @@ finish. Without it a SIGTERM leaves them hanging, so the wait has to come before
 - --prefix-caching-hash-algo=sha256_cbor
 # cached_tokens in the usage: what the proxy learns a replica's cache by.
 - --enable-prompt-tokens-details
+{{- with $model.toolParser }}
+# Without both a model's calls of tools come back as text, and no agent's tool is ever called.
+- --enable-auto-tool-choice
+- --tool-call-parser={{ . }}
+{{- end }}
 {{- if $values.kvEvents.enabled }}
 - --kv-events-config={{ dict "enable_kv_cache_events" true "publisher" "zmq" "endpoint" (printf "tcp://*:%d" (int $values.kvEvents.port)) "replay_endpoint" (printf "tcp://*:%d" (int $values.kvEvents.replayPort)) "topic" (printf "kv@%s" $model.servedName) | toJson }}
 {{- end }}
@@ -108,4 +113,21 @@ finish. Without it a SIGTERM leaves them hanging, so the wait has to come before
   sys.exit(0 if sys.argv[2] in served else sys.argv[2] + " is not among " + str(served))
 - {{ .port | quote }}
 - {{ .servedName | quote }}
+{{- end }}
+
+{{/*
+Further arguments may not say what the chart says, since vLLM takes the last and the arithmetic, probes and Services go by
+the first; nor spread an engine over GPUs that it does not ask for, nor hold a key. Context is as for warmpath.vllm.args.
+*/}}
+{{- define "warmpath.vllm.checkArgs" -}}
+{{- $own := list "--model" "--kv-cache-dtype" "--kv-events-config" "--speculative-config" "--shutdown-timeout" "-tp" "--pipeline-parallel-size" "-pp" "--data-parallel-size" "-dp" "--api-key" -}}
+{{- range include "warmpath.vllm.args" (dict "root" .root "class" (omit .class "args") "sizing" .sizing) | fromYamlArray -}}
+{{- $own = append $own (splitList "=" . | first) -}}
+{{- end -}}
+{{- range $arg := .class.args -}}
+{{- $flag := splitList "=" $arg | first | replace "_" "-" -}}
+{{- if has (regexReplaceAll "^--no-" $flag "--") $own -}}
+{{- fail (printf "vllm.classes: %s: args: %s is said by the chart, from another value, or is not for an engine here" $.class.name $flag) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
