@@ -1,6 +1,12 @@
 import { type Clock, WarmpathError } from "@warmpath/runtime/base";
 import { RedisClient } from "bun";
-import { type Claim, type Exchanged, type LimitStore, sliceShareMax } from "../pace/index.ts";
+import {
+  type Claim,
+  type Exchanged,
+  type LimitStore,
+  lapsedKeptMs,
+  sliceShareMax,
+} from "../pace/index.ts";
 import { exchangeScript } from "./script.ts";
 
 /** Where Redis is. */
@@ -55,7 +61,8 @@ export function createRedisLimitStore(options: RedisLimitOptions): LimitStore {
   return {
     exchange: async (claims, leaseMs) => {
       const keys = claims.map(({ bucket }) => `${keyPrefix}{limits}:${bucket}`);
-      const args = [leaseMs, sliceShareMax, ...claims.flatMap(claimArguments)].map(String);
+      const head = [leaseMs, sliceShareMax, lapsedKeptMs];
+      const args = [...head, ...claims.flatMap(claimArguments)].map(String);
       try {
         const answer = await withinMs(clock, commandMsMax, () =>
           evaluate([String(keys.length), ...keys, ...args]),
@@ -81,6 +88,8 @@ function claimArguments(claim: Claim): readonly (string | number)[] {
     claim.wish,
     claim.slice,
     claim.calendar === undefined ? 0 : 1,
+    claim.before?.holder ?? "",
+    claim.before?.spent ?? 0,
   ];
 }
 

@@ -8,6 +8,7 @@ import {
   parseLimits,
   type Reservation,
 } from "../pace/index.ts";
+import { cuttable } from "./cuttable-store.fixture.ts";
 import { createRedisLimitStore } from "./index.ts";
 
 /*
@@ -21,36 +22,6 @@ const used = (inputTokens: number) => ({ inputTokens, outputTokens: 0, cost: 0 }
 
 /** A fifth of the default: tests wait for leases to lapse. */
 const leaseMs = 600;
-
-/**
- * A store that loses its connection when told to: nothing comes and goes any more, or all comes and
- * no answer goes.
- */
-function cuttable(store: LimitStore) {
-  let isCut = false;
-  let isSilent = false;
-  return {
-    cut: (cuts = true) => {
-      isCut = cuts;
-    },
-    silence: (silences = true) => {
-      isSilent = silences;
-    },
-    store: {
-      exchange: async (claims, leaseMs) => {
-        if (isCut) {
-          throw new Error("the store is away");
-        }
-        const exchanged = await store.exchange(claims, leaseMs);
-        if (isSilent) {
-          throw new Error("the answer is lost");
-        }
-        return exchanged;
-      },
-      close: () => store.close(),
-    } satisfies LimitStore,
-  };
-}
 
 function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: string): void {
   const title = `shared limits over ${name}${skip === undefined ? "" : ` (skipped: ${skip})`}`;
@@ -274,6 +245,46 @@ function sharedLimits(name: string, makeStore: () => () => LimitStore, skip?: st
         found = await reserve(second?.limiter as Limiter, 60);
       }
       expect(found).toBeDefined();
+      await close();
+    }, 10_000);
+
+    test("what was told and not answered before the store went away is not charged again after it", async () => {
+      const { proxies, reserve, close } = setUp(2, "tenant=* tokens/calendar-month=100 slice=0%");
+      const [first, second] = proxies;
+      const spend = async (tokens: number) =>
+        (await reserve(first?.limiter as Limiter, tokens))?.settle(used(tokens));
+      await spend(10);
+      await Bun.sleep(leaseMs);
+      first?.silence();
+      await spend(10);
+      // Told again and again, and never answered.
+      await Bun.sleep(leaseMs);
+      first?.cut();
+      await Bun.sleep(2 * leaseMs);
+      // Somebody else looks: what lapsed has lapsed.
+      expect(await reserve(second?.limiter as Limiter, 90)).toBeUndefined();
+      first?.cut(false);
+      first?.silence(false);
+      await Bun.sleep(leaseMs);
+      expect(await reserve(second?.limiter as Limiter, 81)).toBeUndefined();
+      expect(await reserve(second?.limiter as Limiter, 80)).toBeDefined();
+      await close();
+    }, 10_000);
+
+    test("what one limit was told beside another that the store had forgotten is told again", async () => {
+      const { proxies, reserve, close } = setUp(
+        2,
+        "tenant=* tokens/calendar-month=100 slice=0%",
+        "tenant=* concurrency=5",
+      );
+      const [first, second] = proxies;
+      const reservation = await reserve(first?.limiter as Limiter, 40);
+      const forgotten = first?.forgetOnce();
+      reservation?.settle(used(40));
+      await forgotten;
+      await Bun.sleep(2 * leaseMs);
+      expect(await reserve(second?.limiter as Limiter, 61)).toBeUndefined();
+      expect(await reserve(second?.limiter as Limiter, 60)).toBeDefined();
       await close();
     }, 10_000);
 

@@ -2,7 +2,7 @@
 export { type AnswerEstimates, createAnswerEstimates } from "./answer-estimates.ts";
 export { errorOfRefusal, OverLimit } from "./limit-headers.ts";
 export type { Claim, Exchanged, Grant, LimitStore } from "./limit-store.ts";
-export { sliceShareMax } from "./limit-store.ts";
+export { lapsedKeptMs, sliceShareMax } from "./limit-store.ts";
 export { createLimiter, type Limiter } from "./limiter.ts";
 export { linesOf } from "./lines-of.ts";
 export { createMemoryLimitStore } from "./memory-limit-store.ts";

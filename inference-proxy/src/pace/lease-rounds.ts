@@ -1,7 +1,7 @@
 import type { Clock } from "@warmpath/runtime/base";
 import { type Asker, createAskers } from "./askers.ts";
 import type { LeasedAccount } from "./leased-account.ts";
-import type { Exchanged, LimitStore } from "./limit-store.ts";
+import type { Exchanged, Grant, LimitStore } from "./limit-store.ts";
 
 /** Carries what the accounts of one process say to the store, one exchange at a time. */
 export interface LeaseRounds {
@@ -130,18 +130,26 @@ export function createLeaseRounds(options: LeaseRoundsOptions): LeaseRounds {
   };
 }
 
+/** Where one lease was forgotten, nothing was done: what the others told was not heard. */
 function apply(
   accounts: readonly LeasedAccount[],
   { grants }: Exchanged,
   sentAtMs: number,
   validMs: number,
 ): void {
+  const isLost = isOneLost(grants);
   for (const [index, account] of accounts.entries()) {
     const grant = grants[index];
-    if (grant !== undefined) {
+    if (grant !== undefined && isLost && grant.kept !== undefined) {
+      account.passOver(grant);
+    } else if (grant !== undefined) {
       account.apply(grant, sentAtMs, validMs);
     }
   }
+}
+
+function isOneLost(grants: readonly Grant[]): boolean {
+  return grants.some(({ kept }) => kept === undefined);
 }
 
 /**
@@ -149,7 +157,7 @@ function apply(
  * the store has left. A lease that the store forgot refuses nobody: it begins anew.
  */
 function finalWord({ isGranted, grants }: Exchanged, nowMs: number) {
-  const isLost = grants.some(({ kept }) => kept === undefined);
+  const isLost = isOneLost(grants);
   return ({ accounts, amounts }: Asker, index: number, exchanges: number): boolean => {
     const isRefused = index === 0 && !isGranted;
     const asksTooMuch = () =>

@@ -1,4 +1,4 @@
-import type { Claim, Grant } from "./limit-store.ts";
+import type { Claim, Grant, Told } from "./limit-store.ts";
 import type { LimitRule } from "./types.ts";
 
 /** What is asked with a claim. */
@@ -27,6 +27,8 @@ export interface Lease {
   beginAnew(): void;
   /** The claim that renews it; whatever it gives back may no longer be spent here. */
   claim(asked: Asked): Claim;
+  /** The store has done nothing about the last claim; so much is left there. */
+  passOver(left: number): void;
   /** Takes the answer to the last claim in, which left for the store at `sentAtMs`. */
   apply(grant: Grant, sentAtMs: number, validMs: number): void;
 }
@@ -44,10 +46,11 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
   /** Spent when the last claim that was answered was made. */
   let spentTold = 0;
   let spentInClaim = 0;
-  /** True while a claim is unanswered: the store may have heard it, or not. */
-  let isAsking = false;
+  /** Of a budget: the lease before this one. */
+  let before: Told | undefined;
   let validUntilMs = Number.NEGATIVE_INFINITY;
   let storeLeft = 0;
+  const fullName = () => `${holder}.${mark}`;
 
   return {
     get spent() {
@@ -74,10 +77,11 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
         return;
       }
       // Units in use stay in use; of the rest, only untold spending is carried over. What came back
-      // to a budget is, too, as it refills with nothing else; but never twice.
-      const isRefund = rule.calendar !== undefined && !isAsking;
+      // to a budget is, too, as it refills with nothing else; the store knows what it has heard.
+      const isBudget = rule.calendar !== undefined;
       const untold = spent - spentTold;
-      spent = isConcurrency ? spent : isRefund ? untold : Math.max(0, untold);
+      before = isBudget ? { holder: fullName(), spent: spentTold } : undefined;
+      spent = isConcurrency ? spent : isBudget ? untold : Math.max(0, untold);
       kept = spent;
       spentTold = 0;
       mark += 1;
@@ -89,14 +93,14 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
       const slice = isUsed && need <= rule.amount ? rule.slice : 0;
       kept = Math.max(spent, Math.min(kept, spent + slice));
       spentInClaim = spent;
-      isAsking = true;
       return {
         bucket: name,
-        holder: `${holder}.${mark}`,
+        holder: fullName(),
         isFirst,
         amount: rule.amount,
         periodMs: rule.periodMs,
         calendar: rule.calendar,
+        before: isFirst ? before : undefined,
         spent,
         kept,
         need: Math.max(0, need - (kept - spent)),
@@ -104,9 +108,11 @@ export function createLease(rule: LimitRule, name: string, holder: string): Leas
         slice: spent + slice - kept,
       };
     },
+    passOver: (left) => {
+      storeLeft = left;
+    },
     apply: (grant, sentAtMs, validMs) => {
       storeLeft = grant.left;
-      isAsking = false;
       if (grant.kept === undefined) {
         // The store forgot it: the next claim begins anew.
         validUntilMs = Number.NEGATIVE_INFINITY;

@@ -12,6 +12,8 @@ export interface LeasedAccount extends Account {
   readonly isHeld: boolean;
   /** The claim that renews the lease, or that begins one. */
   claim(asked: Asked): Claim;
+  /** The store did nothing about the last claim, since it had forgotten another of the exchange. */
+  passOver(grant: Grant): void;
   /** Takes the answer to the last claim in, which left for the store at `sentAtMs`. */
   apply(grant: Grant, sentAtMs: number, validMs: number): void;
   /** The store does not answer: an open limit goes on by this process's own count. */
@@ -99,6 +101,7 @@ export function createLeasedAccount(
       }
       return lease.claim(asked);
     },
+    passOver: ({ left: storeLeft }) => lease.passOver(storeLeft),
     apply: (grant, sentAtMs, validMs) => {
       alone = undefined;
       hadAnswer = true;

@@ -153,6 +153,53 @@ export function limitStoreContract(name: string, makeStore: () => LimitStore, sk
       expect(await one(back)).toMatchObject({ kept: -60, left: 70 });
     });
 
+    describe("what a lease of a budget has told is charged once, however the next one begins", () => {
+      const budget = { periodMs: dayMs, calendar: "day" } as const;
+      const tell = (bucket: string, over: Partial<Claim>, ms = leaseMs) =>
+        one(claim(bucket, { ...budget, holder: "a.0", ...over }), ms);
+
+      test("after it lapsed: the answer to its last word was lost, and the new one repeats that", async () => {
+        const bucket = newBucket();
+        await tell(bucket, { need: 50 }, shortLeaseMs);
+        await tell(bucket, { isFirst: false, spent: 10, kept: 50 }, shortLeaseMs);
+        // Heard, and nobody knows.
+        await tell(bucket, { isFirst: false, spent: 30, kept: 50 }, shortLeaseMs);
+        await Bun.sleep(shortLeaseMs + 40);
+        const anew = { holder: "a.1", before: { holder: "a.0", spent: 10 }, spent: 25, kept: 25 };
+        expect(await tell(bucket, anew)).toMatchObject({ kept: 25, left: 65 });
+        expect(await tell(bucket, anew)).toMatchObject({ kept: 25, left: 65 });
+        const more = { holder: "a.1", isFirst: false, spent: 26, kept: 26 };
+        expect(await tell(bucket, more)).toMatchObject({ kept: 26, left: 64 });
+      });
+
+      test("while it has not lapsed yet", async () => {
+        const bucket = newBucket();
+        await tell(bucket, { need: 50 });
+        await tell(bucket, { isFirst: false, spent: 30, kept: 30 });
+        const anew = { holder: "a.1", before: { holder: "a.0", spent: 10 }, spent: 25, kept: 25 };
+        expect(await tell(bucket, anew)).toMatchObject({ left: 65 });
+      });
+
+      test("when its own first word is repeated after it lapsed", async () => {
+        const bucket = newBucket();
+        const first = { spent: 40, kept: 40 };
+        await tell(bucket, first, shortLeaseMs);
+        await Bun.sleep(shortLeaseMs + 40);
+        expect(await tell(bucket, first, shortLeaseMs)).toMatchObject({ left: 60 });
+        await Bun.sleep(shortLeaseMs + 40);
+        expect(await tell(bucket, { ...first, spent: 45 })).toMatchObject({ left: 55 });
+      });
+
+      test("what came back to it comes back once", async () => {
+        const bucket = newBucket();
+        await tell(bucket, { spent: 60, kept: 60 }, shortLeaseMs);
+        await tell(bucket, { isFirst: false, spent: 40, kept: 40 }, shortLeaseMs);
+        await Bun.sleep(shortLeaseMs + 40);
+        const anew = { holder: "a.1", before: { holder: "a.0", spent: 60 }, spent: -20, kept: -20 };
+        expect(await tell(bucket, anew)).toMatchObject({ left: 60 });
+      });
+    });
+
     test("concurrency does not refill: what is left is the limit less what all hold", async () => {
       const bucket = newBucket();
       const places = { amount: 10, periodMs: 0 };

@@ -19,6 +19,12 @@ export interface Claim {
   readonly periodMs: number;
   /** Of a budget: the bucket is of one day or month, and forgotten some time after it. */
   readonly calendar?: Calendar | undefined;
+  /**
+   * Of a budget's new lease: the one before it, and how much of that one's spending the store is
+   * known to have heard; the rest is what this one begins with. The store may have heard more, in
+   * a claim whose answer was lost, and then charges only what is new.
+   */
+  readonly before?: Told | undefined;
   /** Units that this holder has used since it began. Of concurrency: in use now. */
   readonly spent: number;
   /** Units that it keeps of all it was granted since it began, the spent ones included. */
@@ -31,9 +37,18 @@ export interface Claim {
   readonly slice: number;
 }
 
+/** What a holder told of its spending. */
+export interface Told {
+  readonly holder: string;
+  readonly spent: number;
+}
+
 /** What became of a claim. */
 export interface Grant {
-  /** Replaces `kept`; undefined: the store has forgotten this holder, and nothing was done. */
+  /**
+   * Replaces `kept`; undefined: the store has forgotten this holder, and nothing was done for any
+   * claim of the exchange.
+   */
   readonly kept: number | undefined;
   /** What is left in the bucket beyond all leases; below zero is debt. */
   readonly left: number;
@@ -62,3 +77,10 @@ export interface Exchanged {
  * empties, so that little lies idle at one proxy while another has to refuse.
  */
 export const sliceShareMax = 0.05;
+
+/**
+ * How long the store remembers what a lapsed lease of a budget had told, in ms: a proxy that comes
+ * back within this is charged nothing twice. An hour: a store that is away for longer is rare, and
+ * what is in doubt is one claim's spending, a second or two of it.
+ */
+export const lapsedKeptMs = 3_600_000;

@@ -1,5 +1,5 @@
 import type { Clock } from "@warmpath/runtime/base";
-import { type Claim, type LimitStore, sliceShareMax } from "./limit-store.ts";
+import { type Claim, type LimitStore, lapsedKeptMs, sliceShareMax } from "./limit-store.ts";
 import { type Bucket, fullBucket, refill } from "./token-bucket.ts";
 
 /** What one holder has of a bucket. */
@@ -14,6 +14,8 @@ interface Shared {
   /** As it was last stated. */
   amount: number;
   readonly leases: Map<string, Lease>;
+  /** Of a budget: leases that lapsed lately; they hold nothing, and what they spent is spent. */
+  readonly lapsed: Map<string, Lease>;
 }
 
 /**
@@ -28,6 +30,7 @@ export function createMemoryLimitStore({ clock }: { readonly clock: Clock }): Li
       bucket: fullBucket(claim, nowMs),
       amount: claim.amount,
       leases: new Map<string, Lease>(),
+      lapsed: new Map<string, Lease>(),
     };
     buckets.set(claim.bucket, shared);
     restate(shared, claim);
@@ -79,11 +82,19 @@ function restate(shared: Shared, { amount, calendar }: Claim): void {
 }
 
 /** Takes back the leases of holders that fell silent, then refills. */
-function expire({ bucket, leases }: Shared, claim: Claim, nowMs: number): void {
+function expire({ bucket, leases, lapsed }: Shared, claim: Claim, nowMs: number): void {
+  for (const [holder, lease] of lapsed) {
+    if (lease.untilMs <= nowMs) {
+      lapsed.delete(holder);
+    }
+  }
   for (const [holder, lease] of leases) {
     if (lease.untilMs <= nowMs) {
       leases.delete(holder);
       bucket.left += lease.kept - lease.spent;
+      if (claim.calendar !== undefined) {
+        lapsed.set(holder, { ...lease, kept: lease.spent, untilMs: nowMs + lapsedKeptMs });
+      }
     }
   }
   refill(bucket, claim, nowMs);
@@ -105,8 +116,22 @@ function mostLeft(leases: ReadonlyMap<string, Lease>, claim: Claim): number {
   return claim.amount - out;
 }
 
+/** Of what a new lease of a budget begins with: the part that was heard, and charged, before. */
+function heardOf({ leases, lapsed }: Shared, { holder, before, calendar }: Claim): number {
+  if (calendar === undefined || leases.has(holder)) {
+    return 0;
+  }
+  const own = lapsed.get(holder);
+  const last = before && (leases.get(before.holder) ?? lapsed.get(before.holder));
+  return own?.spent ?? (last === undefined ? 0 : last.spent - (before?.spent ?? 0));
+}
+
 /** Sets the holder's lease to what it says; the difference goes back, or is debt. */
-function report({ bucket, leases }: Shared, claim: Claim, untilMs: number): void {
+function report(shared: Shared, claim: Claim, untilMs: number): void {
+  const { bucket, leases, lapsed } = shared;
+  bucket.left += heardOf(shared, claim);
+  lapsed.delete(claim.holder);
+  lapsed.delete(claim.before?.holder ?? "");
   const before = leases.get(claim.holder)?.kept ?? 0;
   const kept = Math.max(claim.kept, claim.spent);
   bucket.left += before - kept;
