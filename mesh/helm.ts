@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /** What to say where there is no helm: what is not done, and how to get it. */
 export const helmMissing =
-  'The chart was not rendered: there is no helm on PATH or in .deps/bin. With Go, in the checkout: GOBIN="$PWD/.deps/bin" go install helm.sh/helm/v4/cmd/helm@v4.3.1';
+  'The chart was not rendered: there is no helm on PATH or in .deps/bin. With Go, in the checkout: go build -C mesh/proofs/render/helm -o "$PWD/.deps/bin/" helm.sh/helm/v4/cmd/helm';
 
 /** Folder of the one chart. */
 export const chartDir = join(import.meta.dir, "chart");

@@ -4,7 +4,7 @@
 import { expect, test } from "bun:test";
 import { findHelm, helmMissing, renderChart } from "../helm.ts";
 import { readRuleFiles } from "../proofs/alerts/files.ts";
-import { type Manifest, parseManifests } from "../proofs/render/manifest-rules.ts";
+import { type KubeObject, parseObjects } from "../proofs/kube-object.ts";
 import { dashboardTables } from "./panels.ts";
 
 const hasHelm = findHelm() !== undefined;
@@ -22,13 +22,13 @@ const inMesh = [
   ...["postgres", "redis", "nats"].map((store) => `egress.stores.${store}.host=${store}.db.svc`),
 ].join(",");
 
-function render(...args: string[]): readonly Manifest[] {
+function render(...args: string[]): readonly KubeObject[] {
   const { stdout, stderr, exitCode } = renderChart([...base, ...args]) ?? {};
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-  return parseManifests(stdout ?? "").filter(({ kind }) => kinds.includes(kind));
+  return parseObjects(stdout ?? "").filter(({ kind }) => kinds.includes(kind));
 }
 
-function endpointOf(manifests: readonly Manifest[]) {
+function endpointOf(manifests: readonly KubeObject[]) {
   const monitor = manifests.find(({ kind }) => kind === "PodMonitor");
   const endpoints = monitor?.spec?.["podMetricsEndpoints"];
   // The operator's definition of the object.

@@ -1,13 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { chartDir } from "../../helm.ts";
-import { parseManifests } from "../render/manifest-rules.ts";
+import { dashboardsDir } from "../../monitoring/make-dashboards.ts";
+import { parseObjects } from "../kube-object.ts";
 import { installations, renderInstallation } from "../render/value-files.ts";
 import type { RuleFile } from "./files.ts";
 import type { AskedQuery } from "./metric-contract.ts";
-
-/** Folder of the dashboards that the chart installs. */
-export const dashboardsDir = join(chartDir, "files/dashboards");
 
 /** What the rules ask. */
 export function queriesOfRules(files: readonly RuleFile[]): readonly AskedQuery[] {
@@ -82,7 +79,7 @@ export async function queriesOfTriggers(): Promise<readonly AskedQuery[] | undef
     const rendered = await renderInstallation(files);
     if (rendered === undefined) return undefined;
     if (rendered.exitCode !== 0) throw new Error(`${name}: ${rendered.stderr}`);
-    for (const each of parseManifests(rendered.stdout)) {
+    for (const each of parseObjects(rendered.stdout)) {
       if (each.kind !== "ScaledObject") continue;
       // KEDA's definition of the object.
       const { triggers } = each.spec as unknown as ScaledSpec;

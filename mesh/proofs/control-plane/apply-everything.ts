@@ -2,12 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { toYaml } from "./kubectl.ts";
+import { toYaml } from "../kube-object.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
 import { until } from "./processes.ts";
 import { installationNames, namespacesOf, renderObjects } from "./rendered.ts";
 
-/** One check for each installation of the chart. */
+/** One check for each installation of the chart, and for values that no value file has. */
 export function applyChecks(): readonly Check[] {
   return installationNames().map((name) => ({
     name: `${name}: everything is taken, again changes nothing, and every pod meets the restricted standard`,
@@ -57,9 +57,8 @@ async function applyPostgres({ kubectl }: Lab): Promise<void> {
 
 async function applyAll({ kubectl }: Lab, name: string): Promise<void> {
   // values-a.yaml + values-b.yaml is installed in apply-a-b.
-  const namespace = ["apply", ...name.matchAll(/values-([a-z-]+)\.yaml/g)]
-    .map((part) => (typeof part === "string" ? part : part[1]))
-    .join("-");
+  const files = [...name.matchAll(/([a-z-]+)\.yaml/g)].map(([, file = ""]) => file);
+  const namespace = ["apply", ...files.map((file) => file.replace("values-", ""))].join("-");
   const objects = renderObjects(name, namespace);
   await makeNamespace(kubectl, namespace);
   for (const other of namespacesOf(objects)) {

@@ -1,7 +1,7 @@
 // An upgrade does not take back what an autoscaler decided: the chart names no number for those.
 
-import type { KubeObject } from "../kube-object.ts";
-import { type Kubectl, toYaml } from "./kubectl.ts";
+import { type KubeObject, toYaml } from "../kube-object.ts";
+import type { Kubectl } from "./kubectl.ts";
 import { assert, at, type Check, type Lab, makeNamespace } from "./lab.ts";
 import { production, renderObjects } from "./rendered.ts";
 

@@ -1,8 +1,8 @@
 // Nodes as GPU feature discovery labels them, and the objects of values-multi-gpu.yaml on them.
 
-import type { KubeObject } from "../kube-object.ts";
+import { type KubeObject, toYaml } from "../kube-object.ts";
 import { scaleToMinimum } from "./autoscaled-replicas.ts";
-import { type Kubectl, toYaml } from "./kubectl.ts";
+import type { Kubectl } from "./kubectl.ts";
 import { assert, at, nodeOf } from "./lab.ts";
 import type { NodeShape } from "./nodes.ts";
 import { until } from "./processes.ts";

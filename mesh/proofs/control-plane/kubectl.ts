@@ -1,4 +1,4 @@
-import type { KubeObject } from "../kube-object.ts";
+import { type KubeObject, toYaml } from "../kube-object.ts";
 import { pathOf } from "./binaries.ts";
 
 /** What a call of kubectl came to. */
@@ -76,9 +76,4 @@ export class Kubectl {
     const url = `/api/v1/namespaces/${namespace}/pods/${pod}/eviction`;
     return this.run(["create", "--raw", url, "-f", "-"], JSON.stringify(body));
   }
-}
-
-/** Objects as the YAML stream that kubectl reads; JSON is YAML. */
-export function toYaml(objects: readonly object[]): string {
-  return objects.map((each) => JSON.stringify(each)).join("\n---\n");
 }

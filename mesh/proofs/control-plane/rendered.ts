@@ -1,15 +1,19 @@
 import { helmMissing, renderChart } from "../../helm.ts";
-import type { KubeObject } from "../kube-object.ts";
-import { type Installation, installations } from "../render/value-files.ts";
+import { type KubeObject, parseObjects } from "../kube-object.ts";
+import { type Installation, installations, validCases } from "../render/value-files.ts";
 
 /** The installation whose services the checks of eviction and drain look at. */
 export const production = "values-production.yaml";
 /** The installation with every class of GPU, on top of the former. */
 export const fleet = "values-production.yaml + values-multi-gpu.yaml";
 
-/** The names of every installation; see render/value-files.ts. */
+/** Names of every installation and of every case that must render: render/value-files.ts. */
 export function installationNames(): readonly string[] {
-  return installations().map(({ name }) => name);
+  return everyInstallation().map(({ name }) => name);
+}
+
+function everyInstallation(): readonly Installation[] {
+  return [...installations(), ...validCases()];
 }
 
 /**
@@ -27,7 +31,7 @@ export function renderObjects(name: string, namespace: string, set = ""): readon
 const rendered = new Map<string, readonly KubeObject[]>();
 
 function render(name: string, namespace: string, set: string): readonly KubeObject[] {
-  const found = installations().find((each) => each.name === name);
+  const found = everyInstallation().find((each) => each.name === name);
   if (found === undefined) {
     throw new Error(`there is no installation ${name}`);
   }
@@ -39,9 +43,7 @@ function render(name: string, namespace: string, set: string): readonly KubeObje
   if (result.exitCode !== 0) {
     throw new Error(`helm template, ${name}: ${result.stderr.trim()}`);
   }
-  const documents: unknown = Bun.YAML.parse(result.stdout);
-  // Objects of the Kubernetes API; the server checks them. An empty template leaves a null.
-  return (Array.isArray(documents) ? documents : [documents]).filter(Boolean) as KubeObject[];
+  return parseObjects(result.stdout);
 }
 
 function helmArgs({ files }: Installation, namespace: string): readonly string[] {

@@ -1,10 +1,10 @@
 // A worker is evicted by nobody; who must have its node deletes the pod, which hands its runs back.
 
 import { join } from "node:path";
-import type { KubeObject } from "../kube-object.ts";
+import { type KubeObject, toYaml } from "../kube-object.ts";
 import { scaleToMinimum } from "./autoscaled-replicas.ts";
 import { pathOf } from "./binaries.ts";
-import { type Kubectl, toYaml } from "./kubectl.ts";
+import type { Kubectl } from "./kubectl.ts";
 import { assert, at, type Check, isReady, nodeOf } from "./lab.ts";
 import { onNodes } from "./nodes.ts";
 import { until } from "./processes.ts";

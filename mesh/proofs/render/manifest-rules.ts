@@ -1,10 +1,4 @@
-/** One object of a rendering, as far as the rules look at it. */
-export interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly spec?: Readonly<Record<string, unknown>>;
-}
+import type { KubeObject } from "../kube-object.ts";
 
 interface PodSpec {
   readonly serviceAccountName?: string;
@@ -38,13 +32,6 @@ interface Container {
   readonly livenessProbe?: unknown;
 }
 
-/** The objects of what `helm template` wrote. */
-export function parseManifests(text: string): readonly Manifest[] {
-  const documents: unknown = Bun.YAML.parse(text);
-  // Each document is an object of the Kubernetes API; the rules look at every field they use.
-  return (Array.isArray(documents) ? documents : [documents]).filter(Boolean) as Manifest[];
-}
-
 /** Kinds that a chart of services must not bring. */
 const bannedKinds = new Map([
   ["CustomResourceDefinition", "CRDs belong to who defines them"],
@@ -67,7 +54,7 @@ const volumeKinds = new Set([
 ]);
 
 /** What is wrong with a rendering, one sentence each; none when every rule holds. */
-export function manifestFaults(manifests: readonly Manifest[]): readonly string[] {
+export function manifestFaults(manifests: readonly KubeObject[]): readonly string[] {
   return [
     ...manifests.flatMap(bannedKindFaults),
     ...duplicateFaults(manifests),
@@ -77,16 +64,16 @@ export function manifestFaults(manifests: readonly Manifest[]): readonly string[
   ];
 }
 
-function nameOf({ kind, metadata }: Manifest): string {
+function nameOf({ kind, metadata }: KubeObject): string {
   return `${kind} ${metadata.name}`;
 }
 
-function bannedKindFaults(manifest: Manifest): readonly string[] {
+function bannedKindFaults(manifest: KubeObject): readonly string[] {
   const why = bannedKinds.get(manifest.kind);
   return why === undefined ? [] : [`${nameOf(manifest)}: ${why}`];
 }
 
-function duplicateFaults(manifests: readonly Manifest[]): readonly string[] {
+function duplicateFaults(manifests: readonly KubeObject[]): readonly string[] {
   const seen = new Set<string>();
   return manifests.flatMap((each) => {
     const key = `${each.apiVersion} ${nameOf(each)} in ${each.metadata.namespace ?? "-"}`;
@@ -96,7 +83,7 @@ function duplicateFaults(manifests: readonly Manifest[]): readonly string[] {
   });
 }
 
-function podOf({ kind, spec }: Manifest): PodSpec | undefined {
+function podOf({ kind, spec }: KubeObject): PodSpec | undefined {
   if (kind !== "Deployment" && kind !== "Job" && kind !== "DaemonSet") {
     return undefined;
   }
@@ -104,7 +91,7 @@ function podOf({ kind, spec }: Manifest): PodSpec | undefined {
   return (spec?.["template"] as { readonly spec?: PodSpec } | undefined)?.spec;
 }
 
-function podFaults(manifest: Manifest): readonly string[] {
+function podFaults(manifest: KubeObject): readonly string[] {
   const pod = podOf(manifest);
   if (pod === undefined) {
     return [];
@@ -151,7 +138,7 @@ function probeFaults({ name, ...container }: Container): readonly string[] {
 }
 
 /** Who is scaled must not state a number of its own: each apply would set it back. */
-function scaledFaults(manifests: readonly Manifest[]): readonly string[] {
+function scaledFaults(manifests: readonly KubeObject[]): readonly string[] {
   const scaled = manifests
     .filter(({ kind }) => kind === "ScaledObject" || kind === "HorizontalPodAutoscaler")
     .map(({ spec }) => spec?.["scaleTargetRef"] as { readonly name: string } | undefined);
@@ -168,7 +155,7 @@ function scaledFaults(manifests: readonly Manifest[]): readonly string[] {
   });
 }
 
-function accountFaults(manifests: readonly Manifest[]): readonly string[] {
+function accountFaults(manifests: readonly KubeObject[]): readonly string[] {
   const accounts = new Set(
     manifests
       .filter(({ kind }) => kind === "ServiceAccount")

@@ -5,7 +5,8 @@ import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chartDir, findHelm, helmMissing, renderAsGiven } from "../../helm.ts";
-import { type Manifest, manifestFaults } from "./manifest-rules.ts";
+import type { KubeObject } from "../kube-object.ts";
+import { manifestFaults } from "./manifest-rules.ts";
 import { installationFaults, inTurn, invalidCasesMin, validCaseFaults } from "./step.ts";
 import { yamlFaults } from "./strict-yaml.ts";
 import { installations, invalidCases, refusalFault, validCases } from "./value-files.ts";
@@ -84,13 +85,13 @@ helmTest("production is refused as long as its image is the place holder", () =>
   expect(result?.stderr).toMatch(/image\.digest is a place holder.*docker push/);
 });
 
-const account: Manifest = {
+const account: KubeObject = {
   apiVersion: "v1",
   kind: "ServiceAccount",
   metadata: { name: "warmpath-state" },
 };
 
-function deployment(container: object, pod: object = {}, spec: object = {}): Manifest {
+function deployment(container: object, pod: object = {}, spec: object = {}): KubeObject {
   const good = {
     name: "state",
     image: "warmpath:0.1.0",
@@ -125,14 +126,14 @@ test("the rules pass what is right", () => {
   expect(manifestFaults([account, deployment({})])).toEqual([]);
 });
 
-const scaler: Manifest = {
+const scaler: KubeObject = {
   apiVersion: "keda.sh/v1alpha1",
   kind: "ScaledObject",
   metadata: { name: "warmpath-state" },
   spec: { scaleTargetRef: { name: "warmpath-state" } },
 };
 
-const planted: readonly [fault: string, manifests: readonly Manifest[], sentence: RegExp][] = [
+const planted: readonly [fault: string, manifests: readonly KubeObject[], sentence: RegExp][] = [
   ["a tag that moves", [account, deployment({ image: "warmpath:latest" })], /latest/],
   ["an image without a tag", [account, deployment({ image: "a.example:5000/w" })], /image/],
   ["no memory limit", [account, deployment({ resources: {} })], /no memory limit/],

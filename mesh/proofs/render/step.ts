@@ -1,6 +1,7 @@
 import { findHelm, helmMissing } from "../../helm.ts";
+import { parseObjects } from "../kube-object.ts";
 import type { ProofResult, ProofStep } from "../step.ts";
-import { manifestFaults, parseManifests } from "./manifest-rules.ts";
+import { manifestFaults } from "./manifest-rules.ts";
 import { yamlFaults } from "./strict-yaml.ts";
 import {
   type Installation,
@@ -27,7 +28,7 @@ export const renderStep: ProofStep = {
     say(`${valid.length} installations`);
     const rendered = await inTurn(valid, installationFaults);
     const once = validCases();
-    say(`${once.length} values that once were rendered wrong`);
+    say(`${once.length} values of no value file`);
     const right = await inTurn(once, validCaseFaults);
     const cases = invalidCases();
     say(`${cases.length} invalid cases`);
@@ -101,7 +102,7 @@ export async function validCaseFaults(each: ValidCase): Promise<readonly string[
 }
 
 function textFaults(text: string): readonly string[] {
-  return [...yamlFaults(text), ...manifestFaults(parseManifests(text))];
+  return [...yamlFaults(text), ...manifestFaults(parseObjects(text))];
 }
 
 /** One check for each list of faults; an empty list passed. */

@@ -47,8 +47,9 @@ export function invalidCases(): readonly InvalidCase[] {
 }
 
 /**
- * Values that no value file of the chart has and that were rendered wrong once, each laid over all
- * that production and the engines switch on. Throws for a file whose first line states nothing.
+ * Values that no value file of the chart has, those that were rendered wrong once among them; each
+ * laid over all that production and the engines switch on. Throws for a file whose first line
+ * states nothing.
  */
 export function validCases(): readonly ValidCase[] {
   const below = ["values-production.yaml", "values-multi-gpu.yaml"];

@@ -13,6 +13,8 @@ export interface QueryFacts {
 
 const none: ReadonlySet<string> = new Set();
 const setOperators = new Set(["and", "unless"]);
+/** Their result is some of the series, as they were. */
+const choosing = new Set(["topk", "bottomk"]);
 
 /** Follows labels through a query, from the metrics to its result. */
 export function factsOf(query: Query, metrics: MetricLabels): QueryFacts {
@@ -26,10 +28,11 @@ export function factsOf(query: Query, metrics: MetricLabels): QueryFacts {
       return callFacts(query, metrics);
     case "aggregate": {
       const { labels, faults } = together(query.args, metrics);
-      const { grouping } = query;
+      const { name, grouping } = query;
       const missing = grouping === undefined ? [] : missingOf(grouping, labels);
+      const grouped = grouping === undefined ? none : kept(grouping, labels);
       return {
-        labels: grouping === undefined ? none : kept(grouping, labels),
+        labels: choosing.has(name) ? labels : grouped,
         faults: [...faults, ...missing.map((label) => `nothing that is grouped has a ${label}`)],
       };
     }

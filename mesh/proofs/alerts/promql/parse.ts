@@ -9,6 +9,7 @@ export type Query =
   | { readonly kind: "call"; readonly name: string; readonly args: readonly Query[] }
   | {
       readonly kind: "aggregate";
+      readonly name: string;
       /** Undefined where all labels go. */
       readonly grouping: Grouping | undefined;
       readonly args: readonly Query[];
@@ -157,16 +158,16 @@ function readPrimary(reader: Reader): Query {
   const word = reader.next();
   if (/^["']/.test(word)) return { kind: "text", text: word.slice(1, -1) };
   if (/^\d/.test(word)) return { kind: "number" };
-  if (aggregates.has(word)) return readAggregate(reader);
+  if (aggregates.has(word)) return readAggregate(reader, word);
   if (reader.peek() === "(") return { kind: "call", name: word, args: readArguments(reader) };
   return readSelector(reader, word);
 }
 
-function readAggregate(reader: Reader): Query {
+function readAggregate(reader: Reader, name: string): Query {
   const before = readGrouping(reader, "by", "without");
   const args = readArguments(reader);
   const grouping = before ?? readGrouping(reader, "by", "without");
-  return { kind: "aggregate", grouping, args };
+  return { kind: "aggregate", name, grouping, args };
 }
 
 function readGrouping(reader: Reader, only: string, except: string): Grouping | undefined {

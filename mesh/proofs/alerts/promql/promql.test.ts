@@ -24,6 +24,7 @@ test("labels are followed through aggregations, functions, operators and time", 
     ["a_total and on () deriv(c[10m]) > 0", ["pod", "model"]],
     ['absent(a_total{model="x"})', ["model"]],
     ['label_replace(c, "zone", "$1", "node", "(.*)")', ["pod", "node", "zone"]],
+    ["topk by (pod) (3, a_total)", ["pod", "model"]],
     ["max_over_time(sum(a_total)[1h:5m])", []],
     ["sum(a_total) + (sum(c) or vector(0)) # said", []],
   ];

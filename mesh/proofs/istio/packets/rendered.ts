@@ -1,7 +1,7 @@
 /** The chart as helm renders it for a run, sorted by who takes it. */
 import { join } from "node:path";
 import { chartDir, findHelm } from "../../../helm.ts";
-import type { KubeObject } from "../../kube-object.ts";
+import { type KubeObject, parseObjects } from "../../kube-object.ts";
 
 /** Longest route timeout of a run, in s. The chart's longest is minutes: longer than a run is. */
 export const timeoutSecondsMax = 15;
@@ -21,9 +21,7 @@ export function renderObjects(): readonly KubeObject[] {
   if (exitCode !== 0) {
     throw new Error(`helm: ${stderr.toString()}`);
   }
-  // What helm prints is a stream of Kubernetes objects, some of them empty.
-  const parsed = Bun.YAML.parse(stdout.toString()) as (KubeObject | null)[];
-  return parsed.filter((each) => each !== null).map(withTimeoutsCut);
+  return parseObjects(stdout.toString()).map(withTimeoutsCut);
 }
 
 /**
@@ -58,9 +56,4 @@ export function isIstio({ apiVersion }: KubeObject): boolean {
 /** Those of the Gateway API, which istiod reads beside its own. */
 export function isGatewayApi({ apiVersion }: KubeObject): boolean {
   return apiVersion.startsWith("gateway.networking.k8s.io/");
-}
-
-/** Objects as text that Kubernetes' readers take: YAML holds JSON. */
-export function asYaml(objects: readonly unknown[]): string {
-  return objects.map((each) => JSON.stringify(each)).join("\n---\n");
 }

@@ -3,13 +3,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "@warmpath/runtime/base";
-import type { KubeObject } from "../../kube-object.ts";
+import { type KubeObject, toYaml } from "../../kube-object.ts";
 import type { AgentLine, Order } from "./agent-protocol.ts";
 import { clusterObjects, hostsOf, labelsOf, type Pod, type Service } from "./cluster.ts";
 import { askEnvoy, copyEnvoy, startEnvoy } from "./envoy.ts";
 import { createPod, createSwitch } from "./namespaces.ts";
 import { type ProcessOptions, type Running, startProcess } from "./processes.ts";
-import { asYaml, isGatewayApi, isIstio } from "./rendered.ts";
+import { isGatewayApi, isIstio } from "./rendered.ts";
 
 const readyMsMax = 60_000;
 const pollMs = 100;
@@ -128,9 +128,9 @@ async function startControlPlane(dir: string, options: RigOptions) {
   const { objects, pods, services, trustDomain } = options;
   const cluster = clusterObjects(pods, services);
   const routes = objects.filter(isGatewayApi).map((each) => inNamespace(each));
-  writeFileSync(join(dir, "objects.yaml"), asYaml([...cluster, gatewayClass, ...routes]));
+  writeFileSync(join(dir, "objects.yaml"), toYaml([...cluster, gatewayClass, ...routes]));
   writeFileSync(join(dir, "tls.json"), JSON.stringify(options.tls));
-  writeFileSync(join(dir, "istio.yaml"), asYaml(objects.filter(isIstio).map(inNamespace)));
+  writeFileSync(join(dir, "istio.yaml"), toYaml(objects.filter(isIstio).map(inNamespace)));
   // A pipe cannot be opened again by its name, as Envoy would /dev/stdout: all write to one file.
   const accessLog = join(dir, "access.log");
   writeFileSync(accessLog, "");
