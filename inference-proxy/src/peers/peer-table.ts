@@ -3,11 +3,24 @@ import type { Beat, PeerLimits, PeerLoad } from "./types.ts";
 /** What became of a beat. */
 export type BeatTaken = "taken" | "own" | "late" | "crowded";
 
+/**
+ * `heard`: it counts with what it said last. `silent`: it was not heard for a while and counts for
+ * nothing; its next beat, if it is a newer one, makes it heard again. `gone`: it said goodbye, after
+ * which nobody says anything: what comes of it has been overtaken on the way. The last two are
+ * remembered for another while, so that a beat that is late does not count as somebody new.
+ */
+type PeerState = "heard" | "silent" | "gone";
+
 interface Peer {
+  readonly state: PeerState;
+  /** Empty unless it is heard. */
   readonly loads: readonly PeerLoad[];
   readonly number: number;
   readonly heardAtMs: number;
 }
+
+/** Times of silence after which nothing is known of a peer any more. */
+const silencesRemembered = 2;
 
 /** Told of a replica whose foreign load is another now. */
 export type OnForeign = (replica: number, load: Omit<PeerLoad, "replica">) => void;
@@ -21,7 +34,9 @@ export class PeerTable {
   #replicas: ReadonlyMap<string, number>;
   readonly #limits: Pick<PeerLimits, "peerSilentMs" | "peersMax">;
   readonly #onForeign: OnForeign;
+  /** Whoever was heard last is last. */
   readonly #peers = new Map<string, Peer>();
+  #heard = 0;
   readonly #requests: number[];
   readonly #aheadMs: number[];
   readonly #sessionTokens: number[];
@@ -49,34 +64,35 @@ export class PeerTable {
       return "own";
     }
     const known = this.#peers.get(from);
-    if (known !== undefined && number <= known.number) {
+    if (known !== undefined && (number <= known.number || known.state === "gone")) {
       return "late";
     }
     if (isLast) {
-      this.#forget(from, known);
+      this.#set(from, { state: "gone", loads: [], number, heardAtMs: nowMs });
       return "taken";
     }
-    if (known === undefined && this.#peers.size >= this.#limits.peersMax) {
+    if (known?.state !== "heard" && this.#heard >= this.#limits.peersMax) {
       return "crowded";
     }
-    this.#count(known?.loads ?? [], -1);
-    this.#count(loads, 1);
-    this.#peers.set(from, { loads, number, heardAtMs: nowMs });
-    this.#tell(known?.loads ?? []);
-    this.#tell(loads);
+    this.#set(from, { state: "heard", loads, number, heardAtMs: nowMs });
     return "taken";
   }
 
-  /** Forgets who was not heard for too long; returns how many those were. */
+  /** Counts no more on who was not heard for too long; returns how many those were. */
   forgetSilent(nowMs: number): number {
-    let forgotten = 0;
-    for (const [name, peer] of this.#peers) {
-      if (nowMs - peer.heardAtMs > this.#limits.peerSilentMs) {
-        this.#forget(name, peer);
-        forgotten += 1;
+    const { peerSilentMs } = this.#limits;
+    let silent = 0;
+    for (const [name, peer] of [...this.#peers]) {
+      const silentMs = nowMs - peer.heardAtMs;
+      if (peer.state === "heard" && silentMs > peerSilentMs) {
+        this.#set(name, { ...peer, state: "silent", loads: [] });
+        silent += 1;
+      }
+      if (silentMs > silencesRemembered * peerSilentMs) {
+        this.#peers.delete(name);
       }
     }
-    return forgotten;
+    return silent;
   }
 
   /** Other engines are in the replicas' places: what peers have is counted anew. */
@@ -95,14 +111,27 @@ export class PeerTable {
 
   /** Peers that are heard now. */
   get size(): number {
-    return this.#peers.size;
+    return this.#heard;
   }
 
-  #forget(name: string, peer: Peer | undefined): void {
-    if (peer !== undefined) {
-      this.#peers.delete(name);
-      this.#count(peer.loads, -1);
-      this.#tell(peer.loads);
+  #set(name: string, peer: Peer): void {
+    const before = this.#peers.get(name);
+    this.#count(before?.loads ?? [], -1);
+    this.#count(peer.loads, 1);
+    this.#heard += Number(peer.state === "heard") - Number(before?.state === "heard");
+    // Deleting first moves the entry to the end of the map's order.
+    this.#peers.delete(name);
+    this.#peers.set(name, peer);
+    this.#tell(before?.loads ?? []);
+    this.#tell(peer.loads);
+    this.#bound();
+  }
+
+  /** As many are remembered that do not count as are heard at most. */
+  #bound(): void {
+    if (this.#peers.size - this.#heard > this.#limits.peersMax) {
+      const [oldest] = [...this.#peers].find(([, { state }]) => state !== "heard") ?? [];
+      this.#peers.delete(oldest ?? "");
     }
   }
 

@@ -135,6 +135,54 @@ describe("PeerTable", () => {
     expect(table.size).toBe(0);
   });
 
+  test("who said goodbye does not come back with a beat that was overtaken, nor with a newer one", () => {
+    const { table, loads } = tableOf();
+    table.take(beat({ number: 5 }), 0);
+    expect(table.take(beat({ number: 7, isLast: true, loads: [] }), 10)).toBe("taken");
+    expect([table.take(beat({ number: 6 }), 20), table.take(beat({ number: 8 }), 20)]).toEqual([
+      "late",
+      "late",
+    ]);
+    expect([loads.get(0), table.size]).toEqual([none, 0]);
+    // Also where the goodbye is all that was heard.
+    table.take(beat({ from: "other", number: 3, isLast: true, loads: [] }), 30);
+    expect(table.take(beat({ from: "other", number: 2 }), 40)).toBe("late");
+    expect(table.size).toBe(0);
+  });
+
+  test("who was silent counts again with its next beat, as it is then; not with an older one", () => {
+    const { table, loads } = tableOf();
+    table.take(beat({ number: 5 }), 0);
+    expect(table.forgetSilent(1500)).toBe(1);
+    expect([loads.get(0), table.size]).toEqual([none, 0]);
+    expect(table.forgetSilent(1600)).toBe(0);
+    expect(table.take(beat({ number: 4 }), 1700)).toBe("late");
+    const now = [{ replica: "a:1", requests: 1, aheadMs: 0, sessionTokens: 0 }];
+    expect(table.take(beat({ number: 6, loads: now }), 1800)).toBe("taken");
+    expect([loads.get(0)?.requests, table.size]).toEqual([1, 1]);
+    // Twice the time of silence, and nothing is known of anybody.
+    table.take(beat({ from: "gone", number: 9, isLast: true, loads: [] }), 1800);
+    table.forgetSilent(3801);
+    expect(table.take(beat({ number: 1 }), 3801)).toBe("taken");
+    expect(table.take(beat({ from: "gone", number: 1 }), 3801)).toBe("taken");
+  });
+
+  test("those who left take nobody's place, and are remembered in bounded number", () => {
+    const { table } = tableOf(2);
+    for (let index = 0; index < 10; index += 1) {
+      const from = `left${index}`;
+      expect(table.take(beat({ from, number: 1 }), index)).toBe("taken");
+      expect(table.take(beat({ from, number: 3, isLast: true, loads: [] }), index)).toBe("taken");
+    }
+    const again = ["left9", "left8", "left7"].map((from) =>
+      table.take(beat({ from, number: 2, isLast: true, loads: [] }), 20),
+    );
+    expect(again).toEqual(["late", "late", "taken"]);
+    expect(table.take(beat({ from: "a" }), 30)).toBe("taken");
+    expect(table.take(beat({ from: "b" }), 30)).toBe("taken");
+    expect(table.take(beat({ from: "c" }), 30)).toBe("crowded");
+  });
+
   test("listens to so many peers and no more", () => {
     const { table, loads } = tableOf(2);
     const taken = ["a", "b", "c", "a"].map((from, index) =>
