@@ -84,6 +84,23 @@ test("a service is given no store, secret or address that the table does not lis
   }
 });
 
+test("each variable of a secret names the file that the table has for it", () => {
+  for (const row of rows) {
+    const files = [...Object.entries(row.secrets), ["postgres-url", row.stores["postgres"]]];
+    const wanted = files.flatMap(([file, variable]) =>
+      variable === undefined ? [] : [[`${variable}_FILE`, `/run/secrets/${file}`]],
+    );
+    const given = Object.entries(compose.services[row.name]?.environment ?? {}).filter(([name]) =>
+      name.endsWith("_FILE"),
+    );
+    expect([row.name, Object.fromEntries(given)]).toEqual([row.name, Object.fromEntries(wanted)]);
+  }
+  // A key that is here is a key that somebody may name: each has its own file of its own name.
+  for (const [name, { file }] of Object.entries(compose.secrets)) {
+    expect([name, file]).toEqual([name, `./secrets/${name}`]);
+  }
+});
+
 test("addresses between services carry the ports of the table", () => {
   for (const row of rows) {
     for (const [callee, variable] of Object.entries(row.calls)) {
