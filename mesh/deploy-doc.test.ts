@@ -1,11 +1,18 @@
 // Goal: docs/DEPLOY.md says what each value means, which value file is for what, and what each
-// service's readiness asks.
+// service's readiness asks; what it tells an operator to write renders, where there is a helm.
 
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chartDir } from "./helm.ts";
+import { chartDir, findHelm, helmBeside, helmMissing, withImage } from "./helm.ts";
 import { readServiceTable } from "./service-table.ts";
+
+const hasHelm = findHelm() !== undefined;
+if (!hasHelm) {
+  process.stdout.write(`skipped: half of deploy-doc.test.ts. ${helmMissing}\n`);
+}
+const helmTest = test.skipIf(!hasHelm);
 
 const text = readFileSync(join(import.meta.dir, "../docs/DEPLOY.md"), "utf8");
 
@@ -39,6 +46,36 @@ test("the checks of each service's readiness are the ones that its sources add",
       name,
       added.filter((each) => each.isOptional).map((each) => each.name),
     ]);
+  }
+});
+
+helmTest("the operator's own file, as it is shown, is what production lacks", async () => {
+  const [, shown = ""] = /```yaml\n(image:[\s\S]*?)```/.exec(text) ?? [];
+  const folder = mkdtempSync(join(tmpdir(), "warmpath-deploy-doc-"));
+  try {
+    const file = join(folder, "yours.yaml");
+    const helm = async () => {
+      const values = ["-f", join(chartDir, "values-production.yaml"), "-f", file];
+      return await helmBeside(["template", "warmpath", chartDir, "-n", "warmpath", ...values]);
+    };
+    writeFileSync(file, shown);
+    expect((await helm())?.stderr).toMatch(/image\/digest/);
+    writeFileSync(file, shown.replace("AS-DOCKER-PUSH-PRINTED-IT", "1".repeat(64)));
+    const { exitCode, stderr } = (await helm()) ?? {};
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+helmTest("each setting that is shown is one of the chart's", async () => {
+  const shown = [...text.matchAll(/--set ((?:upstreams|canary|image)\.[^`\s]+)/g)];
+  expect(shown.length).toBeGreaterThan(1);
+  for (const [, setting = ""] of shown) {
+    const args = withImage(["-f", join(chartDir, "values-production.yaml")]);
+    const given = ["--set", setting.replaceAll("'", "")];
+    const result = await helmBeside(["template", "warmpath", chartDir, ...args, ...given]);
+    expect([setting, result?.exitCode, result?.stderr]).toEqual([setting, 0, ""]);
   }
 });
 
