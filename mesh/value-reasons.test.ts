@@ -16,6 +16,7 @@ const withoutReason = new Set(["port"]);
 const bounds = new Set([
   ...["limits", "requests", "cpu", "memory", "ephemeral-storage", "sizeLimit", "storage"],
   ...["mem_limit", "shm_size", "cpus", "pids_limit", "start_interval", "retries"],
+  ...["failureThreshold", "revisionHistoryLimit"],
 ]);
 
 /** Lines of a text whose numbers have no comment: those of `keys`, or all but what needs none. */
