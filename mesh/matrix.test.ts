@@ -19,7 +19,7 @@ import { optionTables } from "../scripts/wiring/load-settings.ts";
 import { codeFactsOf } from "./code-facts.ts";
 import { matrixFaults, type ProtoService } from "./matrix-faults.ts";
 import { waitFaults } from "./matrix-waits.ts";
-import { readMatrix } from "./service-table.ts";
+import { callersOf, readMatrix } from "./service-table.ts";
 
 const protos: readonly ProtoService[] = [
   AgentService,
@@ -38,6 +38,8 @@ const code = Object.fromEntries(
   matrix.services.map(({ name }) => [name, codeFactsOf(name, protos)]),
 );
 
+const source = (path: string) => readFileSync(join(import.meta.dir, "..", path), "utf8");
+
 test("every service of the proto files is compared", () => {
   const folder = join(import.meta.dir, "../proto/warmpath");
   const declared = [...new Bun.Glob("**/*.proto").scanSync(folder)].flatMap((path) => {
@@ -53,6 +55,17 @@ test("the matrix agrees with the proto files, with the code, and with its own ru
   expect(matrixFaults(matrix, protos, code)).toEqual([]);
 });
 
+test("what the proto files keep for operators is open to nobody in the mesh", () => {
+  const file = "proto/warmpath/inference/v1/inference_service.proto";
+  const kept = [...source(file).matchAll(/((?: *\/\/.*\n)+) *rpc (\w+)/g)].flatMap(
+    ([, comment = "", method = ""]) => (comment.includes("PERMISSION_DENIED") ? [method] : []),
+  );
+  expect(kept).toEqual(["DrainReplica", "ResumeReplica"]);
+  const proxy = matrix.services.find(({ name }) => name === "inference-proxy");
+  const rpc = proxy?.rpcs[InferenceService.typeName] ?? { callers: ["nobody"], methods: {} };
+  expect(kept.flatMap((method) => callersOf(rpc, method))).toEqual([]);
+});
+
 /** A setting's default, in ms. */
 function defaultOf(variable: string): number | undefined {
   const found = Object.values(optionTables)
@@ -60,8 +73,6 @@ function defaultOf(variable: string): number | undefined {
     .find(({ env }) => env === variable)?.fallback;
   return typeof found === "number" ? found : undefined;
 }
-
-const source = (path: string) => readFileSync(join(import.meta.dir, "..", path), "utf8");
 
 test("no route cuts what the code lets happen", () => {
   expect(waitFaults(matrix, defaultOf)).toEqual([]);
