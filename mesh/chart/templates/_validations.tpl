@@ -103,6 +103,14 @@ pod of each more than it will keep.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- /* A proxy that cannot read a provider's key does not start. */ -}}
+{{- $providers := (index .Values.services "inference-proxy").env.WARMPATH_PROVIDERS | default "" -}}
+{{- range $found := regexFindAll "key-file=/run/secrets/[^ ,]+" $providers -1 -}}
+{{- $name := trimPrefix "key-file=/run/secrets/" $found -}}
+{{- if not (has $name (concat $.Values.secret.providerKeys $.Values.secret.optionalKeys)) -}}
+{{- fail (printf "services.inference-proxy.env.WARMPATH_PROVIDERS: the key file %s is no pod's: list it in secret.providerKeys" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{/* What the code waits, by its variables, may not be longer than what a route allows: the matrix says which is below which. */}}
