@@ -388,4 +388,6 @@ test.skipIf(!hasHelm || python === null)(
     // Nobody listens yet: the weights are being loaded.
     expect((await ask(1, "qwen-7b")).exitCode).not.toBe(0);
   },
+  // helm once and Python three times: a second, and half a minute on a machine that is busy.
+  30_000,
 );
