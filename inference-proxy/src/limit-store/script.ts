@@ -3,11 +3,14 @@
  * clock. A bucket is a hash of `l` (what is left beyond all leases), `t` (when that was true, in
  * ms), of a budget `a` (its amount as last stated), and a field `h:<holder>` for each lease: kept,
  * spent, and until when it lasts. A budget's lease that has lapsed is `s:<holder>` for a while: it
- * holds nothing, and what it had spent is not charged again. Numbers are doubles written with 17 digits, so that nothing is
- * lost between two runs.
+ * holds nothing, and what it had spent is not charged again. Numbers are doubles written with 17
+ * digits, so that nothing is lost between two runs.
  */
 
-/** Before those of the claims: lease in ms, largest share of a slice, memory of lapsed ones in ms. */
+/**
+ * Arguments before those of the claims: lease in ms, largest share of a slice, how long lapsed
+ * leases are remembered in ms.
+ */
 export const headArguments = 3;
 /** Arguments of one claim, in the order in which the script reads them. */
 export const claimArguments = 12;

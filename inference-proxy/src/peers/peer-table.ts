@@ -5,9 +5,9 @@ export type BeatTaken = "taken" | "own" | "late" | "crowded";
 
 /**
  * `heard`: it counts with what it said last. `silent`: it was not heard for a while and counts for
- * nothing; its next beat, if it is a newer one, makes it heard again. `gone`: it said goodbye, after
- * which nobody says anything: what comes of it has been overtaken on the way. The last two are
- * remembered for another while, so that a beat that is late does not count as somebody new.
+ * nothing; its next beat, if it is a newer one, makes it heard again. `gone`: it said goodbye,
+ * after which nobody says anything: what comes of it has been overtaken on the way. The last two
+ * are remembered for another while, so that a beat that is late does not count as somebody new.
  */
 type PeerState = "heard" | "silent" | "gone";
 
