@@ -29,6 +29,8 @@ export interface DashboardQueries {
   readonly templating: {
     readonly list: readonly {
       readonly name: string;
+      /** Only those of the type "query" ask Prometheus. */
+      readonly type: string;
       readonly query?: string | { readonly query: string };
     }[];
   };
@@ -46,13 +48,17 @@ export function queriesOfDashboards(
         texts: [legendFormat],
       })),
     ),
-    ...templating.list.flatMap(({ name, query = "" }) => {
-      const text = typeof query === "string" ? query : query.query;
-      const [, metric, label] = /^label_values\((.+), *(\w+)\)$/.exec(text) ?? [];
-      return metric === undefined || label === undefined
-        ? []
-        : [{ where: `dashboard ${title}, ${name}`, query: metric, texts: [`{{${label}}}`] }];
-    }),
+    ...templating.list
+      .filter(({ type }) => type === "query")
+      .map(({ name, query = "" }) => {
+        const where = `dashboard ${title}, ${name}`;
+        const text = typeof query === "string" ? query : query.query;
+        const [, metric, label] = /^label_values\((.+), *(\w+)\)$/.exec(text) ?? [];
+        // Another form is no PromQL, and is told as such.
+        return metric === undefined || label === undefined
+          ? { where, query: text, texts: [] }
+          : { where, query: metric, texts: [`{{${label}}}`] };
+      }),
   ]);
 }
 

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { kubernetesVersion } from "./binaries.ts";
 import { definitionModules, stageModule } from "./module-files.ts";
 
@@ -26,9 +26,13 @@ test("kwok's stages are those of the kwok that is built", () => {
   expect(goMod("kwok")).toContain(`${stageModule.path} ${stageModule.version}`);
 });
 
-test("every module has its checksum: of code in a go.sum, of files beside the version", () => {
-  for (const name of ["etcd", "kubernetes", "kwok"]) {
-    expect(existsSync(join(import.meta.dir, "tools", name, "go.sum"))).toBe(true);
+test("every module has its checksum, of code in a go.sum, of files beside the version; none is vendored", () => {
+  const proofs = join(import.meta.dir, "..");
+  const modules = [...new Bun.Glob("**/go.mod").scanSync(proofs)].map(dirname);
+  expect(modules.length).toBe(6);
+  for (const module of modules) {
+    expect([module, existsSync(join(proofs, module, "go.sum"))]).toEqual([module, true]);
+    expect([module, existsSync(join(proofs, module, "vendor"))]).toEqual([module, false]);
   }
   for (const { path, sum } of [...definitionModules, stageModule]) {
     expect({ path, sum }).toEqual({ path, sum: expect.stringMatching(/^h1:[\w+/]{43}=$/) });
