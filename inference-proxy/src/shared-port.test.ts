@@ -29,6 +29,8 @@ test("proxies with one shared port have a share of its connections each", async 
     }),
   );
   expect(new Set(statuses)).toEqual(new Set([200]));
+  // The books of a call are closed behind its answer, at the end of the turn.
+  await new Promise<void>((resolve) => void setImmediate(resolve));
   const counts = await Promise.all(
     proxies.map(async ({ metrics }) =>
       Number(/attempts_total\{.*outcome="opened".*\} (\d+)/.exec(await metrics.text())?.[1] ?? 0),
