@@ -381,3 +381,11 @@ helmTest("in ambient mode the waypoint enforces, and no sidecar is asked for", (
     }
   }
 });
+
+helmTest(
+  "in ambient mode a method of clients alone has its route too, or it would be a 404",
+  () => {
+    const route = specOf(render("ambient"), "HTTPRoute", "warmpath-inference-proxy-mesh");
+    expect(JSON.stringify(route)).toContain("/warmpath.inference.v1.InferenceService/ListModels");
+  },
+);

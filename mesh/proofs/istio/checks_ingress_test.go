@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	accesslog "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
-	rbac "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
-	rbacfilter "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"istio.io/istio/pilot/pkg/simulation"
 	"istio.io/istio/pilot/test/xdstest"
@@ -119,13 +117,7 @@ func isTarget(w *world, server row) bool {
 
 // ingressGateFaults: clients, who have no identity, are let in on the one port, and on no other.
 func ingressGateFaults(manager *hcm.HttpConnectionManager) (bad []string) {
-	g := gate{isThere: true}
-	for _, filter := range manager.GetHttpFilters() {
-		config := &rbacfilter.RBAC{}
-		if filter.GetTypedConfig().UnmarshalTo(config) == nil && config.Rules != nil {
-			g.filters = append(g.filters, []*rbac.RBAC{config.Rules}...)
-		}
-	}
+	g := gateAt(manager)
 	for port, want := range map[uint32]bool{443: true, 80: false} {
 		if got := g.lets(request{path: "/", verb: "GET", peer: "203.0.113.7", port: port}); got != want {
 			bad = append(bad, fmt.Sprintf("ingress: clients on port %d: got %v, want %v", port, got, want))

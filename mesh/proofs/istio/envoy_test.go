@@ -24,6 +24,7 @@ func TestEnvoyAccepts(t *testing.T) {
 	if envoy == "" {
 		t.Skip("not run: ENVOY names no binary")
 	}
+	// In ambient mode the pods have no proxies, and the waypoint has filters of Istio's own, which a plain Envoy does not know.
 	for _, variant := range without(variants(t), "ambient") {
 		w := readEstate(t, variant).start(t, nil)
 		for _, p := range w.pods {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -182,6 +183,12 @@ func (e estate) start(t *testing.T, listen func() (net.Listener, error)) *world 
 		ConfigString:           yamlOf(e.docs, isIstioKind),
 		MeshConfig:             e.mesh,
 		ListenerBuilder:        listen,
+	}
+	if e.setting.isAmbient() {
+		// Policies and hosts for ztunnels are read from the API server itself.
+		options.KubernetesObjectString = yamlOf(e.docs, func(d doc) bool {
+			return isKubernetesKind(d) || slices.Contains([]string{"AuthorizationPolicy", "PeerAuthentication", "ServiceEntry"}, d.kind())
+		})
 	}
 	if e.setting.Clusters != nil {
 		options.DefaultClusterName = e.setting.clusterID()

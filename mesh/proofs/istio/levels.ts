@@ -19,7 +19,10 @@ export const simulationStep: ProofStep = {
   proves: "what istiod makes of the chart is the matrix, and no policy can go or widen unseen",
   missing,
   run: async (say) => {
-    const tests = ["TestSimulation", "TestMutations", "TestMeshMutations"];
+    const tests = [
+      ...["TestSimulation", "TestMutations", "TestMeshMutations"],
+      ...["TestAmbient", "TestAmbientMutations"],
+    ];
     const envoy = findEnvoy();
     if (envoy === undefined) {
       say(`what is generated is not shown to an Envoy: ${envoyMissing}`);

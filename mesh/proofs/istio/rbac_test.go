@@ -13,6 +13,7 @@ import (
 	rbac "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	rbacfilter "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	rbacnetwork "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	matcher "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"istio.io/istio/pilot/pkg/simulation"
@@ -102,6 +103,12 @@ func (r request) from(p *rbac.Principal) bool {
 		return some(rule.OrIds.Ids, r.from)
 	case *rbac.Principal_Authenticated_:
 		return r.principal != "" && matches(rule.Authenticated.PrincipalName, r.principal)
+	case *rbac.Principal_FilterState:
+		// What a waypoint goes by: the identity that ztunnel has shown it.
+		if rule.FilterState.Key != "io.istio.peer_principal" {
+			panic(fmt.Sprintf("principal %v", p))
+		}
+		return r.principal != "" && matches(rule.FilterState.GetStringMatch(), r.principal)
 	case *rbac.Principal_DirectRemoteIp:
 		return inRange(r.peer, rule.DirectRemoteIp.AddressPrefix, rule.DirectRemoteIp.PrefixLen.GetValue())
 	}
@@ -142,15 +149,21 @@ func (w *world) gateOf(t *testing.T, p pod, port int) (g gate) {
 					g.filters = append(g.filters, config.Rules)
 				}
 			}
-			for _, filter := range xdstest.ExtractHTTPConnectionManager(t, chain).GetHttpFilters() {
-				config := &rbacfilter.RBAC{}
-				if filter.GetTypedConfig().UnmarshalTo(config) == nil && config.Rules != nil {
-					g.filters = append(g.filters, config.Rules)
-				}
-			}
+			g.filters = append(g.filters, rulesOf(xdstest.ExtractHTTPConnectionManager(t, chain))...)
 		}
 	}
 	return g
+}
+
+// rulesOf are those of a connection manager's RBAC filters.
+func rulesOf(manager *hcm.HttpConnectionManager) (out []*rbac.RBAC) {
+	for _, filter := range manager.GetHttpFilters() {
+		config := &rbacfilter.RBAC{}
+		if filter.GetTypedConfig().UnmarshalTo(config) == nil && config.Rules != nil {
+			out = append(out, config.Rules)
+		}
+	}
+	return out
 }
 
 // lets says whether the gate lets a request through: every DENY filter that matches ends it, as does every ALLOW filter

@@ -31,13 +31,13 @@ type taken struct {
 
 // take follows a call through a proxy. The simulation finds the virtual host; the route is looked for here once more,
 // because the simulation names it and does not look at headers.
-func take(t *testing.T, sim *simulation.Simulation, call simulation.Call, verb string) (out taken) {
+func take(t *testing.T, sim *simulation.Simulation, call simulation.Call, verb string) taken {
 	hit := sim.Run(call)
 	if hit.Error != nil {
 		return taken{err: hit.Error}
 	}
-	out.connection = connectionManager(t, sim.Listeners, hit)
-	config := out.connection.GetRouteConfig()
+	manager := connectionManager(t, sim.Listeners, hit)
+	config := manager.GetRouteConfig()
 	if config == nil {
 		config = xdstest.ExtractRouteConfigurations(sim.Routes)[hit.RouteConfigMatched]
 	}
@@ -45,21 +45,29 @@ func take(t *testing.T, sim *simulation.Simulation, call simulation.Call, verb s
 		if host.Name != hit.VirtualHostMatched {
 			continue
 		}
-		for _, r := range host.Routes {
-			if !isMatch(r.Match, call.Path, verb) {
-				continue
-			}
-			if r.GetRoute() == nil {
-				return taken{err: fmt.Errorf("the route %q goes nowhere", r.Name), route: r}
-			}
-			out.route, out.action = r, r.GetRoute()
-			out.timeout, out.clusters = out.action.GetTimeout().AsDuration(), weights(out.action)
-			out.retries, out.retryOn = int(out.action.GetRetryPolicy().GetNumRetries().GetValue()), out.action.GetRetryPolicy().GetRetryOn()
-			if out.action.RetryPolicy != nil && out.action.RetryPolicy.NumRetries == nil {
-				out.retries = 1 // Envoy's own default
-			}
-			return out
+		out := routeIn(host, call.Path, verb)
+		out.connection = manager
+		return out
+	}
+	return taken{err: simulation.ErrNoRoute}
+}
+
+// routeIn is the first route of a virtual host that a path and verb match.
+func routeIn(host *route.VirtualHost, path, verb string) (out taken) {
+	for _, r := range host.Routes {
+		if !isMatch(r.Match, path, verb) {
+			continue
 		}
+		if r.GetRoute() == nil {
+			return taken{err: fmt.Errorf("the route %q goes nowhere", r.Name), route: r}
+		}
+		out.route, out.action = r, r.GetRoute()
+		out.timeout, out.clusters = out.action.GetTimeout().AsDuration(), weights(out.action)
+		out.retries, out.retryOn = int(out.action.GetRetryPolicy().GetNumRetries().GetValue()), out.action.GetRetryPolicy().GetRetryOn()
+		if out.action.RetryPolicy != nil && out.action.RetryPolicy.NumRetries == nil {
+			out.retries = 1 // Envoy's own default
+		}
+		return out
 	}
 	return taken{err: simulation.ErrNoRoute}
 }
