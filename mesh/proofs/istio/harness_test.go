@@ -219,11 +219,10 @@ func (w *world) proxyOf(p pod) *model.Proxy {
 		return proxy
 	}
 	// What istiod reads of the pod's node when a proxy connects.
-	zone := p.region + "-a"
 	proxy.Metadata.Network = network.ID(w.setting.Clusters.Network)
-	proxy.Locality = &core.Locality{Region: p.region, Zone: zone}
+	proxy.Locality = &core.Locality{Region: theRegion, Zone: theZone}
 	proxy.Labels = maps.Clone(p.labels)
-	maps.Copy(proxy.Labels, map[string]string{"topology.kubernetes.io/region": p.region, "topology.kubernetes.io/zone": zone})
+	maps.Copy(proxy.Labels, map[string]string{clusterLabel: w.setting.Clusters.Name, regionLabel: theRegion, zoneLabel: theZone})
 	return proxy
 }
 

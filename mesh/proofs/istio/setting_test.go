@@ -62,8 +62,15 @@ func (s setting) clusterID() cluster.ID {
 	return cluster.ID(s.Clusters.Name)
 }
 
-// region is where the nodes of a cluster are: each in its own. Empty where there is one cluster, and nothing to prefer.
-func (s setting) region() string {
+// Where the nodes of every cluster are: all in one place, so that nothing but the cluster tells near from far.
+const (
+	theRegion, theZone     = "region-1", "region-1-a"
+	regionLabel, zoneLabel = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
+	clusterLabel           = "topology.istio.io/cluster"
+)
+
+// ownName of this cluster among others; empty where it is alone.
+func (s setting) ownName() string {
 	if s.Clusters == nil {
 		return ""
 	}

@@ -73,8 +73,8 @@ type pod struct {
 	isGateway bool
 	// isAmbient: taken into the mesh by its node, without a proxy of its own.
 	isAmbient bool
-	// region of its node, where that is known.
-	region string
+	// cluster among others; empty where it is alone.
+	cluster string
 }
 
 // site is where an estate stands: the first three bytes of its pods' addresses, and what its values say.
@@ -126,7 +126,7 @@ func settle(given []doc, at site) (docs []doc, pods []pod) {
 		}
 	}
 	for i := range pods {
-		pods[i].region = at.setting.region()
+		pods[i].cluster = at.setting.ownName()
 		docs = append(docs, pods[i].doc())
 	}
 	for _, d := range append([]doc{}, docs...) {
@@ -141,7 +141,7 @@ func workloadPod(d doc, index int, ip string, s setting) pod {
 	template := doc{"template": d.at("spec", "template")}
 	p := pod{
 		// No two pods of a mesh have one name: a ReplicaSet's have random letters.
-		name: strings.Join(slices.DeleteFunc([]string{d.name(), s.region(), fmt.Sprint(index)}, isEmpty), "-"), namespace: d.namespace(), workload: d.name(), ip: ip,
+		name: strings.Join(slices.DeleteFunc([]string{d.name(), s.ownName(), fmt.Sprint(index)}, isEmpty), "-"), namespace: d.namespace(), workload: d.name(), ip: ip,
 		account: template.text("template", "spec", "serviceAccountName"), labels: template.textMap("template", "metadata", "labels"), ports: map[string]int{},
 		proxy: model.SidecarProxy,
 	}
@@ -227,8 +227,8 @@ func (p pod) doc() doc {
 		containers = append(containers, map[string]any{"name": "istio-proxy", "image": "proxyv2:1.31.0"})
 	}
 	spec := map[string]any{"serviceAccountName": p.account, "containers": containers}
-	if p.region != "" {
-		spec["nodeName"] = nodeName(p.region)
+	if p.cluster != "" {
+		spec["nodeName"] = nodeName(p.cluster)
 	}
 	return doc{
 		"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec,

@@ -124,14 +124,14 @@ func clusterSurroundings(s setting, docs []doc) (out []doc) {
 		"data": map[string]any{other.Name: base64.StdEncoding.EncodeToString([]byte("a kubeconfig"))},
 	}, doc{
 		"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": nodeName(self.Name), "labels": map[string]any{
-			"topology.kubernetes.io/region": self.Name, "topology.kubernetes.io/zone": self.Name + "-a"}},
+			regionLabel: theRegion, zoneLabel: theZone}},
 	})
 }
 
 // eastWestName is what docs/DEPLOY.md has Istio's chart installed as.
 const eastWestName = "istio-eastwestgateway"
 
-func nodeName(region string) string { return "node-of-" + region }
+func nodeName(cluster string) string { return "node-of-" + cluster }
 
 // certificateSecret is what cert-manager would keep there.
 func certificateSecret(t *testing.T, name string, hosts []string) doc {
