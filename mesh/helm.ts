@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { runCommand } from "../scripts/repository.ts";
 
 /** What to say where there is no helm: what is not done, and how to get it. */
 export const helmMissing =
@@ -45,13 +46,7 @@ export async function helmBeside(args: readonly string[]): Promise<HelmResult | 
   if (helm === undefined) {
     return undefined;
   }
-  const child = Bun.spawn([helm, ...args], { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { exitCode, stdout, stderr };
+  return await runCommand([helm, ...args]);
 }
 
 /** The helm on PATH, or the one that the checks have built. */

@@ -11,7 +11,9 @@ export const depsFolder = join(root, ".deps");
 /** What one finished command left behind. */
 export interface CommandResult {
   exitCode: number;
-  /** Standard output and standard error, each as it came, output first. */
+  stdout: string;
+  stderr: string;
+  /** Both, output first. */
   text: string;
 }
 
@@ -37,13 +39,13 @@ export async function runCommand(
       : { timeout: options.timeoutMs, killSignal: "SIGKILL" }),
   });
   running.add(child);
-  const [output, errors, exitCode] = await Promise.all([
+  const [stdout, stderr, exitCode] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ]);
   running.delete(child);
-  return { exitCode, text: output + errors };
+  return { exitCode, stdout, stderr, text: stdout + stderr };
 }
 
 /** The path of a program that an installed package brings. */
