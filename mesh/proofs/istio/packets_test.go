@@ -6,8 +6,6 @@ package istioproof
 // test as a process and ends it by closing its standard input.
 
 import (
-	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -29,7 +27,6 @@ import (
 	secret "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/anypb"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pilot/pkg/model"
@@ -43,13 +40,6 @@ import (
 type packetsPod struct {
 	Name   string `json:"name"`
 	Spiffe string `json:"spiffe"`
-}
-
-// packetsOrder is a line on standard input: which addresses of an EndpointSlice are ready.
-type packetsOrder struct {
-	Namespace string          `json:"namespace"`
-	Slice     string          `json:"slice"`
-	Ready     map[string]bool `json:"ready"`
 }
 
 // packetsCA signs the certificates of one run; nothing outside it believes them.
@@ -271,25 +261,5 @@ func TestPacketsControlPlane(t *testing.T) {
 		t.Cleanup(sds.Stop)
 	}
 	fmt.Println("control plane ready")
-	orders := bufio.NewScanner(os.Stdin)
-	for orders.Scan() {
-		var order packetsOrder
-		if err := json.Unmarshal(orders.Bytes(), &order); err != nil {
-			t.Fatal(err)
-		}
-		slices := server.KubeClient().Kube().DiscoveryV1().EndpointSlices(order.Namespace)
-		slice, err := slices.Get(context.Background(), order.Slice, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, endpoint := range slice.Endpoints {
-			if ready, isNamed := order.Ready[endpoint.Addresses[0]]; isNamed {
-				slice.Endpoints[i].Conditions.Ready = &ready
-			}
-		}
-		if _, err := slices.Update(context.Background(), slice, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Println("order done")
-	}
+	packetsObey(server, os.Stdin)
 }

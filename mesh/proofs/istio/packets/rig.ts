@@ -49,6 +49,8 @@ export interface Rig {
   ask<T>(pod: string, order: Order, onEvent?: (event: string) => void): Promise<T>;
   /** Ends a pod's Envoy as a crash would. */
   killEnvoy(pod: string): Promise<void>;
+  /** Starts it again, and waits until it has its configuration. */
+  startEnvoy(pod: string): Promise<void>;
   /** What an Envoy's administration says. */
   envoy(pod: string, path: string): Promise<string>;
   /** Tells the control plane which addresses of a Service are ready. */
@@ -57,6 +59,10 @@ export interface Rig {
     slice: string,
     ready: Readonly<Record<string, boolean>>,
   ): Promise<void>;
+  /** Gives the control plane an object instead of the one of its kind and name, or a new one. */
+  put(object: KubeObject): Promise<void>;
+  /** Takes an object of Istio's away from it. */
+  remove(object: KubeObject): Promise<void>;
   /** Ends everything. Its folder and the namespaces go with the run. */
   close(): Promise<void>;
 }
@@ -88,16 +94,21 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     const controlPlane = await startControlPlane(dir, options);
     running.push(controlPlane.process);
     const binary = copyEnvoy(options.envoy, dir);
-    for (const pod of options.pods) {
-      if (pod.envoy !== "none") {
-        const { envoy: kind, name, ip, namespace, serviceAccount } = pod;
-        const labels = labelsOf(pod);
-        const started = { binary, dir, kind, pod: name, ip, namespace, serviceAccount, labels };
-        envoys.set(name, startEnvoy(started));
+    const pods = options.pods.filter(({ envoy }) => envoy !== "none");
+    const bringUp = async (pod: string) => {
+      const found = pods.find(({ name }) => name === pod);
+      if (found === undefined || found.envoy === "none") {
+        throw new Error(`${pod} has no Envoy`);
       }
-    }
-    running.push(...envoys.values());
-    await Promise.all([...envoys.keys()].map((name) => untilConfigured(dir, name)));
+      const { envoy: kind, name, ip, namespace, serviceAccount } = found;
+      const labels = labelsOf(found);
+      const started = { binary, dir, kind, pod: name, ip, namespace, serviceAccount, labels };
+      const envoy = startEnvoy(started);
+      envoys.set(pod, envoy);
+      running.push(envoy);
+      await untilConfigured(dir, pod);
+    };
+    await Promise.all(pods.map(({ name }) => bringUp(name)));
     const agentOf = (pod: string) => {
       const made = agents.get(pod) ?? startAgent(start, { pod, dir, key: options.principalKey });
       agents.set(pod, made);
@@ -114,8 +125,12 @@ export async function startRig(options: RigOptions): Promise<Rig> {
         envoys.get(pod)?.signal("SIGKILL");
         await envoys.get(pod)?.exited;
       },
+      startEnvoy: bringUp,
       envoy: (pod, path) => askEnvoy(dir, pod, path),
-      setReady: (namespace, slice, ready) => controlPlane.order({ namespace, slice, ready }),
+      setReady: (namespace, slice, addresses) =>
+        controlPlane.order({ ready: { namespace, slice, addresses } }),
+      put: (object) => controlPlane.order({ put: inNamespace(object) }),
+      remove: (object) => controlPlane.order({ remove: inNamespace(object) }),
       close,
     };
   } catch (error) {
@@ -148,7 +163,7 @@ async function startControlPlane(dir: string, options: RigOptions) {
   }
   writeFileSync(join(dir, "pods.json"), JSON.stringify(identities));
   const ready = Promise.withResolvers<void>();
-  const done: (() => void)[] = [];
+  const waiting: ((failure: string | undefined) => void)[] = [];
   const process = startProcess({
     pod: undefined,
     command: [options.controlPlane, "-test.run", "^TestPacketsControlPlane$", "-test.v"],
@@ -156,7 +171,9 @@ async function startControlPlane(dir: string, options: RigOptions) {
     log: join(dir, "control-plane.log"),
     onLine: (line) => {
       if (line.includes("control plane ready")) ready.resolve();
-      if (line.includes("order done")) done.shift()?.();
+      // As packets_orders_test.go writes it.
+      const [, end, why] = /^order (done|failed: (.*))$/.exec(line) ?? [];
+      if (end !== undefined) waiting.shift()?.(why);
     },
   });
   await within(Promise.race([ready.promise, process.exited]), "the control plane's start");
@@ -165,14 +182,15 @@ async function startControlPlane(dir: string, options: RigOptions) {
   }
   return {
     process,
-    order: (order: unknown) =>
-      within(
-        new Promise<void>((resolve) => {
-          done.push(resolve);
-          process.write(JSON.stringify(order));
-        }),
-        "the control plane's answer",
-      ),
+    order: async (order: unknown) => {
+      const { promise, resolve } = Promise.withResolvers<string | undefined>();
+      waiting.push(resolve);
+      process.write(JSON.stringify(order));
+      const failure = await within(promise, "the control plane's answer");
+      if (failure !== undefined) {
+        throw new Error(`the control plane could not do as it was told: ${failure}`);
+      }
+    },
   };
 }
 

@@ -39,6 +39,15 @@ export function startStretch(): () => Stretch {
   };
 }
 
+/** Both together, where something that does not count was between them. */
+export function together(one: Stretch, other: Stretch): Stretch {
+  return {
+    seconds: one.seconds + other.seconds,
+    ownCpu: one.ownCpu + other.ownCpu,
+    othersCpu: one.othersCpu + other.othersCpu,
+  };
+}
+
 /** The stretch in words. */
 export function inWords({ seconds, ownCpu, othersCpu }: Stretch): string {
   return `${seconds.toFixed(0)} s (${ownCpu.toFixed(0)} s of CPU, and ${othersCpu.toFixed(0)} s of others' meanwhile)`;

@@ -172,8 +172,7 @@ export type Cast = Map<string, Running>;
 export async function startCast(rig: Rig): Promise<Cast> {
   const cast: Cast = new Map();
   // Real services only from here on.
-  const second = rig.options.pods.find(({ name }) => name === others.secondState);
-  await rig.setReady(namespace, sliceOf("warmpath-state"), { [second?.ip ?? ""]: false });
+  await setSecondReady(rig, false);
   const stores = await startStores(rig);
   writeSecrets(rig, {
     ...stores,
@@ -191,4 +190,15 @@ export async function startCast(rig: Rig): Promise<Cast> {
   const all = ours.map(({ pod, http }) => untilReady(rig, pod, http, "/ready"));
   await Promise.all(all);
   return cast;
+}
+
+/** Ends our services again, and lets a stub have the second pod of state. */
+export async function endCast({ rig, cast }: { rig: Rig; cast: Cast }): Promise<void> {
+  await Promise.all([...cast.values()].map((each) => each.stop()));
+  await setSecondReady(rig, true);
+}
+
+async function setSecondReady(rig: Rig, isReady: boolean): Promise<void> {
+  const second = rig.options.pods.find(({ name }) => name === others.secondState);
+  await rig.setReady(namespace, sliceOf("warmpath-state"), { [second?.ip ?? ""]: isReady });
 }

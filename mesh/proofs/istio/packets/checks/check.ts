@@ -5,12 +5,14 @@ import type { Cast } from "../scene.ts";
 export interface Stage {
   readonly rig: Rig;
   readonly cast: Cast;
+  /** What ends a service. A cluster says SIGTERM; a planted fault is ruder. */
+  readonly end: NodeJS.Signals;
 }
 
 /** One thing that is shown; its faults say what was expected and what was found. */
-export interface Check {
+export interface Check<S = Stage> {
   readonly title: string;
-  run(stage: Stage): Promise<readonly string[]>;
+  run(stage: S): Promise<readonly string[]>;
 }
 
 /** A fault unless the condition holds. */

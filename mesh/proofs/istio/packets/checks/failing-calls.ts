@@ -2,14 +2,16 @@
 import type { StubAnswer } from "../agent-protocol.ts";
 import { type Rig, until } from "../rig.ts";
 import { others, services } from "../scene.ts";
-import { unless } from "./check.ts";
+import { type Check, unless } from "./check.ts";
 import { callState, executedBy, type Stub } from "./stubs.ts";
 
-/** One thing that is shown with stubs behind the Envoys. */
-export interface StubCheck {
-  readonly title: string;
-  run(rig: Rig, stubs: readonly Stub[]): Promise<readonly string[]>;
+/** Stubs behind the Envoys. */
+export interface StubStage {
+  readonly rig: Rig;
+  readonly stubs: readonly Stub[];
 }
+
+type StubCheck = Check<StubStage>;
 
 /** A tool effect for a task: not idempotent, and without retries in the matrix. */
 const onceOnly = "SendMessage";
@@ -22,7 +24,7 @@ function executions(
 ): StubCheck {
   return {
     title,
-    run: async (rig, stubs) => {
+    run: async ({ rig, stubs }) => {
       const before = executedBy(stubs);
       const { code } = await callState(rig, method, answer);
       // The line of the last execution may still be on its way.
@@ -42,7 +44,9 @@ const manyCalls = 40;
 function busy(answer: StubAnswer): StubCheck {
   return {
     title: `a busy pod (${answer}) is not ejected`,
-    run: async (rig, stubs) => {
+    run: async ({ rig, stubs }) => {
+      // One that has been set aside comes back by itself.
+      await until(async () => !(await isEjected(rig)), "its return", 20_000);
       const stub = stubs.find(({ pod }) => pod === others.secondState);
       stub?.answer(answer);
       for (let call = 0; call < manyCalls; call += 1) {
@@ -73,7 +77,7 @@ async function isEjected(rig: Rig): Promise<boolean> {
 
 const sick: StubCheck = {
   title: "a sick pod, which refuses connections, is ejected, and no call fails from then on",
-  run: async (rig) => {
+  run: async ({ rig }) => {
     const earlier = await isEjected(rig);
     await rig.killEnvoy(others.secondState);
     const untilEjected = async () => {

@@ -73,10 +73,10 @@ export const longStreamChecks: readonly Check[] = [
 ];
 
 /** Sends SIGTERM, waits for the end, and starts the service again; the exit status. */
-async function replaceAtSigterm({ rig, cast }: Stage, service: keyof typeof services) {
+async function replaceAtSigterm({ rig, cast, end }: Stage, service: keyof typeof services) {
   const { pod, http } = services[service];
   const old = cast.get(pod);
-  old?.signal("SIGTERM");
+  old?.signal(end);
   const status = await Promise.race([old?.exited, Bun.sleep(exitMsMax).then(() => -1)]);
   cast.set(pod, startService(rig, { pod, deployment: `warmpath-${pod}` }));
   await untilReady(rig, pod, http, "/ready");

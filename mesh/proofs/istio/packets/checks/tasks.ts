@@ -10,7 +10,7 @@ const product = "8369910";
 
 /** A task from outside. */
 export function taskOrder(rig: Rig): Order {
-  return { op: "task", url: outsideUrl(rig), key: devKey, text, timeoutMs: 30_000 };
+  return { op: "task", url: outsideUrl(rig), key: devKey, text, timeoutMs: 60_000 };
 }
 
 /** What is wrong with a task's life. */
@@ -45,16 +45,42 @@ export const taskChecks: readonly Check[] = [
   {
     title: "what it runs over is mutual TLS between exact identities",
     run: async ({ rig }) => {
-      const faults: string[] = [];
-      for (const server of [services.gateway.pod, services.state.pod, services.proxy.pod]) {
-        const stats = await rig.envoy(server, "/stats?filter=listener.0.0.0.0_15006.ssl.handshake");
-        const handshakes = Number(/handshake: (\d+)/.exec(stats)?.[1] ?? 0);
-        faults.push(...unless(handshakes > 0, `${server} has seen no handshake: ${stats}`));
-      }
-      return faults;
+      await rig.ask<GrpcAnswer>(services.gateway.pod, {
+        op: "grpc",
+        url: `http://warmpath-state:${services.state.http + 1}`,
+        method: "warmpath.state.v1.TaskService/ListTasks",
+      });
+      const found = await Promise.all(wires.map((wire) => wireFaults(rig, wire)));
+      return found.flat();
     },
   },
 ];
+
+interface Wire {
+  readonly from: string;
+  readonly to: keyof typeof services;
+  readonly port: number;
+}
+
+/** What a task goes over, from the caller's Envoy to that of a Service. */
+const wires: readonly Wire[] = [
+  { from: others.ingress, to: "gateway", port: services.gateway.http },
+  { from: services.gateway.pod, to: "state", port: services.state.http + 1 },
+  { from: services.orchestrator.pod, to: "proxy", port: services.proxy.http + 1 },
+];
+
+/** Each connection has had its handshake, in which both sides show whose certificate they have. */
+async function wireFaults(rig: Rig, { from, to, port }: Wire): Promise<readonly string[]> {
+  const service = `warmpath-${services[to].pod}.warmpath.svc.cluster.local`;
+  const text = await rig.envoy(from, `/stats?filter=outbound.${port}..${service}.*(cx|handshake)`);
+  const count = (name: string) => Number(new RegExp(`;.${name}: (\\d+)`).exec(text)?.[1] ?? 0);
+  const opened = count("upstream_cx_total") - count("upstream_cx_connect_fail");
+  const handshakes = count("ssl.handshake");
+  return unless(
+    opened > 0 && handshakes === opened,
+    `${from} to ${to}: ${handshakes} handshakes on ${opened} connections`,
+  );
+}
 
 /** Where a pod is reached without its Service. */
 export function addressOf(pods: readonly { name: string; ip: string }[], pod: string): string {
