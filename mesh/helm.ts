@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { runCommand } from "../scripts/repository.ts";
 
 /** What to say where there is no helm: what is not done, and how to get it. */
 export const helmMissing =
@@ -46,7 +45,17 @@ export async function helmBeside(args: readonly string[]): Promise<HelmResult | 
   if (helm === undefined) {
     return undefined;
   }
-  return await runCommand([helm, ...args]);
+  const child = Bun.spawn([helm, ...args], { stdout: "pipe", stderr: "pipe" });
+  // Who ends this process ends helm too.
+  const stop = () => child.kill();
+  process.once("exit", stop);
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  process.off("exit", stop);
+  return { exitCode, stdout, stderr };
 }
 
 /** The helm on PATH, or the one that the checks have built. */

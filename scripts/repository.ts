@@ -11,9 +11,7 @@ export const depsFolder = join(root, ".deps");
 /** What one finished command left behind. */
 export interface CommandResult {
   exitCode: number;
-  stdout: string;
-  stderr: string;
-  /** Both, output first. */
+  /** Standard output and standard error, each as it came, output first. */
   text: string;
 }
 
@@ -39,13 +37,13 @@ export async function runCommand(
       : { timeout: options.timeoutMs, killSignal: "SIGKILL" }),
   });
   running.add(child);
-  const [stdout, stderr, exitCode] = await Promise.all([
+  const [output, errors, exitCode] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ]);
   running.delete(child);
-  return { exitCode, stdout, stderr, text: stdout + stderr };
+  return { exitCode, text: output + errors };
 }
 
 /** The path of a program that an installed package brings. */
