@@ -93,9 +93,15 @@ async function untilTold(rig: Rig, pod: string, change: () => Promise<void>): Pr
     sames = now === latest ? sames + 1 : 0;
     latest = now;
     await Bun.sleep(sampleMs);
-    return now > before && sames >= samesMin;
+    return now > before && sames >= samesMin && (await isWarm(rig, pod));
   };
   await until(isTold, `a new configuration of the Envoy in ${pod}`, 15_000);
+}
+
+/** Whether all that an Envoy has taken is in use: it goes by the old until the new is complete. */
+async function isWarm(rig: Rig, pod: string): Promise<boolean> {
+  const stats = await rig.envoy(pod, "/stats?filter=(listeners_warming|warming_clusters)$");
+  return !/: [1-9]/.test(stats);
 }
 
 /** Configurations that an Envoy has taken, of all kinds together. */
