@@ -117,13 +117,16 @@ export function createOpenCall(
       firstEventMs,
       rest: restOf(answer),
     };
+    let bill: CallReport;
     try {
-      report = billCall(means, request, ended);
+      bill = billCall(means, request, ended);
+      report = bill;
+      // Before its answer: the caller's next request may have come already, in the same turn.
+      settleLimits(means, request, opened.reservation, bill);
     } catch (fault) {
       giveBack(opened, fault);
       throw fault;
     }
-    const bill = report;
     const close = () => closeBooks(means, request, opened, { ended, bill, error });
     if (error === undefined) {
       means.afterwards(close);
@@ -154,7 +157,7 @@ export function createOpenCall(
   };
 }
 
-/** What an answer need not wait for: the call's entries, the limits, the span and the place. */
+/** What an answer need not wait for: the call's entries, the span and the place. */
 function closeBooks(
   means: OpenMeans,
   request: CallRequest,
@@ -180,7 +183,6 @@ function closeBooks(
     giveBack(opened, fault);
     throw fault;
   }
-  settleLimits(means, request, opened.reservation, bill);
   if (span.span.isRecording()) {
     span.span.setAttributes(reportAttributes(bill, ended.finishReason));
   }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { systemClock } from "@warmpath/runtime/base";
 import { createMemoryLimitStore } from "../pace/index.ts";
 import {
@@ -11,6 +12,7 @@ import {
   startTestProxy,
   streamOf,
   type TestProxy,
+  testKey,
   usageChunk,
 } from "../testing/index.ts";
 
@@ -141,6 +143,37 @@ describe("limits of the caller", () => {
     }
     expect(status).toBe(200);
     next.abort();
+  });
+
+  test.each([
+    ["an answer", {}],
+    ["a stream", { stream: true }],
+  ])("a place is free again for a request that came before the end of %s left", async (_, over) => {
+    const { proxy } = await setUp({ limits: ["user=* concurrency=1"] }, [
+      ({ body }) => (body.includes('"stream":true') ? streamOf(helloStream) : answerWith()()),
+    ]);
+    const body = JSON.stringify({ ...asked, ...over });
+    const request = [
+      "POST /v1/chat/completions HTTP/1.1",
+      "host: x",
+      `authorization: Bearer ${testKey}`,
+      `content-length: ${body.length}`,
+      "",
+      body,
+    ].join("\r\n");
+    const socket = connect(Number(new URL(proxy.url).port), "127.0.0.1");
+    let said = "";
+    const statuses = () => Array.from(said.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status);
+    const areAnswered = new Promise<void>((resolve) => {
+      socket.on("data", (bytes) => {
+        said += bytes.toString();
+        if (statuses().length === 3) resolve();
+      });
+    });
+    socket.write(request.repeat(3));
+    await areAnswered;
+    socket.destroy();
+    expect(statuses()).toEqual(["200", "200", "200"]);
   });
 
   test("a budget that is used up says so, and when the next one begins", async () => {

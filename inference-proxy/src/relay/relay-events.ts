@@ -58,12 +58,15 @@ export function relayEvents(
             body.write(billComment(call.end(failure)));
           }
         } finally {
-          // The client first: nobody waits for the account.
-          body.end();
           try {
+            // Before its answer's end, behind which the next request may be in hand already.
             call.end(failure);
           } finally {
-            onEnd(failure);
+            try {
+              body.end();
+            } finally {
+              onEnd(failure);
+            }
           }
         }
       },
