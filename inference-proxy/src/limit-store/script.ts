@@ -169,7 +169,8 @@ for index, each in ipairs(asked) do
     bucket.left = afterWish - slice
   end
   local key = KEYS[index]
-  if #bucket.gone > 0 then redis.call('HDEL', key, unpack(bucket.gone)) end
+  -- One by one: there may be more after an hour than one call takes.
+  for _, name in ipairs(bucket.gone) do redis.call('HDEL', key, name) end
   bucket.gone = {}
   for name, past in pairs(bucket.lapsed) do
     if past.isNew then redis.call('HSET', key, name, leaseText(past)) end

@@ -34,7 +34,7 @@ export class PeerTable {
   #replicas: ReadonlyMap<string, number>;
   readonly #limits: Pick<PeerLimits, "peerSilentMs" | "peersMax">;
   readonly #onForeign: OnForeign;
-  /** Whoever was heard last is last. */
+  /** Whoever was heard, or fell silent, last is last. */
   readonly #peers = new Map<string, Peer>();
   #heard = 0;
   readonly #requests: number[];
