@@ -7,9 +7,10 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { after, type Logger, messageOf, systemClock, WarmpathError } from "../base/index.ts";
+import { after, type Logger, systemClock } from "../base/index.ts";
 import { grpcHandler } from "./grpc-handler.ts";
 import { concurrentStreamsMax, keepaliveMs, keepaliveTimeoutMs } from "./limits.ts";
+import { listenFault } from "./listen-fault.ts";
 import type { Listener } from "./listen-http.ts";
 import type { MountedRpc, RpcServer } from "./server.ts";
 
@@ -83,18 +84,10 @@ function bind(server: Server, host: string, port: number): Promise<number> {
       if (error === null) {
         resolve(boundPort);
       } else {
-        reject(portBusy(host, port, error));
+        reject(listenFault(error, { host, port }));
       }
     });
   });
-}
-
-function portBusy(host: string, port: number, cause: unknown): WarmpathError {
-  const detail = messageOf(cause);
-  const message = /EADDRINUSE|in use|No address added/i.test(detail)
-    ? `port ${port} on ${host} is in use: stop what listens there, or choose another with --port`
-    : `cannot listen on port ${port} of ${host}: ${detail}`;
-  return new WarmpathError("rejected-port-busy", message, { cause });
 }
 
 /** Lets open calls end for `graceMs`, then cuts them. */
