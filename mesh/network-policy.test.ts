@@ -94,6 +94,20 @@ helmTest("names are looked up over UDP and TCP, wherever a cluster answers", asy
   });
 });
 
+helmTest(
+  "in ambient mode the waypoint's spans reach the collector, as the ingress's do",
+  async () => {
+    for (const name of ["ingress", "waypoint"]) {
+      const policy = await policyOf(name, ["production", "ambient"]);
+      expect(opensTo(policy, 4317).flatMap(({ to }) => to)).toEqual([
+        {
+          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "observability" } },
+        },
+      ]);
+    }
+  },
+);
+
 helmTest("in ambient mode the kubelet's probes reach engines too", async () => {
   const { ingress } = await policyOf("vllm", ["production", "multi-gpu", "ambient"]);
   expect(ingress?.[0]).toMatchObject({

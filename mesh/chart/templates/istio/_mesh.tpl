@@ -73,7 +73,7 @@ istio.io/ingress-use-waypoint: "true"
 {{/*
 Where calls of this release go that stay in no service of its own, as a JSON list of
 { host, address, port, protocol, namespace, users }: namespace is that of a Kubernetes Service and empty for a host outside
-the cluster; users are the rows that may call it, and "vllm" the engines. Where the values give an IP address, that is
+the cluster; users are the rows that may call it, "ingress" and "waypoint" the mesh's own, and "vllm" the engines. Where the values give an IP address, that is
 address, and host a name made up for it, since Istio knows no address as a host; TCP, because an address says by itself
 where a connection goes. What is on the pod's own loopback leaves it by no way, and is left out.
 */}}
@@ -104,10 +104,11 @@ where a connection goes. What is on the pod's own loopback leaves it by no way, 
 {{- if and $values.otlpUrl $values.ingress.enabled -}}
 {{- $wanted = append $wanted (dict "url" $values.otlpUrl "protocol" "GRPC" "user" "ingress") -}}
 {{- end -}}
-{{- if $values.vllm.enabled -}}
+{{- if and $values.otlpUrl (include "warmpath.mesh.is" (dict "root" $root "mode" "ambient")) -}}
+{{- $wanted = append $wanted (dict "url" $values.otlpUrl "protocol" "GRPC" "user" "waypoint") -}}
+{{- end -}}
 {{- if $values.vllm.enabled -}}
 {{- range $values.egress.modelHub }}{{ $wanted = append $wanted (dict "host" . "port" 443 "protocol" "TLS" "user" "vllm") }}{{ end -}}
-{{- end -}}
 {{- end -}}
 {{- $found := dict -}}
 {{- range $one := $wanted -}}
