@@ -17,6 +17,7 @@ import {
 } from "@warmpath/runtime";
 import { type Clock, type Logger, type Random, systemRandom } from "@warmpath/runtime/base";
 import {
+  afterDeparture,
   type BodyBudget,
   createBodyBudget,
   type HttpAnswer,
@@ -153,6 +154,8 @@ export async function startInferenceProxy(deps: InferenceProxyDeps): Promise<Inf
       await Promise.all([shared?.close(graceMs), http.close(graceMs), grpc.close(graceMs)]);
       watch.close();
       authenticator.close();
+      // The last answers have left, and their books are closed behind them.
+      await new Promise<void>((resolve) => afterDeparture(resolve));
       await means.close();
     },
   };

@@ -244,6 +244,13 @@ describe("the rest of InferenceService", () => {
     );
   });
 
+  test("has booked a call once it is closed, though that be in the very turn of its answer", async () => {
+    engine.answer = () => streamOf(helloStream);
+    await generate({ messages });
+    await proxy.close();
+    expect(await proxy.metrics.text()).toMatch(/_calls_total\{.*outcome="done".*\} 1$/m);
+  });
+
   test("shows replicas with their engine's own load, and explains a route", async () => {
     engine.answer = () => streamOf(helloStream);
     await generate({ messages });

@@ -84,6 +84,14 @@ const steps: Record<string, Step> = {
   }),
   "its first event is here": (call, happens) => ({
     ...call,
+    // Asked for before there is an open call: what happens now is nobody's to end yet.
+    afterwards: (task) => {
+      call.afterwards(task);
+      happens();
+    },
+  }),
+  "its prompt is kept": (call, happens) => ({
+    ...call,
     prompts: {
       ...call.prompts,
       served: (...given) => {
