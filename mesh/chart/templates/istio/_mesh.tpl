@@ -73,9 +73,10 @@ istio.io/ingress-use-waypoint: "true"
 {{/*
 Where calls of this release go that stay in no service of its own, as a JSON list of
 { host, address, port, protocol, namespace, users }: namespace is that of a Kubernetes Service and empty for a host outside
-the cluster; users are the rows that may call it, "ingress" and "waypoint" the mesh's own, and "vllm" the engines. Where the values give an IP address, that is
-address, and host a name made up for it, since Istio knows no address as a host; TCP, because an address says by itself
-where a connection goes. What is on the pod's own loopback leaves it by no way, and is left out.
+the cluster; users are the rows that may call it, "ingress" and "waypoint" the mesh's own gateways, and "vllm" the engines.
+Where the values give an IP address, that is address, and host a name made up for it, since Istio knows no address as a
+host; TCP, because an address says by itself where a connection goes. What is on the pod's own loopback leaves it by no
+way, and is left out.
 */}}
 {{- define "warmpath.mesh.destinations" -}}
 {{- $root := . -}}
