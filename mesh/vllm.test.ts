@@ -158,7 +158,7 @@ helmTest(
                   {
                     key: "nvidia.com/gpu.product",
                     operator: "In",
-                    values: ["NVIDIA-H100-80GB-HBM3", "NVIDIA-H100-PCIe"],
+                    values: ["NVIDIA-H100-80GB-HBM3"],
                   },
                 ],
               },

@@ -141,10 +141,6 @@ export const reasons = {
     "unavailable self safe",
     "The process is shutting down and takes no new work.",
   ),
-  "rejected-newer-schema": row(
-    "failed_precondition self never",
-    "The stored data is newer than this code understands.",
-  ),
   "rejected-address": row(
     "permission_denied client never",
     "The address is private, or not on the allow-list.",
