@@ -327,15 +327,6 @@ describe("listenHttp1()", () => {
     expect(await stuck.closed).toBe("");
   });
 
-  test("a port that somebody has is told by its number", () => {
-    const handle = async () => ok("");
-    const first = listenHttp1({ host, port: 0, log: silentLogger, handle });
-    closers.push(() => first.close(0));
-    expect(() => listenHttp1({ host, port: first.port, log: silentLogger, handle })).toThrow(
-      `port ${first.port} on ${host} is in use`,
-    );
-  });
-
   test("a body that a handler of the platform's kind leaves unread holds up no later request", async () => {
     const port = serve(async (request) => {
       request.toFetch();

@@ -11,6 +11,7 @@ import {
   WarmpathError,
 } from "../base/index.ts";
 import { createHealth } from "../health.ts";
+import { listenHttp1 } from "../http1/index.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { type RpcFixture, startRpcFixture, transportNames } from "../testing/rpc-fixture.ts";
 import { httpError } from "./http-error.ts";
@@ -187,7 +188,7 @@ test("a failed native gRPC call sends its status alone, which lets proxies retry
   expect(head["grpc-status-details-bin"]).toBeDefined();
 });
 
-test("a busy port is one sentence that names it, on both listeners", async () => {
+test("a busy port is one sentence that names it, on every listener", async () => {
   const host = "127.0.0.1";
   const handle = () => new Response();
   const grpcPort = Number(new URL(fixture.grpcUrl).port);
@@ -201,6 +202,11 @@ test("a busy port is one sentence that names it, on both listeners", async () =>
     {
       port: httpPort,
       work: () => listenHttp({ host, port: httpPort, handle, log: silentLogger }),
+    },
+    {
+      port: httpPort,
+      work: async () =>
+        listenHttp1({ host, port: httpPort, handle: async () => handle(), log: silentLogger }),
     },
   ];
   for (const { port, work } of second) {
