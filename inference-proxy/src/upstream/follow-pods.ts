@@ -243,8 +243,10 @@ class FollowedName {
 
   /** True when the pod should be here rather than with its owner, if that is a name at all. */
   #precedes(owner: FollowedName | undefined, ip: string): boolean {
-    const isFirst = () => owner && this.#all.indexOf(this) < this.#all.indexOf(owner);
-    return owner !== undefined && (!owner.#named.has(ip) || isFirst() === true);
+    return (
+      owner !== undefined &&
+      (!owner.#named.has(ip) || this.#all.indexOf(this) < this.#all.indexOf(owner))
+    );
   }
 
   #tellElsewhere(elsewhere: ReadonlyMap<string, string>): void {
