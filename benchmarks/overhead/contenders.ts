@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { spawnProcess } from "../system/spawn-process.ts";
-import { startSystem } from "../system/start-system.ts";
+import { startProxy } from "../system/start-proxy.ts";
 
 /** Something that a request can go through on its way to the upstream. */
 export interface Contender {
@@ -41,18 +41,20 @@ const roomForAll = {
   BUN_CONFIG_MAX_HTTP_REQUESTS: "65336",
 };
 
-/** The inference proxy as shipped: key checked, limits counted, placement booked, usage read. */
+/** The inference proxy as deployed: key checked, limits counted, placement booked, usage read. */
 export const warmpath: Contender = {
   name: "warmpath",
-  what: "the inference proxy inside `warmpath up`, the other layers idle beside it",
+  what:
+    "the inference proxy, `warmpath serve inference-proxy`; the state service, PostgreSQL, Redis and NATS, " +
+    "which it needs and hardly uses, run beside the load",
   start: async (upstreamUrl) => {
-    const system = await startSystem({
+    const { key, ...proxy } = await startProxy({
       upstreamUrls: [upstreamUrl],
       core: contenderCore,
+      stateCore: loadCore,
       settings: roomForAll,
     });
-    const headers = { authorization: `Bearer ${system.key}` };
-    return { url: system.proxyUrl, headers, pid: system.pid, stop: system.stop };
+    return { ...proxy, headers: { authorization: `Bearer ${key}` } };
   },
 };
 

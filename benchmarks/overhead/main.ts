@@ -8,9 +8,9 @@ import { fullPlan, quickPlan, runOverhead, tinyPlan } from "./overhead.ts";
 const help = `npm run bench:overhead -- [flags]
 
   Added latency, requests/s, added time to first token, jitter, CPU and memory of the inference proxy, against
-  the bare upstream and nginx: about 25 minutes.
+  the bare upstream and nginx: about 45 minutes.
 
-  --quick        three minutes; too noisy to quote
+  --quick        five minutes; too noisy to quote
   --tiny         seconds; shows only that the bench works
   --rounds N     other than the plan's
   --json         one JSON line a figure on stdout instead of tables

@@ -22,6 +22,8 @@ export interface BodyRound {
 /** One number of streams. */
 export interface StreamRound extends StreamsResult {
   readonly plan: StreamPlan;
+  /** Of the contender at rest, before the first streams of the plan. */
+  readonly rest: IdleResult;
 }
 
 /** One way of leaving. */
@@ -206,12 +208,14 @@ const measureBodies: Part<BodyRound> = async (load, target, plan, tell) => {
 
 const measureStreams: Part<StreamRound> = async (load, target, plan, tell) => {
   const streams: StreamRound[] = [];
+  if (plan.streams.length === 0) return streams;
+  const rest = await settle(load, target, plan);
   for (const each of plan.streams) {
     tell(`${each.streams} streams`);
     const common = { ...target, bodyBytes: streamBodyBytes, durationMs: plan.streamsMs };
     const measured = await load.run({ ...common, ...each, kind: "streams" });
     if (measured.unfinished > 0) await settle(load, target, plan);
-    streams.push({ plan: each, ...measured });
+    streams.push({ plan: each, rest, ...measured });
   }
   return streams;
 };

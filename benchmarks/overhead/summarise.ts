@@ -139,7 +139,9 @@ function figuresOfStreams(bench: string, each: StreamSummary): Figure[] {
     [at("jitter_p50"), each.jitterP50Us, "µs"],
     [at("jitter_p99"), each.jitterP99Us, "µs"],
     [at("cpu_per_token"), each.cpuUs, "µs"],
+    [at("cpu_per_token_to_nginx"), each.cpuToNginx, "1"],
     [at("rss"), each.rssMib, "MiB"],
+    [at("rss_per_stream"), each.rssKibEach, "KiB"],
   ]);
 }
 

@@ -41,6 +41,8 @@ export interface StreamSummary {
   readonly cpuUs: number | undefined;
   readonly cpuToNginx: number | undefined;
   readonly rssMib: number | undefined;
+  /** Memory beyond that of the contender at rest, a stream. */
+  readonly rssKibEach: number | undefined;
   readonly failures: number;
   readonly remark: string;
 }
@@ -145,6 +147,7 @@ export function summariseStreams(
     cpuUs: medianBy(values, cpuUs),
     cpuToNginx: medianAgainst(own, nginx, (mine, plain) => ratio(cpuUs(mine), cpuUs(plain))),
     rssMib: mostMib(values.map(({ usage }) => usage)),
+    rssKibEach: medianBy(values, rssKibEach),
     failures,
     remark: remarkOf(
       failures,
@@ -233,6 +236,11 @@ const cpuUsEach = (usage: Usage, count: number): number | undefined =>
 
 const ratio = (own: number | undefined, base: number | undefined): number | undefined =>
   own === undefined || base === undefined || base === 0 ? undefined : own / base;
+
+const rssKibEach = ({ usage, rest, plan }: StreamRound): number | undefined =>
+  usage.rssBytes === undefined || rest.usage.rssBytes === undefined
+    ? undefined
+    : (usage.rssBytes - rest.usage.rssBytes) / 1024 / plan.streams;
 
 const deliveredOf = (each: StreamsResult): number =>
   each.tokensPerSecond / each.offeredTokensPerSecond;

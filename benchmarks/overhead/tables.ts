@@ -60,7 +60,9 @@ function streamsTable(summaries: readonly StreamSummary[]): string {
     "jitter p50 ms",
     "p99",
     "CPU µs/token",
+    "÷ nginx",
     "RSS MiB",
+    "beyond rest, KiB each",
     "",
   ];
   const rows = summaries.map((each) => [
@@ -75,7 +77,9 @@ function streamsTable(summaries: readonly StreamSummary[]): string {
     ms(each.jitterP50Us),
     ms(each.jitterP99Us),
     formatNumber(each.cpuUs, 1),
+    formatNumber(each.cpuToNginx, 2),
     formatNumber(each.rssMib),
+    formatNumber(each.rssKibEach),
     each.remark,
   ]);
   return formatTable(header, rows);

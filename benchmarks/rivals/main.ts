@@ -13,7 +13,7 @@ const help = `npm run bench:rivals -- [flags]
   Ratios of ${names}
   and ours to nginx and to the bare upstream, for requests, for streams and for callers that leave.
   What is missing is installed first, by pinned package, into .deps/rivals (about 1.2 GB, a few minutes, once).
-  About 35 minutes.
+  About 90 minutes.
 
   --only A,B     these rivals, beside direct, nginx and warmpath
   --install      install only

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { freePortBlock } from "./free-port.ts";
+import { bootOnFreePorts, untilReady } from "./boot.ts";
 import { spawnBackground } from "./spawn-process.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -33,30 +33,16 @@ export interface SystemOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** A cold first start migrates an empty database; a busy machine takes its time. */
-const readyMs = 60_000;
 const drainMs = 5_000;
-const triesMax = 5;
 const usedOffsets = [0, 1, 10, 11, 20, 21, 30, 31];
 const script = join(import.meta.dir, "../../scripts/warmpath.ts");
 
-/**
- * Boots the system with a data directory of its own and waits until it says that it is ready. A
- * port that somebody takes between looking and listening costs another try.
- */
-export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await tryStartSystem(options);
-    } catch (error) {
-      const isPortTaken = error instanceof Error && /port \d+ on \S+ is in use/.test(error.message);
-      if (!isPortTaken || tries === triesMax) throw error;
-    }
-  }
+/** Boots the system with a data directory of its own and waits until it says that it is ready. */
+export function startSystem(options: SystemOptions): Promise<RunningSystem> {
+  return bootOnFreePorts(usedOffsets, (base) => tryStartSystem(options, base));
 }
 
-async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
-  const base = await freePortBlock(usedOffsets);
+async function tryStartSystem(options: SystemOptions, base: number): Promise<RunningSystem> {
   const folder = temporaryFolder("warmpath-bench-");
   const dataDir = folder.path;
   const { key = `wp_${randomBytes(32).toString("base64url")}` } = options;
@@ -83,10 +69,10 @@ async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
   const gatewayUrl = `http://127.0.0.1:${base}`;
   const proxyUrl = `http://127.0.0.1:${base + 10}`;
   try {
-    await untilReady([`${gatewayUrl}/ready`, `${proxyUrl}/ready`], child.ended);
-  } catch (cause) {
+    await untilReady(child, [`${gatewayUrl}/ready`, `${proxyUrl}/ready`]);
+  } catch (error) {
     await stop();
-    throw new Error(`the system did not get ready; it said: ${child.said()}`, { cause });
+    throw error;
   }
   return {
     gatewayUrl,
@@ -99,21 +85,4 @@ async function tryStartSystem(options: SystemOptions): Promise<RunningSystem> {
     pid: child.pid,
     stop,
   };
-}
-
-async function untilReady(urls: readonly string[], ended: () => boolean): Promise<void> {
-  const deadlineMs = performance.now() + readyMs;
-  for (const url of urls) {
-    for (;;) {
-      const status = await fetch(url).then(
-        (response) => response.status,
-        // Nobody listens yet.
-        () => 0,
-      );
-      if (status === 200) break;
-      if (ended()) throw new Error("it ended before it was ready");
-      if (performance.now() > deadlineMs) throw new Error(`${url} is not ready: status ${status}`);
-      await Bun.sleep(50);
-    }
-  }
 }
