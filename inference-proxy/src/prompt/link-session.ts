@@ -2,11 +2,12 @@ import { isSameButMarks } from "./compare-messages.ts";
 import type { HeardEnds } from "./heard-ends.ts";
 import type { History } from "./history.ts";
 import { isSystemRole, roleOf } from "./message.ts";
+import type { Before } from "./recent-messages.ts";
 import {
   commonLength,
   messageAt,
   type PromptHeads,
-  type RecentMessage,
+  type RecentMessages,
   type SessionStore,
   type Strand,
 } from "./session-store.ts";
@@ -25,8 +26,8 @@ export interface PromptTrace {
   readonly heads: PromptHeads;
   readonly history: Pick<History, "from" | "starts" | "ends" | "length">;
   readonly bytes: Uint8Array;
-  /** Own keys of at most so many of its last messages, the last one first. */
-  readonly recent: (count: number) => readonly RecentMessage[];
+  /** At most so many of its last messages. What it has from `before`, if any, is not read again. */
+  readonly recent: (count: number, before?: Before) => RecentMessages;
 }
 
 /** The session found for a prompt. */
@@ -147,11 +148,11 @@ function keptMessage(
   trace: PromptTrace,
   chainEnd: number,
 ): { readonly strand: Strand; readonly hasMoved: boolean } | undefined {
-  for (const { key, index } of trace.recent(lookedUpMax)) {
+  for (const { key, index } of trace.recent(lookedUpMax).found) {
     if (index <= chainEnd) continue;
     const strand = store.byMessage(key);
     if (strand === undefined || strand.scope !== trace.scope) continue;
-    const before = strand.recent.find((message) => message.key === key);
+    const before = strand.recent.found.find((message) => message.key === key);
     return { strand, hasMoved: before !== undefined && index < before.index };
   }
   return undefined;

@@ -5,7 +5,12 @@ import { createHistoryMemo } from "./history-memo.ts";
 import { type Found, linkSession, type PromptTrace } from "./link-session.ts";
 import { createNameKeys } from "./name-keys.ts";
 import { scanBody } from "./scan-body.ts";
-import { commonLength, createSessionStore, type SessionLimits } from "./session-store.ts";
+import {
+  commonLength,
+  createSessionStore,
+  noMessages,
+  type SessionLimits,
+} from "./session-store.ts";
 import { readTokenIds } from "./token-ids.ts";
 import { type PromptOwner, type PromptScan, tracePrompt } from "./trace-prompt.ts";
 import type { CacheBreak, HashBytes, PromptIdentity } from "./types.ts";
@@ -125,7 +130,7 @@ export function createPrompts(options: PromptsOptions): Prompts {
       const { tenant, scope, marks, keys, heads, history } = trace;
       const { id, parentId } = found.link;
       const known = { tenant, id, parentId, scope, usedAtMs: 0 };
-      const recent = trace.recent(recentMax);
+      const recent = trace.recent(recentMax, found.strand);
       const { from, starts, ends, length } = history;
       const text = ends.length === 0 ? undefined : { from, starts, ends, body: kept(trace.bytes) };
       const state = { marks, keys, heads, length, recent, text, replica };
@@ -144,7 +149,7 @@ function endMarkOf({ marks, history }: PromptTrace): number {
 }
 
 /** A strand before its first prompt: nothing of it is in any index. */
-const blank = { marks: new Float64Array(), recent: [], text: undefined };
+const blank = { marks: new Float64Array(), recent: noMessages, text: undefined };
 
 /**
  * The body, to keep. A view of a much larger buffer is copied: it would keep all of that alive.

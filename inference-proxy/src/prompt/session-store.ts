@@ -12,8 +12,7 @@ export interface Strand {
   heads: PromptHeads;
   /** Bytes of the last prompt. */
   length: number;
-  /** Own keys of the last prompt's last messages, whatever stood before them. */
-  recent: readonly RecentMessage[];
+  recent: RecentMessages;
   /** The last prompt's text, while there is room for it. */
   text: PromptText | undefined;
   /** Who served it last. */
@@ -26,7 +25,17 @@ export interface PromptText extends Pick<History, "from" | "starts" | "ends"> {
   readonly body: Uint8Array;
 }
 
-/** A message by itself. */
+/** Of a prompt's last messages those that tell sessions apart, the last one first. */
+export interface RecentMessages {
+  /** Of the first message that was looked at: from there on these are all that there are. */
+  readonly from: number;
+  readonly found: readonly RecentMessage[];
+}
+
+/** Of a prompt that has none. */
+export const noMessages: RecentMessages = { from: 0, found: [] };
+
+/** A message by itself, by a key of its own, whatever stands before it. */
 export interface RecentMessage {
   readonly key: number;
   readonly index: number;
@@ -98,7 +107,7 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
     for (let index = from; index < strand.marks.length; index += 1) {
       forget(marks, strand.marks[index]!, strand);
     }
-    for (const { key } of strand.recent) forget(messages, key, strand);
+    for (const { key } of strand.recent.found) forget(messages, key, strand);
   };
   const remove = (strand: Strand) => {
     unlink(strand, 0);
@@ -143,7 +152,7 @@ export function createSessionStore(limits: SessionLimits, nowMs: () => number): 
       for (let index = common; index < strand.marks.length; index += 1) {
         marks.set(strand.marks[index]!, strand);
       }
-      for (const { key } of strand.recent) messages.set(key, strand);
+      for (const { key } of strand.recent.found) messages.set(key, strand);
       join(heads, strand.heads.key, strand);
       join(ids, strand.id, strand);
       const own = tenants.get(strand.tenant) ?? new Set();

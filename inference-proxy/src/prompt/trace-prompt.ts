@@ -3,8 +3,9 @@ import type { PromptTrace } from "./link-session.ts";
 import { isSystemRole, roleOf } from "./message.ts";
 import { mixKey, mixKeys } from "./mix.ts";
 import type { NameKeys } from "./name-keys.ts";
+import { recentMessages } from "./recent-messages.ts";
 import { type BodyScan, findMember } from "./scan-body.ts";
-import type { PromptHeads, RecentMessage } from "./session-store.ts";
+import { noMessages, type PromptHeads } from "./session-store.ts";
 import { type HeaderReader, readSessionHints, type StatedSession } from "./stated-session.ts";
 import { tokenKeys, tokenRoot } from "./token-keys.ts";
 import type { HashBytes } from "./types.ts";
@@ -34,14 +35,6 @@ export interface PromptOwner {
 /** Members that chat templates put before the messages, whatever the body's order. */
 const toolNames = ["tools", "functions", "documents", "chat_template"] as const;
 const systemNames = ["system", "instructions"] as const;
-
-/** How many of a prompt's last messages are looked at to find telling ones. */
-const lookedAtMax = 48;
-/** Shorter answers ("Done.") are everybody's. */
-const answerBytesMin = 160;
-/** Bytes of a message in which the id of a call is looked for. */
-const tellingBytesMax = 4096;
-const callMarks = ['"tool_', '"call_id"'].map((mark) => Buffer.from(mark));
 
 /** What sessions and keys are found by: the names that this prompt has in every chain. */
 export function tracePrompt(
@@ -78,7 +71,10 @@ export function tracePrompt(
     heads,
     history,
     bytes,
-    recent: (count) => (hasMessages ? recentOf(hash, bytes, history, scope, count) : []),
+    recent: (count, before) =>
+      hasMessages
+        ? recentMessages({ hash, bytes, history, scope, marks }, count, before)
+        : noMessages,
   };
 }
 
@@ -132,38 +128,4 @@ function keyOfMembers(hash: HashBytes, scan: PromptScan, names: readonly string[
     }
   }
   return chain === 0n ? 0 : keyOf(chain);
-}
-
-/** Own keys of the last messages that tell sessions apart, the last one first. */
-function recentOf(
-  hash: HashBytes,
-  bytes: Uint8Array,
-  { from, starts, ends }: History,
-  scope: number,
-  count: number,
-): readonly RecentMessage[] {
-  const found: RecentMessage[] = [];
-  const first = Math.max(0, ends.length - lookedAtMax);
-  for (let index = ends.length - 1; index >= first && found.length < count; index -= 1) {
-    const start = bytes.byteOffset + from + starts[index]!;
-    const message = Buffer.from(bytes.buffer, start, ends[index]! - starts[index]!);
-    if (isTelling(message)) found.push({ key: mixKey(keyOf(hash(message, 2n)), scope), index });
-  }
-  return found;
-}
-
-/**
- * True for a message that hardly another session has: a call or a result, which have ids, or an
- * answer of some length.
- */
-function isTelling(message: Buffer): boolean {
-  if (message.length >= answerBytesMin && roleOf(message, 0, message.length) === "assistant") {
-    return true;
-  }
-  const isLong = message.length > tellingBytesMax;
-  const head = isLong ? message.subarray(0, tellingBytesMax) : message;
-  for (const mark of callMarks) {
-    if (head.includes(mark)) return true;
-  }
-  return false;
 }
