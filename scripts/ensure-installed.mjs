@@ -65,6 +65,8 @@ export function execBun(args) {
       ...process.env,
       // fetch admits 256 requests at a time by default, and queues the others silently; this is its limit.
       BUN_CONFIG_MAX_HTTP_REQUESTS: process.env.BUN_CONFIG_MAX_HTTP_REQUESTS ?? "65535",
+      // Memory of one large body serves the next: given back at once, each of its pages is faulted in again.
+      MIMALLOC_PURGE_DELAY: process.env.MIMALLOC_PURGE_DELAY ?? "10000",
       DO_NOT_TRACK: "1",
     },
   });

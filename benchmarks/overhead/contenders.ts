@@ -33,12 +33,13 @@ export const direct: Contender = {
 };
 
 /**
- * More than any load here keeps under way: one upstream stands for a fleet, and its places are not
- * what is measured. Bun's own limit on requests under way is raised as `npm start` raises it.
+ * More places than any load here keeps under way: one upstream stands for a fleet, and its places
+ * are not what is measured. The rest is set as the launcher and the image set it.
  */
-const roomForAll = {
+const settings = {
   WARMPATH_REPLICA_IN_FLIGHT_MAX: "8192",
-  BUN_CONFIG_MAX_HTTP_REQUESTS: "65336",
+  BUN_CONFIG_MAX_HTTP_REQUESTS: "65535",
+  MIMALLOC_PURGE_DELAY: "10000",
 };
 
 /** The inference proxy as deployed: key checked, limits counted, placement booked, usage read. */
@@ -52,7 +53,7 @@ export const warmpath: Contender = {
       upstreamUrls: [upstreamUrl],
       core: contenderCore,
       stateCore: loadCore,
-      settings: roomForAll,
+      settings,
     });
     return { ...proxy, headers: { authorization: `Bearer ${key}` } };
   },
