@@ -17,7 +17,7 @@ const help = `npm run bench:placement -- [flags]
 
   Our placement and session admission against published policies in the policy lab, in virtual time: beyond
   what the caches hold, up to what they hold, below saturation, and on recorded conversations. Holds the
-  figures against their bars. About an hour on two idle cores; Ctrl-C keeps what is finished.
+  figures against their bars. About half an hour on two idle cores; Ctrl-C keeps what is finished.
 
   --quick    some minutes, one seed: not to be quoted
   --tiny     seconds; shows only that the bench works, and holds no bar
