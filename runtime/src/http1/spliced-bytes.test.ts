@@ -21,6 +21,16 @@ describe("SplicedBytes", () => {
     }
   });
 
+  test("a short end goes with the text, a long one is not copied", () => {
+    const bytes = Buffer.alloc(10_000, "a");
+    const lengths = (at: number) =>
+      new SplicedBytes(bytes, at, "xyz").pieces().map(({ length }) => length);
+    expect(lengths(9_999)).toEqual([9_999, 4]);
+    expect(lengths(1_000)).toEqual([1_000, 3, 9_000]);
+    const after = new SplicedBytes(bytes, 1_000, "xyz").pieces()[2];
+    expect([after?.buffer, after?.byteOffset]).toEqual([bytes.buffer, bytes.byteOffset + 1_000]);
+  });
+
   test.each([20, 300_000])("is sent whole as a body of %d bytes", async (bytes) => {
     const heard = Promise.withResolvers<string>();
     const body = `{"a":"${"x".repeat(bytes)}"}`;
